@@ -1,0 +1,33 @@
+# Build options and the warnings that every target is held to.
+option(FLATSTREAM_TESTS "Build the tests and benchmarks" ON)
+option(FLATSTREAM_FUZZ "Build the fuzz targets (needs clang)" OFF)
+option(FLATSTREAM_NATIVE "Optimise for this machine's processor" OFF)
+set(FLATSTREAM_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=: address,undefined or thread")
+set(FLATSTREAM_CRC32 "" CACHE STRING "Library for CRC-32: isal, libdeflate or zlib (default: the fastest found)")
+
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_FLAGS_RELEASE "-O3")
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(flatstream_strict INTERFACE)
+target_compile_definitions(flatstream_strict INTERFACE _GNU_SOURCE)
+target_compile_options(flatstream_strict INTERFACE
+    $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla
+        -Wmissing-prototypes -Werror>
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wvla -Werror>)
+
+if(FLATSTREAM_SANITIZE)
+    add_compile_options(-fsanitize=${FLATSTREAM_SANITIZE} -fno-omit-frame-pointer
+                        -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${FLATSTREAM_SANITIZE})
+endif()
+if(FLATSTREAM_NATIVE)
+    add_compile_options(-march=native)
+endif()

@@ -1,0 +1,21 @@
+/*
+ * flatstream.h: everything.
+ */
+#ifndef FLATSTREAM_FLATSTREAM_H
+#define FLATSTREAM_FLATSTREAM_H
+
+#include <flatstream/checksum.h>
+#include <flatstream/clock.h>
+#include <flatstream/decorator.h>
+#include <flatstream/frame.h>
+#include <flatstream/memory_policy.h>
+#include <flatstream/payload.h>
+#include <flatstream/reader.h>
+#include <flatstream/recover.h>
+#include <flatstream/sink.h>
+#include <flatstream/source.h>
+#include <flatstream/status.h>
+#include <flatstream/tap.h>
+#include <flatstream/writer.h>
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * sink.h: where bytes go.
+ *
+ * A sink is an ops table and its state behind it. The library's own sinks come from the
+ * constructors below; a caller's own embeds `struct fls_sink` as its first member and fills `ops`.
+ * A sink belongs to one thread at a time.
+ */
+#ifndef FLATSTREAM_SINK_H
+#define FLATSTREAM_SINK_H
+
+#include <flatstream/payload.h>
+
+FLS_BEGIN_DECLS
+
+/* How far a flush carries the bytes. */
+enum fls_level {
+    FLS_LEVEL_OBJECT,  /* into this library's own buffer */
+    FLS_LEVEL_PROCESS, /* handed to the system: survives the end of this process */
+    FLS_LEVEL_MACHINE  /* on the device (fdatasync): survives the end of the machine's power, as
+                          far as the device tells the truth */
+};
+
+struct fls_sink;
+
+struct fls_sink_ops {
+    /*
+     * Takes a prefix of the `count` (1 to IOV_MAX) non-empty segments, and sets *accepted to its
+     * length in bytes. It is called only by the one write loop, which goes on after a short write.
+     *   FLS_OK     *accepted > 0
+     *   FLS_AGAIN  nothing accepted: a non-blocking endpoint is full
+     *   FLS_IO     nothing accepted: error->os_errno and error->subject are set. EINTR may be
+     *              reported so; the loop tries again
+     * The segments are borrowed until it returns.
+     */
+    enum fls_status (*writev)(struct fls_sink *sink, const struct iovec *segments, int count,
+                              size_t *accepted, struct fls_error *error);
+    /* Carries all accepted bytes to `level`. FLS_OK, FLS_AGAIN, FLS_IO, FLS_UNSUPPORTED. */
+    enum fls_status (*flush)(struct fls_sink *sink, enum fls_level level, struct fls_error *error);
+    /* Releases everything, the sink itself included, also when it fails. FLS_OK, FLS_IO. */
+    enum fls_status (*close)(struct fls_sink *sink, struct fls_error *error);
+};
+
+/* What every sink begins with. `system_calls` counts the calls into the kernel that write. */
+struct fls_sink {
+    const struct fls_sink_ops *ops;
+    uint64_t system_calls;
+};
+
+/*
+ * What is left of a gathered write. The loop moves `segments` and `count` forward and shortens the
+ * first segment in place, so that a call after FLS_AGAIN goes on exactly where it stopped.
+ */
+struct fls_write_cursor {
+    struct iovec *segments;
+    size_t count;
+};
+
+/*
+ * Writes everything at the cursor: the one partial-write loop of the library. It goes on after
+ * short writes and EINTR, cuts at IOV_MAX, skips empty segments. *accepted (may be NULL) is
+ * increased by the bytes taken, also when it fails.
+ * FLS_OK when nothing is left; FLS_AGAIN (call again with the same cursor); FLS_IO.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_sink_write(struct fls_sink *sink,
+                                                    struct fls_write_cursor *cursor,
+                                                    uint64_t *accepted, struct fls_error *error);
+
+/* Carries all bytes to `level`: FLS_OK, FLS_AGAIN, FLS_IO, or FLS_UNSUPPORTED (the machine level on
+ * an endpoint that has no device: a pipe, a socket, memory). EINTR is retried. */
+FLS_API FLS_MUST_USE enum fls_status fls_sink_flush(struct fls_sink *sink, enum fls_level level,
+                                                    struct fls_error *error);
+
+/* Closes and frees the sink, also on failure; NULL is allowed. FLS_OK, or FLS_IO when the last
+ * bytes may be lost. */
+FLS_API enum fls_status fls_sink_close(struct fls_sink *sink, struct fls_error *error);
+
+/* How to open a file for writing. Exactly these three, so that no file is lost by accident. */
+enum fls_file_mode {
+    FLS_FILE_CREATE_NEW, /* fails with EEXIST when the file is there */
+    FLS_FILE_TRUNCATE,   /* creates, or empties what is there */
+    FLS_FILE_APPEND      /* creates, or goes on at its end */
+};
+
+/*
+ * A sink on the file `path` (created with mode 0666 less the umask). FLS_OK sets *sink, to be
+ * closed by fls_sink_close. FLS_IO, FLS_NO_MEMORY; nothing is left open then.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
+                                                        struct fls_sink **sink,
+                                                        struct fls_error *error);
+
+/* Who closes a file descriptor. */
+enum fls_ownership { FLS_BORROWED, FLS_OWNED };
+
+/*
+ * A sink on any file descriptor: file, pipe, socket, terminal; blocking or not. When the other end
+ * of a pipe or socket is gone it reports FLS_IO with EPIPE, and no SIGPIPE reaches the process: on
+ * sockets by MSG_NOSIGNAL, on pipes by RWF_NOSIGNAL where the kernel has it (Linux 6.18), else by
+ * blocking the signal around the call unless it was ignored or handled when the sink was opened.
+ * With FLS_OWNED the descriptor is closed with the sink (not when opening fails).
+ * FLS_OK, FLS_IO (not a usable descriptor), FLS_NO_MEMORY.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership,
+                                                      struct fls_sink **sink,
+                                                      struct fls_error *error);
+
+/*
+ * A sink into memory that grows, up to `bytes_max` bytes (0: no bound). Beyond it, or when memory
+ * runs out: FLS_IO with ENOSPC or ENOMEM. FLS_OK, FLS_NO_MEMORY.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_sink_open_memory(size_t bytes_max, struct fls_sink **sink,
+                                                          struct fls_error *error);
+
+/* A sink into the caller's memory, which must outlive it; full is FLS_IO with ENOSPC (what still
+ * fits is written first, as on a full disk). FLS_OK, FLS_NO_MEMORY. */
+FLS_API FLS_MUST_USE enum fls_status fls_sink_open_fixed_memory(void *memory, size_t capacity,
+                                                                struct fls_sink **sink,
+                                                                struct fls_error *error);
+
+/* The bytes written so far to a sink of fls_sink_open_memory or fls_sink_open_fixed_memory, valid
+ * until the next write to it or its close; *length is set. NULL and 0 for any other sink. */
+FLS_API const void *fls_sink_memory_bytes(const struct fls_sink *sink, size_t *length);
+
+/* Forgets the bytes written to a memory sink and keeps the memory; nothing on any other sink. */
+FLS_API void fls_sink_memory_clear(struct fls_sink *sink);
+
+/* For those who write a backend: fills `error` (may be NULL) with FLS_IO, the operation's name and
+ * errno, and returns FLS_IO. */
+FLS_API enum fls_status fls_error_system(struct fls_error *error, const char *operation,
+                                         int os_errno);
+
+FLS_END_DECLS
+
+#endif

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs all tests of one build folder (default: build) and ends with a plain count.
+set -u
+cd "$(dirname "$0")/.."
+build=${1:-build}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+ctest --test-dir "$build" --output-on-failure -j "${TEST_JOBS:-$(nproc)}" 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+total=$(sed -n 's/^.* tests failed out of \([0-9]*\)$/\1/p' "$log" | tail -1)
+failed=$(sed -n 's/^.*, \([0-9]*\) tests failed out of [0-9]*$/\1/p' "$log" | tail -1)
+if [ -z "$total" ]; then
+    echo "no test was run" >&2
+    exit 1
+fi
+echo "$((total - failed)) passed, $failed failed"
+exit "$status"

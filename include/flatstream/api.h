@@ -47,7 +47,8 @@
 #define FLS_END_DECLS
 #endif
 
-/* Zeroes a struct where it is defined, in C and in C++: `struct fls_writer_options o = FLS_ZERO;` */
+/* Zeroes a struct where it is defined, in C and in C++: `struct fls_writer_options o = FLS_ZERO;`
+ */
 #ifdef __cplusplus
 #define FLS_ZERO                                                                                   \
     {                                                                                              \

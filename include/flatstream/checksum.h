@@ -89,8 +89,7 @@ FLS_API uint64_t fls_checksum_of_payload(struct fls_checksum checksum,
 /* Streaming: begin, update any number of times (0 bytes are fine), finish once. A state must not
  * be copied or moved between begin and finish. */
 FLS_API void fls_checksum_begin(struct fls_checksum_state *state, struct fls_checksum checksum);
-FLS_API void fls_checksum_update(struct fls_checksum_state *state, const void *data,
-                                 size_t length);
+FLS_API void fls_checksum_update(struct fls_checksum_state *state, const void *data, size_t length);
 FLS_API uint64_t fls_checksum_finish(struct fls_checksum_state *state);
 
 FLS_END_DECLS

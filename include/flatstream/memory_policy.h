@@ -80,17 +80,15 @@ FLS_API struct fls_memory_policy fls_memory_policy_none(void);
  * With cooldown_ns > 0 it also shrinks as soon as that state has lasted so long; that reason takes
  * precedence. The state is cleared on firing. Zeros give the defaults (4, 5, no cooldown).
  */
-FLS_API struct fls_memory_policy fls_memory_policy_watermark(size_t ratio,
-                                                             uint32_t messages_to_wait,
-                                                             uint64_t cooldown_ns);
+FLS_API struct fls_memory_policy
+fls_memory_policy_watermark(size_t ratio, uint32_t messages_to_wait, uint64_t cooldown_ns);
 
 /*
  * Size threshold: a message over `large_bytes` arms it; `messages_to_wait` messages in a row under
  * `small_bytes` then fire it; a size between starts the run again. Zeros give the defaults
  * (1 MiB, 1 KiB, 8).
  */
-FLS_API struct fls_memory_policy fls_memory_policy_threshold(size_t large_bytes,
-                                                             size_t small_bytes,
+FLS_API struct fls_memory_policy fls_memory_policy_threshold(size_t large_bytes, size_t small_bytes,
                                                              uint32_t messages_to_wait);
 
 /*

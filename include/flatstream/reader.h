@@ -98,9 +98,10 @@ fls_reader_open_versioned(struct fls_source *source, const struct fls_reader_opt
                           size_t options_bytes, struct fls_reader **reader,
                           struct fls_error *error);
 
-FLS_MUST_USE static inline enum fls_status
-fls_reader_open(struct fls_source *source, const struct fls_reader_options *options,
-                struct fls_reader **reader, struct fls_error *error)
+FLS_MUST_USE static inline enum fls_status fls_reader_open(struct fls_source *source,
+                                                           const struct fls_reader_options *options,
+                                                           struct fls_reader **reader,
+                                                           struct fls_error *error)
 {
     return fls_reader_open_versioned(source, options, sizeof *options, reader, error);
 }
@@ -157,9 +158,8 @@ FLS_API FLS_MUST_USE enum fls_status fls_reader_next_batch(struct fls_reader *re
  * pointer; *message may be NULL. FLS_VALIDATION_FAILED under the type's name when it does not
  * verify. FLS_INVALID_ARGUMENT when the reader has no type. Else as fls_reader_next.
  */
-FLS_API FLS_MUST_USE enum fls_status fls_reader_next_root(struct fls_reader *reader,
-                                                          const void **root,
-                                                          struct fls_message *message);
+FLS_API FLS_MUST_USE enum fls_status
+fls_reader_next_root(struct fls_reader *reader, const void **root, struct fls_message *message);
 
 /* The payload length of the next message, without consuming it. FLS_OK and *bytes; else as
  * fls_reader_next. (A torn payload is found only by reading it.) */
@@ -194,9 +194,8 @@ typedef enum fls_status fls_message_function(void *context, const struct fls_mes
  * whatever the function returned) when it stopped: the reader then stands behind that message and
  * can go on. Else as fls_reader_next.
  */
-FLS_API FLS_MUST_USE enum fls_status fls_reader_process_all(struct fls_reader *reader,
-                                                            fls_message_function *function,
-                                                            void *context);
+FLS_API FLS_MUST_USE enum fls_status
+fls_reader_process_all(struct fls_reader *reader, fls_message_function *function, void *context);
 
 /* Where the next frame begins: offset in the stream, index. Either may be NULL. */
 FLS_API void fls_reader_position(const struct fls_reader *reader, uint64_t *offset,

@@ -66,8 +66,7 @@ struct fls_source {
  * A source on the file `path`, read by read(2) with `read_ahead_bytes` of buffer (0: the default;
  * at least 4096). FLS_OK, FLS_IO, FLS_NO_MEMORY.
  */
-FLS_API FLS_MUST_USE enum fls_status fls_source_open_file(const char *path,
-                                                          size_t read_ahead_bytes,
+FLS_API FLS_MUST_USE enum fls_status fls_source_open_file(const char *path, size_t read_ahead_bytes,
                                                           struct fls_source **source,
                                                           struct fls_error *error);
 
@@ -92,9 +91,8 @@ FLS_API FLS_MUST_USE enum fls_status fls_source_open_memory(const void *bytes, s
  * touching a page past the end raises SIGBUS. For files that others write use
  * fls_source_open_file. FLS_OK (an empty file too), FLS_IO, FLS_NO_MEMORY.
  */
-FLS_API FLS_MUST_USE enum fls_status fls_source_open_mmap(const char *path,
-                                                          struct fls_source **source,
-                                                          struct fls_error *error);
+FLS_API FLS_MUST_USE enum fls_status
+fls_source_open_mmap(const char *path, struct fls_source **source, struct fls_error *error);
 
 /* The ops, for those who use a source without a reader; see struct fls_source_ops. peek also
  * refuses (FLS_TOO_SMALL) a need over peek_bytes_max, and takes need 0 as 1. */

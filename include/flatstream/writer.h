@@ -67,7 +67,9 @@ enum fls_framer {
  *   checksum           its kind; custom_checksum for FLS_CHECKSUM_CUSTOM (borrowed)
  *   payload_bytes_max  larger payloads are refused with FLS_INVALID_FRAME; 0: 2 GiB, as on the
  *                      reader's side
- *   copy_bytes_max     0: the default above; FLS_COPY_NEVER: every payload by reference
+ *   copy_bytes_max     0: the default above (and in a batch, for a payload that could not be kept
+ *                      by reference, 64 KiB: a copy is cheaper than a write of its own);
+ *                      FLS_COPY_NEVER: every payload by reference
  *   batch_messages     the batch goes out at this many messages; 0: no bound
  *   batch_bytes        the batch goes out at this many bytes, headers included; 0: the default
  *   batch_age_ms       the batch goes out with the first write or fls_writer_flush_due after its
@@ -136,12 +138,13 @@ fls_writer_open_versioned(struct fls_sink *sink, const struct fls_writer_options
                           size_t options_bytes, int use_version, struct fls_writer **writer,
                           struct fls_error *error);
 
-FLS_MUST_USE static inline enum fls_status
-fls_writer_open(struct fls_sink *sink, const struct fls_writer_options *options,
-                struct fls_writer **writer, struct fls_error *error)
+FLS_MUST_USE static inline enum fls_status fls_writer_open(struct fls_sink *sink,
+                                                           const struct fls_writer_options *options,
+                                                           struct fls_writer **writer,
+                                                           struct fls_error *error)
 {
-    return fls_writer_open_versioned(sink, options, sizeof *options, FLATSTREAM_USE_VERSION,
-                                     writer, error);
+    return fls_writer_open_versioned(sink, options, sizeof *options, FLATSTREAM_USE_VERSION, writer,
+                                     error);
 }
 
 /* Opens the file `path` and a writer on it that closes it at the end: fls_sink_open_file and
@@ -198,9 +201,10 @@ FLS_API FLS_MUST_USE enum fls_status fls_writer_write_payload(struct fls_writer 
  * batch keeps large payloads by reference without copying. A payload whose bytes change earlier is
  * the caller's breach: the frame's checksum will not match.
  */
-FLS_API FLS_MUST_USE enum fls_status
-fls_writer_write_owned(struct fls_writer *writer, const struct fls_payload *payload,
-                       fls_release_function *release, void *context);
+FLS_API FLS_MUST_USE enum fls_status fls_writer_write_owned(struct fls_writer *writer,
+                                                            const struct fls_payload *payload,
+                                                            fls_release_function *release,
+                                                            void *context);
 
 /*
  * Writes `count` messages and, with them, whatever the batch held: with the vectored and batched

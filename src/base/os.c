@@ -1,0 +1,141 @@
+/*
+ * os.c: see os.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os.h"
+
+/* From Linux 6.18's uapi/linux/fs.h; Debian 12's headers are older. */
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x00000100
+#endif
+
+enum fls_status fls_os_open(const char *path, int flags, int *fd, struct fls_error *error)
+{
+    do {
+        *fd = open(path, flags | O_CLOEXEC, 0666);
+    } while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? fls_error_system(error, "open", errno) : FLS_OK;
+}
+
+enum fls_status fls_os_check(int fd, int access, struct fls_error *error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return fls_error_system(error, "fcntl", errno);
+    if ((flags & O_ACCMODE) != O_RDWR && (flags & O_ACCMODE) != access)
+        return fls_error_system(error, access == O_WRONLY ? "open for writing" : "open for reading",
+                                EBADF);
+    return FLS_OK;
+}
+
+static int sigpipe_kills(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL;
+}
+
+enum fls_os_route fls_os_route_of(int fd)
+{
+    struct stat information;
+
+    if (fstat(fd, &information) != 0)
+        return FLS_OS_PLAIN;
+    if (S_ISSOCK(information.st_mode))
+        return FLS_OS_SOCKET;
+    return S_ISFIFO(information.st_mode) && sigpipe_kills() ? FLS_OS_PIPE_NOSIGNAL : FLS_OS_PLAIN;
+}
+
+static ssize_t send_segments(int fd, const struct iovec *segments, int count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)segments,
+                             .msg_iovlen = (size_t)count};
+
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* Blocks SIGPIPE, writes, and takes away the signal that this write raised, if it did. */
+static ssize_t write_guarded(int fd, const struct iovec *segments, int count, uint64_t *calls)
+{
+    sigset_t pipe_only, before, pending;
+    struct timespec at_once = {0, 0};
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    ssize_t written = writev(fd, segments, count);
+    int saved = errno;
+    if (written < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
+            continue;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    *calls += 3;
+    errno = saved;
+    return written;
+}
+
+ssize_t fls_os_writev(int fd, const struct iovec *segments, int count, enum fls_os_route *route,
+                      uint64_t *calls)
+{
+    ++*calls;
+    if (*route == FLS_OS_SOCKET)
+        return send_segments(fd, segments, count);
+    if (*route == FLS_OS_PIPE_NOSIGNAL) {
+        ssize_t written = pwritev2(fd, segments, count, -1, RWF_NOSIGNAL);
+        if (written >= 0 || (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS))
+            return written;
+        *route = FLS_OS_PIPE_GUARDED;
+    }
+    if (*route == FLS_OS_PIPE_GUARDED)
+        return write_guarded(fd, segments, count, calls);
+    return writev(fd, segments, count);
+}
+
+enum fls_status fls_os_sync(int fd, struct fls_error *error)
+{
+    if (fdatasync(fd) == 0)
+        return FLS_OK;
+    if (errno == EINVAL || errno == EROFS)
+        return fls_error_set(error, FLS_UNSUPPORTED, "no device behind this endpoint to sync to");
+    return fls_error_system(error, "fdatasync", errno);
+}
+
+enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct fls_error *error)
+{
+    struct stat information;
+
+    if (fstat(fd, &information) != 0)
+        return fls_error_system(error, "fstat", errno);
+    if (!S_ISREG(information.st_mode))
+        return fls_error_set(error, FLS_UNSUPPORTED, "not a regular file");
+    *bytes = (uint64_t)information.st_size;
+    return FLS_OK;
+}
+
+enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error)
+{
+    int result;
+
+    do {
+        result = ftruncate(fd, (off_t)bytes);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? FLS_OK : fls_error_system(error, "ftruncate", errno);
+}
+
+enum fls_status fls_os_close(int fd, struct fls_error *error)
+{
+    if (close(fd) == 0 || errno == EINTR)
+        return FLS_OK;
+    return fls_error_system(error, "close", errno);
+}

@@ -1,0 +1,49 @@
+/*
+ * os.h: the one door to the operating system's files and descriptors. Backends come through here,
+ * so that what is retried, and which signal is held back, is decided once.
+ */
+#ifndef BASE_OS_H
+#define BASE_OS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <flatstream/status.h>
+
+/* open(2) with O_CLOEXEC; EINTR is retried. FLS_OK sets *fd; FLS_IO. */
+FLS_MUST_USE enum fls_status fls_os_open(const char *path, int flags, int *fd,
+                                         struct fls_error *error);
+
+/* FLS_OK when `fd` is open for `access` (O_RDONLY or O_WRONLY), else FLS_IO with EBADF. */
+FLS_MUST_USE enum fls_status fls_os_check(int fd, int access, struct fls_error *error);
+
+/* How a descriptor is written to without a SIGPIPE. */
+enum fls_os_route {
+    FLS_OS_PLAIN,         /* writev: a file, a terminal, or the signal does no harm */
+    FLS_OS_SOCKET,        /* sendmsg with MSG_NOSIGNAL */
+    FLS_OS_PIPE_NOSIGNAL, /* pwritev2 with RWF_NOSIGNAL */
+    FLS_OS_PIPE_GUARDED   /* writev with the signal blocked and taken away */
+};
+
+/* Chooses the route by the kind of descriptor and the signal's present disposition. */
+enum fls_os_route fls_os_route_of(int fd);
+
+/* One gathered write. As writev(2), errno included; *route is changed when the kernel turns out
+ * not to know it. *calls is increased by the calls made. */
+ssize_t fls_os_writev(int fd, const struct iovec *segments, int count, enum fls_os_route *route,
+                      uint64_t *calls);
+
+/* fdatasync. FLS_OK, FLS_UNSUPPORTED (nothing behind it that could be synced), FLS_IO. */
+FLS_MUST_USE enum fls_status fls_os_sync(int fd, struct fls_error *error);
+
+/* Size of a regular file. FLS_OK, or FLS_UNSUPPORTED for anything else, or FLS_IO. */
+FLS_MUST_USE enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct fls_error *error);
+
+/* ftruncate; EINTR is retried. FLS_OK, FLS_IO. */
+FLS_MUST_USE enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error);
+
+/* close(2), once: the descriptor is gone whatever it says. FLS_OK, FLS_IO. */
+enum fls_status fls_os_close(int fd, struct fls_error *error);
+
+#endif

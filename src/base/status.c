@@ -1,0 +1,186 @@
+/*
+ * status.c: statuses as words, and an error as one line that a person can act on.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const char *const words[] = {
+#define STATUS_WORD(name, word, text) word,
+    FLS_STATUS_MAP(STATUS_WORD)
+#undef STATUS_WORD
+};
+
+static const char *const texts[] = {
+#define STATUS_TEXT(name, word, text) text,
+    FLS_STATUS_MAP(STATUS_TEXT)
+#undef STATUS_TEXT
+};
+
+#define STATUS_COUNT (sizeof words / sizeof words[0])
+
+const char *fls_status_word(enum fls_status status)
+{
+    return (size_t)status < STATUS_COUNT ? words[status] : "unknown";
+}
+
+const char *fls_status_text(enum fls_status status)
+{
+    return (size_t)status < STATUS_COUNT ? texts[status] : "unknown status";
+}
+
+/* A line being written into memory that may be too small: it goes on counting. */
+struct line {
+    char *text;
+    size_t size;
+    size_t length;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct line *line, const char *format, ...)
+{
+    va_list arguments;
+    size_t room = line->length < line->size ? line->size - line->length : 0;
+
+    va_start(arguments, format);
+    int written = vsnprintf(room ? line->text + line->length : NULL, room, format, arguments);
+    va_end(arguments);
+    if (written > 0)
+        line->length += (size_t)written;
+}
+
+static void add_unexpected_end(struct line *line, const struct fls_error *error)
+{
+    const char *part = error->part == FLS_PART_PAYLOAD ? "payload" : "header";
+
+    if (error->reason[0]) {
+        add(line, "%s", error->reason);
+        return;
+    }
+    add(line, "%s ends after %" PRIu64 " of %" PRIu64 " bytes", part, error->found,
+        error->expected);
+}
+
+static void add_refusal(struct line *line, const struct fls_error *error)
+{
+    add(line, "refused by %s", error->subject[0] ? error->subject : "a validator");
+    if (error->reason[0])
+        add(line, ": %s", error->reason);
+}
+
+static void add_system(struct line *line, const struct fls_error *error)
+{
+    char text[128];
+
+    if (error->subject[0])
+        add(line, "%s: ", error->subject);
+    add(line, "%s", strerror_r(error->os_errno, text, sizeof text));
+    if (error->reason[0])
+        add(line, " (%s)", error->reason);
+}
+
+static void add_described(struct line *line, const struct fls_error *error)
+{
+    add(line, "%s", error->reason[0] ? error->reason : fls_status_text(error->status));
+}
+
+static void add_body(struct line *line, const struct fls_error *error)
+{
+    switch (error->status) {
+    case FLS_UNEXPECTED_END:
+        add_unexpected_end(line, error);
+        break;
+    case FLS_CHECKSUM_MISMATCH:
+        add(line, "checksum 0x%" PRIX64 " stored, 0x%" PRIX64 " calculated", error->expected,
+            error->found);
+        break;
+    case FLS_INVALID_FRAME:
+        if (error->reason[0])
+            add(line, "%s", error->reason);
+        else
+            add(line, "payload of %" PRIu64 " bytes is over the limit of %" PRIu64, error->found,
+                error->expected);
+        break;
+    case FLS_TOO_SMALL:
+        add(line, "room for %" PRIu64 " bytes, %" PRIu64 " needed", error->expected, error->found);
+        break;
+    case FLS_VALIDATION_FAILED:
+        add_refusal(line, error);
+        break;
+    case FLS_IO:
+        add_system(line, error);
+        break;
+    default:
+        add_described(line, error);
+        break;
+    }
+}
+
+size_t fls_error_format(const struct fls_error *error, char *text, size_t size)
+{
+    struct line line = {text, size, 0};
+
+    if (size > 0)
+        text[0] = '\0';
+    if (error->has_frame)
+        add(&line, "frame %" PRIu64 " at byte %" PRIu64 ": ", error->frame, error->offset);
+    add_body(&line, error);
+    return line.length;
+}
+
+enum fls_status fls_error_set(struct fls_error *error, enum fls_status status, const char *format,
+                              ...)
+{
+    if (error) {
+        va_list arguments;
+
+        memset(error, 0, sizeof *error);
+        error->status = status;
+        va_start(arguments, format);
+        vsnprintf(error->reason, sizeof error->reason, format, arguments);
+        va_end(arguments);
+    }
+    return status;
+}
+
+enum fls_status fls_error_numbers(struct fls_error *error, enum fls_status status,
+                                  enum fls_part part, uint64_t expected, uint64_t found)
+{
+    if (error) {
+        memset(error, 0, sizeof *error);
+        error->status = status;
+        error->part = part;
+        error->expected = expected;
+        error->found = found;
+    }
+    return status;
+}
+
+enum fls_status fls_error_system(struct fls_error *error, const char *operation, int os_errno)
+{
+    if (error) {
+        memset(error, 0, sizeof *error);
+        error->status = FLS_IO;
+        error->os_errno = os_errno;
+        snprintf(error->subject, sizeof error->subject, "%s", operation);
+    }
+    return FLS_IO;
+}
+
+void fls_error_locate(struct fls_error *error, uint64_t frame, uint64_t offset)
+{
+    if (error) {
+        error->has_frame = 1;
+        error->frame = frame;
+        error->offset = offset;
+    }
+}
+
+enum fls_status fls_error_copy(struct fls_error *to, const struct fls_error *from)
+{
+    if (to)
+        *to = *from;
+    return from->status;
+}

@@ -1,0 +1,94 @@
+/*
+ * fd_sink.c: a sink on a file descriptor: file, pipe, socket, terminal.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include <flatstream/sink.h>
+
+#include "base/error.h"
+#include "base/os.h"
+
+struct fd_sink {
+    struct fls_sink base;
+    int fd;
+    enum fls_ownership ownership;
+    enum fls_os_route route;
+};
+
+static enum fls_status fd_writev(struct fls_sink *base, const struct iovec *segments, int count,
+                                 size_t *accepted, struct fls_error *error)
+{
+    struct fd_sink *sink = (struct fd_sink *)base;
+    ssize_t written = fls_os_writev(sink->fd, segments, count, &sink->route, &base->system_calls);
+
+    if (written > 0) {
+        *accepted = (size_t)written;
+        return FLS_OK;
+    }
+    if (written == 0) /* never for non-empty segments; do not turn it into an endless loop */
+        return fls_error_system(error, "writev", EIO);
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return FLS_AGAIN;
+    return fls_error_system(error, "writev", errno);
+}
+
+static enum fls_status fd_flush(struct fls_sink *base, enum fls_level level,
+                                struct fls_error *error)
+{
+    struct fd_sink *sink = (struct fd_sink *)base;
+
+    if (level != FLS_LEVEL_MACHINE)
+        return FLS_OK;
+    base->system_calls++;
+    return fls_os_sync(sink->fd, error);
+}
+
+static enum fls_status fd_close(struct fls_sink *base, struct fls_error *error)
+{
+    struct fd_sink *sink = (struct fd_sink *)base;
+    enum fls_status status = FLS_OK;
+
+    if (sink->ownership == FLS_OWNED)
+        status = fls_os_close(sink->fd, error);
+    free(sink);
+    return status;
+}
+
+static const struct fls_sink_ops fd_sink_ops = {fd_writev, fd_flush, fd_close};
+
+enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fls_sink **sink,
+                                 struct fls_error *error)
+{
+    enum fls_status status = fls_os_check(fd, O_WRONLY, error);
+
+    if (status != FLS_OK)
+        return status;
+    struct fd_sink *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return fls_error_no_memory(error, sizeof *opened);
+    opened->base.ops = &fd_sink_ops;
+    opened->fd = fd;
+    opened->ownership = ownership;
+    opened->route = fls_os_route_of(fd);
+    *sink = &opened->base;
+    return FLS_OK;
+}
+
+enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
+                                   struct fls_sink **sink, struct fls_error *error)
+{
+    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT | O_TRUNC, O_CREAT | O_APPEND};
+    int fd;
+
+    if ((size_t)mode >= sizeof flags / sizeof flags[0])
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown file mode %d", (int)mode);
+    enum fls_status status = fls_os_open(path, O_WRONLY | flags[mode], &fd, error);
+    if (status != FLS_OK)
+        return status;
+    status = fls_sink_open_fd(fd, FLS_OWNED, sink, error);
+    if (status != FLS_OK)
+        fls_os_close(fd, NULL);
+    return status;
+}

@@ -1,0 +1,206 @@
+/*
+ * batch.c: see batch.h.
+ */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "stream/batch.h"
+
+#ifndef IOV_MAX
+#define IOV_MAX 1024
+#endif
+
+#define FIRST_SEGMENTS 64
+#define FIRST_REFERENCES 16
+
+enum fls_status fls_batch_open(struct fls_batch *batch, size_t staging_bytes)
+{
+    batch->staging = malloc(staging_bytes);
+    batch->segments = malloc(FIRST_SEGMENTS * sizeof *batch->segments);
+    if (!batch->staging || !batch->segments) {
+        fls_batch_free(batch);
+        return FLS_NO_MEMORY;
+    }
+    batch->staging_bytes = staging_bytes;
+    batch->segment_capacity = FIRST_SEGMENTS;
+    return FLS_OK;
+}
+
+void fls_batch_free(struct fls_batch *batch)
+{
+    free(batch->staging);
+    free(batch->segments);
+    free(batch->references);
+    batch->staging = NULL;
+    batch->segments = NULL;
+    batch->references = NULL;
+}
+
+int fls_batch_fits(const struct fls_batch *batch, const struct fls_payload *payload, int copy)
+{
+    size_t copied = copy ? payload->length : 0;
+    size_t segments = copy ? 0 : payload->count;
+
+    if (batch->messages == 0)
+        return 1;
+    return batch->staged + FLS_BATCH_SLACK + copied <= batch->staging_bytes &&
+           batch->segment_count + segments + 2 <= IOV_MAX;
+}
+
+/* Moves the open run of staged bytes into the segment list; there is room for it. */
+static void close_run(struct fls_batch *batch)
+{
+    if (batch->staged == batch->run_start)
+        return;
+    struct iovec *segment = &batch->segments[batch->segment_count++];
+    segment->iov_base = batch->staging + batch->run_start;
+    segment->iov_len = batch->staged - batch->run_start;
+    batch->run_start = batch->staged;
+}
+
+/* Grows *items, of `bytes` each, to hold `wanted` in all. */
+static enum fls_status reserve(void **items, size_t *capacity, size_t wanted, size_t first,
+                               size_t bytes)
+{
+    size_t grown = fls_max_size(fls_max_size(*capacity * 2, wanted), first);
+
+    if (wanted <= *capacity)
+        return FLS_OK;
+    if (grown > SIZE_MAX / bytes)
+        return FLS_NO_MEMORY;
+    void *moved = realloc(*items, grown * bytes);
+    if (!moved)
+        return FLS_NO_MEMORY;
+    *items = moved;
+    *capacity = grown;
+    return FLS_OK;
+}
+
+/* Room for a payload's segments, the run before and the run after it, and for its release. */
+static enum fls_status reserve_reference(struct fls_batch *batch, size_t segments)
+{
+    void *items = batch->segments;
+    enum fls_status status;
+
+    if (segments > SIZE_MAX - batch->segment_count - 2)
+        return FLS_NO_MEMORY;
+    status = reserve(&items, &batch->segment_capacity, batch->segment_count + segments + 2,
+                     FIRST_SEGMENTS, sizeof *batch->segments);
+    batch->segments = items;
+    if (status != FLS_OK)
+        return status;
+    items = batch->references;
+    status = reserve(&items, &batch->reference_capacity, batch->reference_count + 1,
+                     FIRST_REFERENCES, sizeof *batch->references);
+    batch->references = items;
+    return status;
+}
+
+static void stage_header(struct fls_batch *batch, const struct fls_payload *payload)
+{
+    uint64_t checksum = fls_checksum_of_payload(batch->checksum, payload);
+
+    batch->staged += fls_header_store(batch->staging + batch->staged, (uint32_t)payload->length,
+                                      checksum, batch->checksum_bytes);
+}
+
+enum fls_status fls_batch_add_reference(struct fls_batch *batch, const struct fls_payload *payload,
+                                        struct fls_release release)
+{
+    enum fls_status status = reserve_reference(batch, payload->count);
+
+    if (status != FLS_OK)
+        return status;
+    stage_header(batch, payload);
+    close_run(batch);
+    for (size_t i = 0; i < payload->count; i++)
+        if (payload->segments[i].iov_len > 0)
+            batch->segments[batch->segment_count++] = payload->segments[i];
+    batch->references[batch->reference_count++] = (struct fls_reference){batch->staged, release};
+    batch->messages++;
+    batch->referenced_bytes += payload->length;
+    return FLS_OK;
+}
+
+void fls_batch_add_copy_of(struct fls_batch *batch, const struct fls_payload *payload)
+{
+    stage_header(batch, payload);
+    for (size_t i = 0; i < payload->count; i++) {
+        const struct iovec *segment = &payload->segments[i];
+        if (segment->iov_len == 0)
+            continue;
+        memcpy(batch->staging + batch->staged, segment->iov_base, segment->iov_len);
+        batch->staged += segment->iov_len;
+    }
+    batch->messages++;
+}
+
+static void reset(struct fls_batch *batch)
+{
+    batch->staged = batch->run_start = 0;
+    batch->segment_count = 0;
+    batch->reference_count = 0;
+    batch->messages = 0;
+    batch->referenced_bytes = 0;
+    batch->sending = 0;
+    batch->accepted = 0;
+}
+
+/* Writes what is left; the simple framer's header is a write of its own. */
+static enum fls_status write_left(struct fls_batch *batch, struct fls_sink *sink, int simple,
+                                  struct fls_error *error)
+{
+    if (simple && batch->left.segments == batch->segments) {
+        struct fls_write_cursor header = {batch->left.segments, 1};
+        enum fls_status status = fls_sink_write(sink, &header, &batch->accepted, error);
+        if (status != FLS_OK)
+            return status;
+        batch->left.segments++;
+        batch->left.count--;
+    }
+    return fls_sink_write(sink, &batch->left, &batch->accepted, error);
+}
+
+enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, int simple,
+                               struct fls_error *error)
+{
+    if (!batch->sending) {
+        close_run(batch);
+        batch->left = (struct fls_write_cursor){batch->segments, batch->segment_count};
+        batch->sending = 1;
+    }
+    enum fls_status status = write_left(batch, sink, simple, error);
+    if (status == FLS_OK)
+        fls_batch_drop(batch, 0);
+    return status;
+}
+
+void fls_batch_whole(const struct fls_batch *batch, size_t *frames, uint64_t *bytes)
+{
+    size_t at = 0, reference = 0;
+
+    *bytes = 0;
+    for (*frames = 0; *frames < batch->messages; ++*frames) {
+        uint32_t payload_bytes = fls_header_payload_bytes(batch->staging + at);
+        uint64_t frame_bytes = fls_batch_header_bytes(batch) + (uint64_t)payload_bytes;
+        if (batch->accepted < *bytes + frame_bytes)
+            return;
+        *bytes += frame_bytes;
+        at += fls_batch_header_bytes(batch);
+        if (reference < batch->reference_count && batch->references[reference].staged == at)
+            reference++;
+        else
+            at += payload_bytes;
+    }
+}
+
+void fls_batch_drop(struct fls_batch *batch, int keep_owed)
+{
+    for (size_t i = 0; i < batch->reference_count && !keep_owed; i++) {
+        struct fls_release release = batch->references[i].release;
+        if (release.function)
+            release.function(release.context);
+    }
+    reset(batch);
+}

@@ -1,0 +1,691 @@
+/*
+ * writer.c: the writer: what is admitted, when a batch goes out, and what a failure means.
+ *
+ * Each message goes the same way, whatever the framer: room is made for it, it is admitted (limit,
+ * taps), it is staged in the batch, and the framer's rule says whether the batch goes out at once.
+ * For the simple and the vectored framer the batch is that one message.
+ */
+#include <stdlib.h>
+
+#include <flatstream/writer.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "stream/batch.h"
+#include "stream/tap.h"
+
+/* Staging never takes more than this, whatever batch_bytes says; such a batch is cut. */
+#define STAGING_BYTES_MAX ((size_t)1024 * 1024)
+
+#define COPY_UNHELD_BYTES_MAX ((size_t)64 * 1024)
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* The call that returned FLS_AGAIN, to know it again. */
+struct in_flight {
+    int active;
+    const void *key;
+    size_t size;
+    size_t next;          /* write_batch: the first payload not staged yet */
+    uint64_t first_frame; /* write_batch: index of payloads[0] */
+};
+
+struct fls_writer {
+    struct fls_batch batch;
+    size_t quick_below; /* payloads under this size may take the short way; 0: none may */
+    size_t batch_messages;
+    size_t batch_bytes;
+    size_t staged_max;
+    size_t copy_bytes_max;        /* of payloads that may be referenced */
+    size_t copy_unheld_bytes_max; /* of payloads that would have to go out at once */
+    uint64_t largest_message;
+
+    enum fls_framer framer;
+    int keep_references;
+    int owns_sink;
+    struct fls_sink *sink;
+    uint64_t payload_bytes_max;
+    struct fls_tap_chain taps;
+    struct fls_buffer flat;
+    struct fls_memory_policy *memory_policy;
+    struct fls_clock clock;
+    uint64_t batch_age_ns;
+    uint64_t batch_since_ns;
+
+    uint64_t sent_frames; /* index and offset of the batch's first frame */
+    uint64_t sent_bytes;
+    struct in_flight in_flight;
+    int poisoned;
+    struct fls_error error;
+
+    uint64_t start_frame;
+    uint64_t start_offset;
+    uint64_t system_calls_before;
+    uint64_t writes;
+    uint64_t copies;
+    uint64_t bytes_copied;
+};
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static enum fls_status check_options(const struct fls_writer_options *options,
+                                     struct fls_error *error)
+{
+    struct fls_checksum checksum = {options->checksum, options->custom_checksum};
+
+    if ((unsigned)options->framer > FLS_FRAMER_BATCHED)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown framer %d",
+                             (int)options->framer);
+    if (fls_checksum_check(checksum) != FLS_OK)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "unusable checksum of kind %d",
+                             (int)options->checksum);
+    return FLS_OK;
+}
+
+static enum fls_framer framer_of(enum fls_framer asked, int use_version)
+{
+    if (asked != FLS_FRAMER_DEFAULT)
+        return asked;
+    return use_version < 40 ? FLS_FRAMER_SIMPLE : FLS_FRAMER_VECTORED;
+}
+
+/*
+ * Up to which size payloads are copied, and no more than the staging memory takes. Where a payload
+ * can go by reference, copying is dearer from FLS_COPY_BYTES_MAX_DEFAULT on. Where it cannot be
+ * held for the batch, the choice is a copy against a write of its own, and copying stays cheaper
+ * up to COPY_UNHELD_BYTES_MAX (docs/performance.md).
+ */
+static void set_copy_limits(struct fls_writer *writer, const struct fls_writer_options *options)
+{
+    size_t asked = options->copy_bytes_max;
+
+    writer->copy_bytes_max = fls_min_size(asked, STAGING_BYTES_MAX);
+    if (writer->framer == FLS_FRAMER_SIMPLE || asked == FLS_COPY_NEVER)
+        writer->copy_bytes_max = 0;
+    else if (asked == 0)
+        writer->copy_bytes_max = FLS_COPY_BYTES_MAX_DEFAULT;
+    writer->copy_unheld_bytes_max = writer->copy_bytes_max;
+    if (writer->framer == FLS_FRAMER_BATCHED && asked == 0 && !options->keep_references)
+        writer->copy_unheld_bytes_max = COPY_UNHELD_BYTES_MAX;
+}
+
+/* The short way is open to messages that need no tap, no clock and no reference. */
+static void update_quick(struct fls_writer *writer)
+{
+    int open = writer->framer == FLS_FRAMER_BATCHED && writer->taps.count == 0 &&
+               writer->batch_age_ns == 0 && !writer->in_flight.active && !writer->poisoned &&
+               !writer->batch.sending;
+    uint64_t most = fls_min_u64(writer->copy_unheld_bytes_max, writer->payload_bytes_max);
+
+    writer->quick_below = open ? (size_t)most + 1 : 0;
+}
+
+static void configure(struct fls_writer *writer, const struct fls_writer_options *options,
+                      int use_version)
+{
+    writer->framer = framer_of(options->framer, use_version);
+    writer->batch.checksum = (struct fls_checksum){options->checksum, options->custom_checksum};
+    writer->batch.checksum_bytes = fls_checksum_bytes(writer->batch.checksum);
+    set_copy_limits(writer, options);
+    writer->batch_messages = options->batch_messages > 0 ? options->batch_messages : SIZE_MAX;
+    writer->batch_bytes = options->batch_bytes > 0 ? options->batch_bytes : FLS_BATCH_BYTES_DEFAULT;
+    writer->staged_max = fls_min_size(writer->batch_bytes, STAGING_BYTES_MAX);
+    writer->batch_age_ns = options->batch_age_ms * NS_PER_MS;
+    writer->keep_references = options->keep_references;
+    writer->payload_bytes_max = fls_payload_limit(options->payload_bytes_max);
+    writer->memory_policy = options->memory_policy;
+    writer->clock = options->clock;
+    writer->start_frame = writer->sent_frames = options->start_frame;
+    writer->start_offset = writer->sent_bytes = options->start_offset;
+    writer->owns_sink = options->owns_sink;
+}
+
+/* A batch that is not full has room for one more header and one more copied payload. */
+static size_t staging_bytes(const struct fls_writer *writer)
+{
+    return writer->staged_max + writer->copy_unheld_bytes_max + 2 * FLS_BATCH_SLACK;
+}
+
+/* Frees everything but the sink. */
+static void free_writer(struct fls_writer *writer)
+{
+    fls_batch_free(&writer->batch);
+    fls_tap_chain_free(&writer->taps);
+    fls_buffer_free(&writer->flat);
+    free(writer);
+}
+
+enum fls_status fls_writer_open_versioned(struct fls_sink *sink,
+                                          const struct fls_writer_options *options,
+                                          size_t options_bytes, int use_version,
+                                          struct fls_writer **writer, struct fls_error *error)
+{
+    struct fls_writer_options all = FLS_ZERO;
+
+    if (options)
+        memcpy(&all, options, fls_min_size(options_bytes, sizeof all));
+    enum fls_status status = check_options(&all, error);
+    if (status != FLS_OK)
+        return status;
+    struct fls_writer *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return fls_error_no_memory(error, sizeof *opened);
+    configure(opened, &all, use_version);
+    opened->sink = sink;
+    opened->system_calls_before = sink->system_calls;
+    if (fls_batch_open(&opened->batch, staging_bytes(opened)) != FLS_OK)
+        status = fls_error_no_memory(error, staging_bytes(opened));
+    else
+        status = fls_tap_chain_add(&opened->taps, all.taps, all.tap_count, error);
+    if (status != FLS_OK) {
+        free_writer(opened);
+        return status;
+    }
+    update_quick(opened);
+    *writer = opened;
+    return FLS_OK;
+}
+
+enum fls_status fls_writer_add_tap(struct fls_writer *writer, const struct fls_tap *tap)
+{
+    struct fls_error *error = writer->poisoned ? NULL : &writer->error;
+    enum fls_status status = fls_tap_chain_add(&writer->taps, tap, 1, error);
+
+    update_quick(writer);
+    return status;
+}
+
+/* --- sending -----------------------------------------------------------------------------------
+ */
+
+/* Counts the frames that have left the batch, in all their numbers. */
+static void account_sent(struct fls_writer *writer, size_t frames, uint64_t bytes)
+{
+    writer->sent_frames += frames;
+    writer->sent_bytes += bytes;
+}
+
+static void account_copies(struct fls_writer *writer)
+{
+    const struct fls_batch *batch = &writer->batch;
+
+    writer->copies += batch->messages - batch->reference_count;
+    writer->bytes_copied += fls_batch_copied_bytes(batch);
+}
+
+/*
+ * The sink failed. With the simple and the vectored framer, a failure between two frames leaves a
+ * stream that is whole, and the messages behind it are simply not written; anything else poisons.
+ */
+static enum fls_status fail(struct fls_writer *writer, enum fls_status status)
+{
+    size_t frames;
+    uint64_t bytes;
+
+    fls_batch_whole(&writer->batch, &frames, &bytes);
+    int torn = writer->batch.accepted > bytes;
+    account_sent(writer, frames, bytes);
+    fls_error_locate(&writer->error, writer->sent_frames, writer->sent_bytes);
+    writer->poisoned = torn || writer->framer == FLS_FRAMER_BATCHED;
+    writer->in_flight.active = 0;
+    fls_batch_drop(&writer->batch, 0);
+    update_quick(writer);
+    return status;
+}
+
+static enum fls_status send(struct fls_writer *writer)
+{
+    size_t frames = writer->batch.messages;
+    uint64_t bytes = fls_batch_bytes(&writer->batch);
+
+    if (frames == 0)
+        return FLS_OK;
+    if (!writer->batch.sending) {
+        writer->writes++;
+        account_copies(writer);
+    }
+    enum fls_status status = fls_batch_send(&writer->batch, writer->sink,
+                                            writer->framer == FLS_FRAMER_SIMPLE, &writer->error);
+    if (status == FLS_OK)
+        account_sent(writer, frames, bytes);
+    else if (status != FLS_AGAIN)
+        return fail(writer, status);
+    if (writer->quick_below == 0 || status == FLS_AGAIN)
+        update_quick(writer);
+    return status;
+}
+
+static int batch_is_full(const struct fls_writer *writer)
+{
+    return writer->batch.messages >= writer->batch_messages ||
+           writer->batch.staged >= writer->staged_max ||
+           fls_batch_bytes(&writer->batch) >= writer->batch_bytes;
+}
+
+static int batch_is_due(const struct fls_writer *writer)
+{
+    return writer->batch_age_ns > 0 && writer->batch.messages > 0 &&
+           fls_clock_now_ns(&writer->clock) - writer->batch_since_ns >= writer->batch_age_ns;
+}
+
+/* --- one message -------------------------------------------------------------------------------
+ */
+
+void fls_writer_position(const struct fls_writer *writer, uint64_t *offset, uint64_t *frame)
+{
+    if (offset)
+        *offset = writer->sent_bytes + fls_batch_bytes(&writer->batch);
+    if (frame)
+        *frame = writer->sent_frames + writer->batch.messages;
+}
+
+/* Completes writer->error with where the refused message would have stood. */
+static enum fls_status refuse(struct fls_writer *writer, enum fls_status status)
+{
+    uint64_t offset, frame;
+
+    fls_writer_position(writer, &offset, &frame);
+    fls_error_locate(&writer->error, frame, offset);
+    return status;
+}
+
+static int copies(const struct fls_payload *payload, size_t bytes_max)
+{
+    return payload->length <= bytes_max && bytes_max > 0;
+}
+
+static enum fls_status make_room(struct fls_writer *writer, const struct fls_payload *payload,
+                                 int copy)
+{
+    if (writer->batch.sending || batch_is_due(writer) ||
+        !fls_batch_fits(&writer->batch, payload, copy))
+        return send(writer);
+    return FLS_OK;
+}
+
+/* A view of the payload in one piece aligned to 8, flattened into the writer's buffer if need be.
+ */
+static enum fls_status flat_view(struct fls_writer *writer, struct fls_payload *payload,
+                                 struct iovec *segment)
+{
+    if (payload->count == 1 && ((uintptr_t)payload->segments[0].iov_base & 7) == 0)
+        return FLS_OK;
+    if (fls_buffer_reserve(&writer->flat, fls_max_size(payload->length, 1), 0) != FLS_OK)
+        return fls_error_no_memory(&writer->error, payload->length);
+    if (fls_payload_flatten(payload, writer->flat.bytes, writer->flat.capacity) != FLS_OK)
+        return FLS_TOO_SMALL;
+    writer->copies++;
+    writer->bytes_copied += payload->length;
+    *segment = (struct iovec){writer->flat.bytes, payload->length};
+    *payload = (struct fls_payload){segment, 1, payload->length};
+    return FLS_OK;
+}
+
+static void shrink_flat(struct fls_writer *writer, size_t last_bytes)
+{
+    struct fls_reclaim_info info;
+
+    if (fls_memory_policy_consult(writer->memory_policy, last_bytes, writer->flat.capacity,
+                                  &info) != FLS_RECLAIM_NONE)
+        fls_buffer_shrink(&writer->flat, info.capacity_after);
+}
+
+static enum fls_status run_taps(struct fls_writer *writer, struct fls_payload payload)
+{
+    struct iovec segment;
+    enum fls_status status = FLS_OK;
+
+    if (writer->taps.contiguous)
+        status = flat_view(writer, &payload, &segment);
+    if (status == FLS_OK)
+        status = fls_tap_chain_run(&writer->taps, &payload, &writer->error);
+    if (status == FLS_OK && writer->taps.contiguous)
+        shrink_flat(writer, payload.length);
+    return status;
+}
+
+/* Limit and taps: may the message go out? */
+static enum fls_status admit(struct fls_writer *writer, const struct fls_payload *payload)
+{
+    if (payload->length > writer->payload_bytes_max) {
+        fls_error_numbers(&writer->error, FLS_INVALID_FRAME, FLS_PART_PAYLOAD,
+                          writer->payload_bytes_max, payload->length);
+        return refuse(writer, FLS_INVALID_FRAME);
+    }
+    if (writer->taps.count == 0)
+        return FLS_OK;
+    enum fls_status status = run_taps(writer, *payload);
+    return status == FLS_OK ? FLS_OK : refuse(writer, status);
+}
+
+static enum fls_status stage(struct fls_writer *writer, const struct fls_payload *payload,
+                             struct fls_release release, int copy)
+{
+    if (copy) {
+        fls_batch_add_copy_of(&writer->batch, payload);
+    } else if (fls_batch_add_reference(&writer->batch, payload, release) != FLS_OK) {
+        fls_error_no_memory(&writer->error, payload->count * sizeof *payload->segments);
+        return refuse(writer, FLS_NO_MEMORY);
+    }
+    if (writer->batch_age_ns > 0 && writer->batch.messages == 1)
+        writer->batch_since_ns = fls_clock_now_ns(&writer->clock);
+    if (payload->length > writer->largest_message)
+        writer->largest_message = payload->length;
+    return FLS_OK;
+}
+
+/* The framer's rule for a message just staged. `held` says that its bytes are the caller's and may
+ * not be kept by reference. FLS_AGAIN only when the message itself must be waited for. */
+static enum fls_status send_by_rule(struct fls_writer *writer, int held)
+{
+    if (writer->framer != FLS_FRAMER_BATCHED || held)
+        return send(writer);
+    if (!batch_is_full(writer))
+        return FLS_OK;
+    enum fls_status status = send(writer);
+    return status == FLS_AGAIN ? FLS_OK : status;
+}
+
+static int gives_up(struct fls_writer *writer)
+{
+    if (writer->framer == FLS_FRAMER_BATCHED || writer->batch.accepted > 0 ||
+        writer->batch.messages != 1 || writer->in_flight.next > 0)
+        return 0;
+    fls_batch_drop(&writer->batch, 1);
+    writer->in_flight.active = 0;
+    return 1;
+}
+
+static int is_in_flight(const struct fls_writer *writer, const void *key, size_t size)
+{
+    return writer->in_flight.active && writer->in_flight.key == key &&
+           writer->in_flight.size == size;
+}
+
+/* May a new call begin? FLS_OK, the poison, or FLS_INVALID_ARGUMENT. */
+static enum fls_status begin(struct fls_writer *writer)
+{
+    if (writer->poisoned)
+        return writer->error.status;
+    if (writer->in_flight.active && !gives_up(writer))
+        return fls_error_set(&writer->error, FLS_INVALID_ARGUMENT,
+                             "another message is unfinished: write it again, or flush");
+    return FLS_OK;
+}
+
+static void release_now(struct fls_release release)
+{
+    if (release.function)
+        release.function(release.context);
+}
+
+/* From making room to the framer's rule; calls or keeps the release. */
+static enum fls_status write_new(struct fls_writer *writer, const struct fls_payload *payload,
+                                 struct fls_release release, const void *key)
+{
+    int may_hold = release.function || writer->keep_references;
+    int copy = copies(payload, may_hold ? writer->copy_bytes_max : writer->copy_unheld_bytes_max);
+    enum fls_status status = make_room(writer, payload, copy);
+
+    if (status == FLS_AGAIN)
+        return status;
+    if (status == FLS_OK)
+        status = admit(writer, payload);
+    if (status == FLS_OK)
+        status = stage(writer, payload, release, copy);
+    if (status != FLS_OK || copy)
+        release_now(release);
+    if (status != FLS_OK)
+        return status;
+    status = send_by_rule(writer, !copy && !may_hold);
+    if (status == FLS_AGAIN) {
+        writer->in_flight = (struct in_flight){1, key, payload->length, 0, 0};
+        update_quick(writer);
+    }
+    return status;
+}
+
+static enum fls_status resume(struct fls_writer *writer)
+{
+    enum fls_status status = send(writer);
+
+    if (status != FLS_AGAIN) {
+        writer->in_flight.active = 0;
+        update_quick(writer);
+    }
+    return status;
+}
+
+static enum fls_status write_one(struct fls_writer *writer, const struct fls_payload *payload,
+                                 struct fls_release release)
+{
+    const void *key = payload->count > 0 ? payload->segments[0].iov_base : NULL;
+
+    if (is_in_flight(writer, key, payload->length))
+        return resume(writer);
+    enum fls_status status = begin(writer);
+    if (status != FLS_OK) {
+        release_now(release);
+        return status;
+    }
+    return write_new(writer, payload, release, key);
+}
+
+enum fls_status fls_writer_write(struct fls_writer *writer, const void *data, size_t bytes)
+{
+    if (FLS_LIKELY(bytes < writer->quick_below)) {
+        fls_batch_add_copy(&writer->batch, data, (uint32_t)bytes);
+        if (FLS_UNLIKELY(bytes > writer->largest_message))
+            writer->largest_message = bytes;
+        return FLS_LIKELY(!batch_is_full(writer)) ? FLS_OK : send_by_rule(writer, 0);
+    }
+    struct iovec segment = {(void *)(uintptr_t)data, bytes};
+    struct fls_payload payload = {&segment, 1, bytes};
+    return write_one(writer, &payload, (struct fls_release){NULL, NULL});
+}
+
+static enum fls_status check_length(struct fls_writer *writer, const struct fls_payload *payload)
+{
+    struct fls_payload summed = fls_payload_from_segments(payload->segments, payload->count);
+
+    if (summed.length == payload->length)
+        return FLS_OK;
+    fls_error_set(&writer->error, FLS_INVALID_ARGUMENT,
+                  "the payload says %zu bytes, its segments hold %zu", payload->length,
+                  summed.length);
+    return refuse(writer, FLS_INVALID_ARGUMENT);
+}
+
+enum fls_status fls_writer_write_owned(struct fls_writer *writer, const struct fls_payload *payload,
+                                       fls_release_function *release, void *context)
+{
+    struct fls_release owed = {release, context};
+    enum fls_status status =
+        writer->poisoned ? writer->error.status : check_length(writer, payload);
+
+    if (status != FLS_OK) {
+        release_now(owed);
+        return status;
+    }
+    return write_one(writer, payload, owed);
+}
+
+enum fls_status fls_writer_write_payload(struct fls_writer *writer,
+                                         const struct fls_payload *payload)
+{
+    return fls_writer_write_owned(writer, payload, NULL, NULL);
+}
+
+/* --- many messages -----------------------------------------------------------------------------
+ */
+
+/* Stages payloads[*next, count) and sends as bounds demand. *next is moved over what is staged. */
+static enum fls_status stage_many(struct fls_writer *writer, const struct fls_payload *payloads,
+                                  size_t count, size_t *next)
+{
+    while (*next < count) {
+        const struct fls_payload *payload = &payloads[*next];
+        int copy = copies(payload, writer->copy_bytes_max);
+        enum fls_status status = check_length(writer, payload);
+        if (status == FLS_OK)
+            status = make_room(writer, payload, copy);
+        if (status == FLS_OK)
+            status = admit(writer, payload);
+        if (status == FLS_OK)
+            status = stage(writer, payload, (struct fls_release){NULL, NULL}, copy);
+        if (status != FLS_OK)
+            return status;
+        ++*next;
+        if (writer->framer == FLS_FRAMER_SIMPLE || batch_is_full(writer))
+            status = send(writer);
+        if (status != FLS_OK)
+            return status;
+    }
+    return FLS_OK;
+}
+
+/* Sends what was staged before a refusal; the refusal stays the error. */
+static enum fls_status send_before_refusal(struct fls_writer *writer, enum fls_status refusal)
+{
+    struct fls_error error = writer->error;
+    enum fls_status status = send(writer);
+
+    if (status != FLS_OK)
+        return status;
+    writer->error = error;
+    return refusal;
+}
+
+static size_t count_written(const struct fls_writer *writer, size_t next, enum fls_status status)
+{
+    uint64_t first = writer->in_flight.first_frame;
+
+    if (status != FLS_IO)
+        return next;
+    return writer->sent_frames > first ? (size_t)(writer->sent_frames - first) : 0;
+}
+
+enum fls_status fls_writer_write_batch(struct fls_writer *writer,
+                                       const struct fls_payload *payloads, size_t count,
+                                       size_t *written)
+{
+    enum fls_status status = FLS_OK;
+    size_t next = 0;
+
+    if (is_in_flight(writer, payloads, count)) {
+        next = writer->in_flight.next;
+        writer->in_flight.active = 0;
+        status = send(writer);
+    } else {
+        status = begin(writer);
+        if (written)
+            *written = 0;
+        if (status != FLS_OK)
+            return status;
+        writer->in_flight = (struct in_flight){0, payloads, count, 0, 0};
+        fls_writer_position(writer, NULL, &writer->in_flight.first_frame);
+    }
+    if (status == FLS_OK)
+        status = stage_many(writer, payloads, count, &next);
+    if (status == FLS_OK)
+        status = send(writer);
+    else if (status != FLS_AGAIN && status != FLS_IO)
+        status = send_before_refusal(writer, status);
+    writer->in_flight.active = status == FLS_AGAIN && next > 0;
+    writer->in_flight.next = next;
+    update_quick(writer);
+    if (written)
+        *written = count_written(writer, next, status);
+    return status;
+}
+
+/* --- flushing and closing ----------------------------------------------------------------------
+ */
+
+enum fls_status fls_writer_flush(struct fls_writer *writer, enum fls_level level)
+{
+    if (writer->poisoned)
+        return writer->error.status;
+    if (level == FLS_LEVEL_OBJECT)
+        return FLS_OK;
+    enum fls_status status = resume(writer);
+    if (status != FLS_OK)
+        return status;
+    status = fls_sink_flush(writer->sink, level, &writer->error);
+    if (status == FLS_IO) {
+        writer->poisoned = 1;
+        refuse(writer, status);
+        update_quick(writer);
+    }
+    return status;
+}
+
+enum fls_status fls_writer_flush_due(struct fls_writer *writer, int *wait_ms)
+{
+    enum fls_status status = FLS_OK;
+
+    if (wait_ms)
+        *wait_ms = -1;
+    if (writer->poisoned)
+        return writer->error.status;
+    if (writer->batch.sending || batch_is_due(writer))
+        status = resume(writer);
+    if (wait_ms && writer->batch_age_ns > 0 && writer->batch.messages > 0) {
+        uint64_t waited = fls_clock_now_ns(&writer->clock) - writer->batch_since_ns;
+        uint64_t left = waited < writer->batch_age_ns ? writer->batch_age_ns - waited : 0;
+        *wait_ms = (int)fls_min_u64((left + NS_PER_MS - 1) / NS_PER_MS, INT32_MAX);
+    }
+    return status;
+}
+
+const struct fls_error *fls_writer_error(const struct fls_writer *writer)
+{
+    return &writer->error;
+}
+
+struct fls_writer_statistics fls_writer_statistics(const struct fls_writer *writer)
+{
+    struct fls_writer_statistics statistics = {
+        .bytes = writer->sent_bytes - writer->start_offset + writer->batch.accepted,
+        .system_calls = writer->sink->system_calls - writer->system_calls_before,
+        .writes = writer->writes,
+        .copies = writer->copies,
+        .bytes_copied = writer->bytes_copied,
+        .largest_message = writer->largest_message,
+    };
+
+    statistics.messages = writer->sent_frames + writer->batch.messages - writer->start_frame;
+    if (!writer->batch.sending) {
+        statistics.copies += writer->batch.messages - writer->batch.reference_count;
+        statistics.bytes_copied += fls_batch_copied_bytes(&writer->batch);
+    }
+    return statistics;
+}
+
+static enum fls_status finish(struct fls_writer *writer, enum fls_status status,
+                              struct fls_error *error)
+{
+    struct fls_sink *sink = writer->owns_sink ? writer->sink : NULL;
+
+    if (status != FLS_OK)
+        fls_error_copy(error, &writer->error);
+    fls_batch_drop(&writer->batch, 0);
+    free_writer(writer);
+    enum fls_status closed = fls_sink_close(sink, status == FLS_OK ? error : NULL);
+    return status == FLS_OK ? closed : status;
+}
+
+enum fls_status fls_writer_close(struct fls_writer *writer, struct fls_error *error)
+{
+    if (!writer)
+        return FLS_OK;
+    enum fls_status status = fls_writer_flush(writer, FLS_LEVEL_PROCESS);
+    return status == FLS_AGAIN ? status : finish(writer, status, error);
+}
+
+void fls_writer_abandon(struct fls_writer *writer)
+{
+    if (writer)
+        (void)finish(writer, FLS_OK, NULL);
+}

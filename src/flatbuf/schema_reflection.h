@@ -1,0 +1,46 @@
+/*
+ * schema_reflection.h: the schema of schemas (reflection.fbs), as far as we read it: its tables,
+ * the places of their fields in the vtable, and a plan by which a .bfbs is verified.
+ */
+#ifndef FLATBUF_SCHEMA_REFLECTION_H
+#define FLATBUF_SCHEMA_REFLECTION_H
+
+#include "flatbuf/verifier_plan.h"
+
+enum {
+    REFLECTION_SCHEMA,
+    REFLECTION_OBJECT,
+    REFLECTION_FIELD,
+    REFLECTION_TYPE,
+    REFLECTION_ENUM,
+    REFLECTION_ENUM_VALUE,
+    REFLECTION_KEY_VALUE,
+    REFLECTION_SERVICE,
+    REFLECTION_CALL,
+    REFLECTION_FILE
+};
+
+enum { SCHEMA_OBJECTS, SCHEMA_ENUMS, SCHEMA_IDENTIFIER, SCHEMA_EXTENSION, SCHEMA_ROOT };
+enum { OBJECT_NAME, OBJECT_FIELDS, OBJECT_IS_STRUCT, OBJECT_ALIGNMENT, OBJECT_BYTES };
+enum {
+    FIELD_NAME,
+    FIELD_TYPE,
+    FIELD_ID,
+    FIELD_OFFSET,
+    FIELD_DEFAULT_INTEGER,
+    FIELD_DEFAULT_REAL,
+    FIELD_DEPRECATED,
+    FIELD_REQUIRED,
+    FIELD_KEY,
+    FIELD_ATTRIBUTES,
+    FIELD_DOCUMENTATION,
+    FIELD_OPTIONAL
+};
+enum { TYPE_BASE, TYPE_ELEMENT, TYPE_INDEX, TYPE_LENGTH };
+enum { ENUM_NAME, ENUM_VALUES, ENUM_IS_UNION, ENUM_UNDERLYING };
+enum { ENUM_VALUE_NAME, ENUM_VALUE_VALUE, ENUM_VALUE_OBJECT, ENUM_VALUE_UNION_TYPE };
+enum { KEY_VALUE_KEY, KEY_VALUE_VALUE };
+
+extern const struct plan fls_reflection_plan;
+
+#endif

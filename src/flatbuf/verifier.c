@@ -61,7 +61,17 @@ static uint32_t union_index(const struct fls_schema *schema, const struct fls_en
     return (uint32_t)(members - fls_schema_enum(schema, 0));
 }
 
-static struct plan_slot plan_vector(const struct fls_schema *schema, const struct fls_field *field)
+/* Whether the field after this one is a vector of unions, so that this one holds its types. */
+static int is_before_unions(const struct fls_object *table, const struct fls_field *field)
+{
+    size_t next = (size_t)field->id + 1;
+
+    return next < table->field_count && table->fields[next].type == FLS_TYPE_VECTOR &&
+           table->fields[next].element == FLS_TYPE_UNION;
+}
+
+static struct plan_slot plan_vector(const struct fls_schema *schema, const struct fls_object *table,
+                                    const struct fls_field *field)
 {
     static const uint8_t sizes[] = {0, 1, 1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
     struct plan_slot slot = {PLAN_VECTOR, (uint8_t)field->required, 3, 4, 0};
@@ -71,6 +81,8 @@ static struct plan_slot plan_vector(const struct fls_schema *schema, const struc
         slot.target = field->nested->index;
     } else if (field->element == FLS_TYPE_STRING) {
         slot.kind = PLAN_STRING_VECTOR;
+    } else if (field->element == FLS_TYPE_UTYPE && is_before_unions(table, field)) {
+        slot.kind = PLAN_UNION_TYPES;
     } else if (field->element == FLS_TYPE_UNION) {
         slot.kind = PLAN_UNION_VECTOR;
         slot.target = union_index(schema, field->enumeration);
@@ -127,7 +139,7 @@ static struct plan_slot plan_field(const struct fls_schema *schema, const struct
         slot.target = union_index(schema, field->enumeration);
         break;
     case FLS_TYPE_VECTOR:
-        return plan_vector(schema, field);
+        return plan_vector(schema, table, field);
     case FLS_TYPE_OBJECT:
         return plan_object(field->object, field->required);
     default:

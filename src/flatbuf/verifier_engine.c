@@ -247,7 +247,7 @@ static int open_vtable(struct run *run, uint32_t at, struct view *view)
 {
     int64_t vtable = (int64_t)at - (int32_t)fls_load_u32(run->bytes + at);
 
-    if (FLS_UNLIKELY(vtable < 0 || vtable > (int64_t)run->size - 4))
+    if (FLS_UNLIKELY(vtable < 0 || vtable > (int64_t)run->size - 2))
         return fail(run, at, "vtable of the table at byte %" PRIu32 " is outside the message",
                     run->origin + at);
     uint32_t start = (uint32_t)vtable;
@@ -322,6 +322,16 @@ static int check_unions(struct run *run, const struct view *view, const struct p
     return 1;
 }
 
+/* The vector of types by itself; check_unions compares it with the values. */
+static int check_union_types(struct run *run, const struct view *view, uint32_t index, uint32_t at)
+{
+    uint32_t count;
+
+    if (entry(view, index + 1) == 0)
+        return fail(run, at, "vector of union types has no vector of values");
+    return check_vector(run, at, 1, 0, &count);
+}
+
 static int check_root(struct run *run, uint32_t target);
 
 /* A FlatBuffer in a vector of bytes: a message of its own, under the same limits. */
@@ -364,6 +374,8 @@ static int check_target(struct run *run, const struct view *view, const struct p
         return check_strings(run, to);
     case PLAN_TABLE_VECTOR:
         return check_tables(run, to, slot->target);
+    case PLAN_UNION_TYPES:
+        return check_union_types(run, view, index, to);
     case PLAN_UNION_VECTOR:
         return check_unions(run, view, slot, index, to);
     case PLAN_UNION:

@@ -19,6 +19,7 @@ enum plan_kind {
     PLAN_TABLE_VECTOR,  /* an offset to offsets to tables `target` */
     PLAN_UNION_TYPE,    /* a byte; the value is in the next slot, the union is `target` */
     PLAN_UNION,         /* the value: checked with its type */
+    PLAN_UNION_TYPES,   /* an offset to bytes, the types of the values in the next slot */
     PLAN_UNION_VECTOR,  /* an offset to offsets; the types are in the slot before */
     PLAN_NESTED,        /* a vector of bytes that is a FlatBuffer with the root table `target` */
     PLAN_UNKNOWN        /* only that it begins inside the message */

@@ -21,6 +21,11 @@
 #define FLS_LIKELY(x) __builtin_expect(!!(x), 1)
 #define FLS_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* The few functions of the way of one message. The linker puts them side by side: where each
+ * system call flushes the TLB, each page of code that a message touches costs as much as 100
+ * instructions (docs/performance.md). */
+#define FLS_HOT __attribute__((hot))
+
 static inline uint16_t fls_load_u16(const void *bytes)
 {
     uint16_t value;

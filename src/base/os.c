@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
 
@@ -85,8 +86,8 @@ static ssize_t write_guarded(int fd, const struct iovec *segments, int count, ui
     return written;
 }
 
-ssize_t fls_os_writev(int fd, const struct iovec *segments, int count, enum fls_os_route *route,
-                      uint64_t *calls)
+ssize_t fls_os_writev_quietly(int fd, const struct iovec *segments, int count,
+                              enum fls_os_route *route, uint64_t *calls)
 {
     ++*calls;
     if (*route == FLS_OS_SOCKET)
@@ -97,9 +98,7 @@ ssize_t fls_os_writev(int fd, const struct iovec *segments, int count, enum fls_
             return written;
         *route = FLS_OS_PIPE_GUARDED;
     }
-    if (*route == FLS_OS_PIPE_GUARDED)
-        return write_guarded(fd, segments, count, calls);
-    return writev(fd, segments, count);
+    return write_guarded(fd, segments, count, calls);
 }
 
 enum fls_status fls_os_sync(int fd, struct fls_error *error)

@@ -29,10 +29,20 @@ enum fls_os_route {
 /* Chooses the route by the kind of descriptor and the signal's present disposition. */
 enum fls_os_route fls_os_route_of(int fd);
 
-/* One gathered write. As writev(2), errno included; *route is changed when the kernel turns out
- * not to know it. *calls is increased by the calls made. */
-ssize_t fls_os_writev(int fd, const struct iovec *segments, int count, enum fls_os_route *route,
-                      uint64_t *calls);
+/* One gathered write by a route that is not plain. As writev(2), errno included; *route is changed
+ * when the kernel turns out not to know it. *calls is increased by the calls made. */
+ssize_t fls_os_writev_quietly(int fd, const struct iovec *segments, int count,
+                              enum fls_os_route *route, uint64_t *calls);
+
+/* One gathered write by any route. */
+static inline ssize_t fls_os_writev(int fd, const struct iovec *segments, int count,
+                                    enum fls_os_route *route, uint64_t *calls)
+{
+    if (*route != FLS_OS_PLAIN)
+        return fls_os_writev_quietly(fd, segments, count, route, calls);
+    ++*calls;
+    return writev(fd, segments, count);
+}
 
 /* fdatasync. FLS_OK, FLS_UNSUPPORTED (nothing behind it that could be synced), FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_sync(int fd, struct fls_error *error);

@@ -7,6 +7,7 @@
 
 #include <flatstream/sink.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
 
@@ -17,8 +18,8 @@ struct fd_sink {
     enum fls_os_route route;
 };
 
-static enum fls_status fd_writev(struct fls_sink *base, const struct iovec *segments, int count,
-                                 size_t *accepted, struct fls_error *error)
+FLS_HOT static enum fls_status fd_writev(struct fls_sink *base, const struct iovec *segments,
+                                         int count, size_t *accepted, struct fls_error *error)
 {
     struct fd_sink *sink = (struct fd_sink *)base;
     ssize_t written = fls_os_writev(sink->fd, segments, count, &sink->route, &base->system_calls);

@@ -16,7 +16,7 @@
 #define IOV_MAX 1024
 #endif
 
-static void skip_empty(struct fls_write_cursor *cursor)
+static inline void skip_empty(struct fls_write_cursor *cursor)
 {
     while (cursor->count > 0 && cursor->segments->iov_len == 0) {
         cursor->segments++;
@@ -25,7 +25,7 @@ static void skip_empty(struct fls_write_cursor *cursor)
 }
 
 /* How many segments the next call may carry: up to IOV_MAX, ending before an empty one. */
-static int next_count(const struct fls_write_cursor *cursor)
+static inline int next_count(const struct fls_write_cursor *cursor)
 {
     size_t most = fls_min_size(cursor->count, IOV_MAX);
     size_t count = 1;
@@ -35,21 +35,25 @@ static int next_count(const struct fls_write_cursor *cursor)
     return (int)count;
 }
 
-static void advance(struct fls_write_cursor *cursor, size_t accepted)
+static inline void advance(struct fls_write_cursor *cursor, size_t accepted)
 {
+    if (FLS_LIKELY(cursor->count == 1 && accepted == cursor->segments->iov_len)) {
+        cursor->count = 0;
+        return;
+    }
     while (accepted > 0 && accepted >= cursor->segments->iov_len) {
         accepted -= cursor->segments->iov_len;
         cursor->segments++;
         cursor->count--;
     }
-    if (accepted > 0) {
+    if (FLS_UNLIKELY(accepted > 0)) {
         cursor->segments->iov_base = (char *)cursor->segments->iov_base + accepted;
         cursor->segments->iov_len -= accepted;
     }
 }
 
-enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_cursor *cursor,
-                               uint64_t *accepted, struct fls_error *error)
+FLS_HOT enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_cursor *cursor,
+                                       uint64_t *accepted, struct fls_error *error)
 {
     struct fls_error failure;
 
@@ -57,15 +61,15 @@ enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_cursor *c
         size_t taken = 0;
         enum fls_status status =
             sink->ops->writev(sink, cursor->segments, next_count(cursor), &taken, &failure);
-        if (status == FLS_IO && failure.os_errno == EINTR)
-            continue;
-        if (status == FLS_AGAIN)
+        if (FLS_LIKELY(status == FLS_OK)) {
+            advance(cursor, taken);
+            if (accepted)
+                *accepted += taken;
+        } else if (status == FLS_AGAIN) {
             return FLS_AGAIN;
-        if (status != FLS_OK)
+        } else if (status != FLS_IO || failure.os_errno != EINTR) {
             return fls_error_copy(error, &failure);
-        advance(cursor, taken);
-        if (accepted)
-            *accepted += taken;
+        }
     }
     return FLS_OK;
 }

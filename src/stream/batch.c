@@ -11,30 +11,21 @@
 #define IOV_MAX 1024
 #endif
 
-#define FIRST_SEGMENTS 64
 #define FIRST_REFERENCES 16
 
-enum fls_status fls_batch_open(struct fls_batch *batch, size_t staging_bytes)
+void fls_batch_open(struct fls_batch *batch, uint8_t *staging, size_t staging_bytes)
 {
-    batch->staging = malloc(staging_bytes);
-    batch->segments = malloc(FIRST_SEGMENTS * sizeof *batch->segments);
-    if (!batch->staging || !batch->segments) {
-        fls_batch_free(batch);
-        return FLS_NO_MEMORY;
-    }
+    batch->staging = staging;
     batch->staging_bytes = staging_bytes;
-    batch->segment_capacity = FIRST_SEGMENTS;
-    return FLS_OK;
+    batch->segments = batch->first_segments;
+    batch->segment_capacity = FLS_BATCH_FIRST_SEGMENTS;
 }
 
 void fls_batch_free(struct fls_batch *batch)
 {
-    free(batch->staging);
-    free(batch->segments);
+    if (batch->segments != batch->first_segments)
+        free(batch->segments);
     free(batch->references);
-    batch->staging = NULL;
-    batch->segments = NULL;
-    batch->references = NULL;
 }
 
 int fls_batch_fits(const struct fls_batch *batch, const struct fls_payload *payload, int copy)
@@ -59,42 +50,54 @@ static void close_run(struct fls_batch *batch)
     batch->run_start = batch->staged;
 }
 
-/* Grows *items, of `bytes` each, to hold `wanted` in all. */
-static enum fls_status reserve(void **items, size_t *capacity, size_t wanted, size_t first,
-                               size_t bytes)
+/* What a list of `capacity` items grows to for `wanted`, in items; 0: more than memory holds. */
+static size_t grown_capacity(size_t capacity, size_t wanted, size_t item_bytes)
 {
-    size_t grown = fls_max_size(fls_max_size(*capacity * 2, wanted), first);
+    size_t grown = fls_max_size(capacity * 2, wanted);
 
-    if (wanted <= *capacity)
+    return grown <= SIZE_MAX / item_bytes ? grown : 0;
+}
+
+static enum fls_status reserve_segments(struct fls_batch *batch, size_t wanted)
+{
+    struct iovec *before = batch->segments == batch->first_segments ? NULL : batch->segments;
+    size_t grown = grown_capacity(batch->segment_capacity, wanted, sizeof *before);
+
+    if (wanted <= batch->segment_capacity)
         return FLS_OK;
-    if (grown > SIZE_MAX / bytes)
+    struct iovec *segments = grown > 0 ? realloc(before, grown * sizeof *before) : NULL;
+    if (!segments)
         return FLS_NO_MEMORY;
-    void *moved = realloc(*items, grown * bytes);
-    if (!moved)
+    if (!before)
+        memcpy(segments, batch->first_segments, sizeof batch->first_segments);
+    batch->segments = segments;
+    batch->segment_capacity = grown;
+    return FLS_OK;
+}
+
+static enum fls_status reserve_references(struct fls_batch *batch, size_t wanted)
+{
+    size_t least = fls_max_size(wanted, FIRST_REFERENCES);
+    size_t grown = grown_capacity(batch->reference_capacity, least, sizeof *batch->references);
+
+    if (wanted <= batch->reference_capacity)
+        return FLS_OK;
+    struct fls_reference *references =
+        grown > 0 ? realloc(batch->references, grown * sizeof *references) : NULL;
+    if (!references)
         return FLS_NO_MEMORY;
-    *items = moved;
-    *capacity = grown;
+    batch->references = references;
+    batch->reference_capacity = grown;
     return FLS_OK;
 }
 
 /* Room for a payload's segments, the run before and the run after it, and for its release. */
 static enum fls_status reserve_reference(struct fls_batch *batch, size_t segments)
 {
-    void *items = batch->segments;
-    enum fls_status status;
-
     if (segments > SIZE_MAX - batch->segment_count - 2)
         return FLS_NO_MEMORY;
-    status = reserve(&items, &batch->segment_capacity, batch->segment_count + segments + 2,
-                     FIRST_SEGMENTS, sizeof *batch->segments);
-    batch->segments = items;
-    if (status != FLS_OK)
-        return status;
-    items = batch->references;
-    status = reserve(&items, &batch->reference_capacity, batch->reference_count + 1,
-                     FIRST_REFERENCES, sizeof *batch->references);
-    batch->references = items;
-    return status;
+    enum fls_status status = reserve_segments(batch, batch->segment_count + segments + 2);
+    return status == FLS_OK ? reserve_references(batch, batch->reference_count + 1) : status;
 }
 
 static void stage_header(struct fls_batch *batch, const struct fls_payload *payload)
@@ -147,11 +150,11 @@ static void reset(struct fls_batch *batch)
     batch->accepted = 0;
 }
 
-/* Writes what is left; the simple framer's header is a write of its own. */
-static enum fls_status write_left(struct fls_batch *batch, struct fls_sink *sink, int simple,
-                                  struct fls_error *error)
+/* The simple framer's header is a write of its own. */
+static enum fls_status write_simply(struct fls_batch *batch, struct fls_sink *sink,
+                                    struct fls_error *error)
 {
-    if (simple && batch->left.segments == batch->segments) {
+    if (batch->left.segments == batch->segments) {
         struct fls_write_cursor header = {batch->left.segments, 1};
         enum fls_status status = fls_sink_write(sink, &header, &batch->accepted, error);
         if (status != FLS_OK)
@@ -162,16 +165,21 @@ static enum fls_status write_left(struct fls_batch *batch, struct fls_sink *sink
     return fls_sink_write(sink, &batch->left, &batch->accepted, error);
 }
 
-enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, int simple,
-                               struct fls_error *error)
+FLS_HOT enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, int simple,
+                                       struct fls_error *error)
 {
+    enum fls_status status;
+
     if (!batch->sending) {
         close_run(batch);
         batch->left = (struct fls_write_cursor){batch->segments, batch->segment_count};
         batch->sending = 1;
     }
-    enum fls_status status = write_left(batch, sink, simple, error);
-    if (status == FLS_OK)
+    if (FLS_UNLIKELY(simple))
+        status = write_simply(batch, sink, error);
+    else
+        status = fls_sink_write(sink, &batch->left, &batch->accepted, error);
+    if (FLS_LIKELY(status == FLS_OK))
         fls_batch_drop(batch, 0);
     return status;
 }
@@ -195,7 +203,7 @@ void fls_batch_whole(const struct fls_batch *batch, size_t *frames, uint64_t *by
     }
 }
 
-void fls_batch_drop(struct fls_batch *batch, int keep_owed)
+FLS_HOT void fls_batch_drop(struct fls_batch *batch, int keep_owed)
 {
     for (size_t i = 0; i < batch->reference_count && !keep_owed; i++) {
         struct fls_release release = batch->references[i].release;

@@ -27,6 +27,8 @@ struct fls_reference {
     struct fls_release release;
 };
 
+#define FLS_BATCH_FIRST_SEGMENTS 16
+
 struct fls_batch {
     struct fls_checksum checksum;
     size_t checksum_bytes;
@@ -36,9 +38,10 @@ struct fls_batch {
     size_t staged;
     size_t run_start;
 
-    struct iovec *segments;
+    struct iovec *segments; /* first_segments, until more are needed */
     size_t segment_count;
     size_t segment_capacity;
+    struct iovec first_segments[FLS_BATCH_FIRST_SEGMENTS];
 
     struct fls_reference *references;
     size_t reference_count;
@@ -55,11 +58,10 @@ struct fls_batch {
 /* Staging beyond a frame's own bytes: fls_header_store writes up to 12. */
 #define FLS_BATCH_SLACK FLS_FRAME_HEADER_BYTES_MAX
 
-/* Prepares an empty batch; the checksum is set by the caller. FLS_NO_MEMORY leaves nothing to
- * free. */
-FLS_MUST_USE enum fls_status fls_batch_open(struct fls_batch *batch, size_t staging_bytes);
+/* Prepares an empty batch over the caller's staging memory; the checksum is set by the caller. */
+void fls_batch_open(struct fls_batch *batch, uint8_t *staging, size_t staging_bytes);
 
-/* Frees the memory; releases must have been called. */
+/* Frees what the batch allocated; releases must have been called. */
 void fls_batch_free(struct fls_batch *batch);
 
 static inline uint64_t fls_batch_bytes(const struct fls_batch *batch)

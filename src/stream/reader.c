@@ -67,8 +67,7 @@ struct fls_reader {
     uint64_t bytes_copied;
 };
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------- */
 
 static enum fls_status check_options(const struct fls_reader_options *options,
                                      struct fls_error *error)
@@ -143,8 +142,7 @@ void fls_reader_close(struct fls_reader *reader)
     free(reader);
 }
 
-/* --- the window --------------------------------------------------------------------------------
- */
+/* --- the window -------------------------------------------------- */
 
 static size_t in_window(const struct fls_reader *reader)
 {
@@ -222,8 +220,7 @@ static inline void pass(struct fls_reader *reader, uint32_t payload_bytes)
         reader->largest_message = payload_bytes;
 }
 
-/* --- delivering --------------------------------------------------------------------------------
- */
+/* --- delivering -------------------------------------------------- */
 
 /* At the start of each call: the messages given before are done with. */
 static void begin(struct fls_reader *reader)
@@ -319,8 +316,7 @@ static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_b
     return status;
 }
 
-/* --- frames larger than the window -------------------------------------------------------------
- */
+/* --- frames larger than the window ------------------------------- */
 
 /* Is the payload all there, as far as the source knows? Nothing is allocated for one that is not.
  */
@@ -441,8 +437,7 @@ static enum fls_status resume(struct fls_reader *reader, struct fls_message *mes
     return finish_in_buffer(reader, message);
 }
 
-/* --- the next message --------------------------------------------------------------------------
- */
+/* --- the next message -------------------------------------------- */
 
 /* The frame at the front does not lie whole in the window: widen it, or go through the buffer. */
 static enum fls_status next_by_reading(struct fls_reader *reader, struct fls_message *message)
@@ -598,8 +593,7 @@ enum fls_status fls_reader_next_bytes(struct fls_reader *reader, size_t *bytes)
     return check_limit(reader, payload_bytes);
 }
 
-/* --- into the caller's segments ----------------------------------------------------------------
- */
+/* --- into the caller's segments ---------------------------------- */
 
 /* reader->rest becomes the segments cut to bytes [from, to) of their concatenation. */
 static enum fls_status cut_segments(struct fls_reader *reader, const struct iovec *segments,
@@ -738,8 +732,7 @@ enum fls_status fls_reader_read_into(struct fls_reader *reader, const struct iov
     return status == FLS_OK ? deliver_segments(reader, segments, count, message) : status;
 }
 
-/* --- skipping, and all of them ------------------------------------------------------------------
- */
+/* --- skipping, and all of them ----------------------------------- */
 
 static enum fls_status skip_one(struct fls_reader *reader)
 {

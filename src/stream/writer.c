@@ -64,10 +64,12 @@ struct fls_writer {
     uint64_t writes;
     uint64_t copies;
     uint64_t bytes_copied;
+
+    uint8_t
+        staging[]; /* the batch's: beside the fields, so that a small message touches few pages */
 };
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------- */
 
 static enum fls_status check_options(const struct fls_writer_options *options,
                                      struct fls_error *error)
@@ -113,12 +115,12 @@ static void set_copy_limits(struct fls_writer *writer, const struct fls_writer_o
 /* The short way is open to messages that need no tap, no clock and no reference. */
 static void update_quick(struct fls_writer *writer)
 {
-    int open = writer->framer == FLS_FRAMER_BATCHED && writer->taps.count == 0 &&
+    int open = writer->framer != FLS_FRAMER_SIMPLE && writer->taps.count == 0 &&
                writer->batch_age_ns == 0 && !writer->in_flight.active && !writer->poisoned &&
                !writer->batch.sending;
     uint64_t most = fls_min_u64(writer->copy_unheld_bytes_max, writer->payload_bytes_max);
 
-    writer->quick_below = open ? (size_t)most + 1 : 0;
+    writer->quick_below = open && writer->copy_bytes_max > 0 ? (size_t)most + 1 : 0;
 }
 
 static void configure(struct fls_writer *writer, const struct fls_writer_options *options,
@@ -168,16 +170,14 @@ enum fls_status fls_writer_open_versioned(struct fls_sink *sink,
     enum fls_status status = check_options(&all, error);
     if (status != FLS_OK)
         return status;
-    struct fls_writer *opened = calloc(1, sizeof *opened);
+    struct fls_writer settings = {.sink = sink, .system_calls_before = sink->system_calls};
+    configure(&settings, &all, use_version);
+    struct fls_writer *opened = malloc(sizeof *opened + staging_bytes(&settings));
     if (!opened)
-        return fls_error_no_memory(error, sizeof *opened);
-    configure(opened, &all, use_version);
-    opened->sink = sink;
-    opened->system_calls_before = sink->system_calls;
-    if (fls_batch_open(&opened->batch, staging_bytes(opened)) != FLS_OK)
-        status = fls_error_no_memory(error, staging_bytes(opened));
-    else
-        status = fls_tap_chain_add(&opened->taps, all.taps, all.tap_count, error);
+        return fls_error_no_memory(error, sizeof *opened + staging_bytes(&settings));
+    *opened = settings;
+    fls_batch_open(&opened->batch, opened->staging, staging_bytes(opened));
+    status = fls_tap_chain_add(&opened->taps, all.taps, all.tap_count, error);
     if (status != FLS_OK) {
         free_writer(opened);
         return status;
@@ -196,8 +196,7 @@ enum fls_status fls_writer_add_tap(struct fls_writer *writer, const struct fls_t
     return status;
 }
 
-/* --- sending -----------------------------------------------------------------------------------
- */
+/* --- sending ----------------------------------------------------- */
 
 /* Counts the frames that have left the batch, in all their numbers. */
 static void account_sent(struct fls_writer *writer, size_t frames, uint64_t bytes)
@@ -234,7 +233,16 @@ static enum fls_status fail(struct fls_writer *writer, enum fls_status status)
     return status;
 }
 
-static enum fls_status send(struct fls_writer *writer)
+/* The batch was not sent, or not without waiting. */
+static enum fls_status send_failed(struct fls_writer *writer, enum fls_status status)
+{
+    if (status != FLS_AGAIN)
+        return fail(writer, status);
+    update_quick(writer);
+    return status;
+}
+
+FLS_HOT static enum fls_status send(struct fls_writer *writer)
 {
     size_t frames = writer->batch.messages;
     uint64_t bytes = fls_batch_bytes(&writer->batch);
@@ -247,13 +255,12 @@ static enum fls_status send(struct fls_writer *writer)
     }
     enum fls_status status = fls_batch_send(&writer->batch, writer->sink,
                                             writer->framer == FLS_FRAMER_SIMPLE, &writer->error);
-    if (status == FLS_OK)
-        account_sent(writer, frames, bytes);
-    else if (status != FLS_AGAIN)
-        return fail(writer, status);
-    if (writer->quick_below == 0 || status == FLS_AGAIN)
+    if (FLS_UNLIKELY(status != FLS_OK))
+        return send_failed(writer, status);
+    account_sent(writer, frames, bytes);
+    if (FLS_UNLIKELY(writer->quick_below == 0))
         update_quick(writer);
-    return status;
+    return FLS_OK;
 }
 
 static int batch_is_full(const struct fls_writer *writer)
@@ -269,8 +276,7 @@ static int batch_is_due(const struct fls_writer *writer)
            fls_clock_now_ns(&writer->clock) - writer->batch_since_ns >= writer->batch_age_ns;
 }
 
-/* --- one message -------------------------------------------------------------------------------
- */
+/* --- one message ------------------------------------------------- */
 
 void fls_writer_position(const struct fls_writer *writer, uint64_t *offset, uint64_t *frame)
 {
@@ -377,7 +383,7 @@ static enum fls_status stage(struct fls_writer *writer, const struct fls_payload
 
 /* The framer's rule for a message just staged. `held` says that its bytes are the caller's and may
  * not be kept by reference. FLS_AGAIN only when the message itself must be waited for. */
-static enum fls_status send_by_rule(struct fls_writer *writer, int held)
+FLS_HOT static enum fls_status send_by_rule(struct fls_writer *writer, int held)
 {
     if (writer->framer != FLS_FRAMER_BATCHED || held)
         return send(writer);
@@ -420,6 +426,19 @@ static void release_now(struct fls_release release)
         release.function(release.context);
 }
 
+/* Sends by the framer's rule; when the message must be waited for, remembers whose it is. */
+FLS_HOT static enum fls_status send_or_wait(struct fls_writer *writer, int held, const void *key,
+                                            size_t bytes)
+{
+    enum fls_status status = send_by_rule(writer, held);
+
+    if (FLS_UNLIKELY(status == FLS_AGAIN)) {
+        writer->in_flight = (struct in_flight){1, key, bytes, 0, 0};
+        update_quick(writer);
+    }
+    return status;
+}
+
 /* From making room to the framer's rule; calls or keeps the release. */
 static enum fls_status write_new(struct fls_writer *writer, const struct fls_payload *payload,
                                  struct fls_release release, const void *key)
@@ -438,12 +457,7 @@ static enum fls_status write_new(struct fls_writer *writer, const struct fls_pay
         release_now(release);
     if (status != FLS_OK)
         return status;
-    status = send_by_rule(writer, !copy && !may_hold);
-    if (status == FLS_AGAIN) {
-        writer->in_flight = (struct in_flight){1, key, payload->length, 0, 0};
-        update_quick(writer);
-    }
-    return status;
+    return send_or_wait(writer, !copy && !may_hold, key, payload->length);
 }
 
 static enum fls_status resume(struct fls_writer *writer)
@@ -472,13 +486,15 @@ static enum fls_status write_one(struct fls_writer *writer, const struct fls_pay
     return write_new(writer, payload, release, key);
 }
 
-enum fls_status fls_writer_write(struct fls_writer *writer, const void *data, size_t bytes)
+FLS_HOT enum fls_status fls_writer_write(struct fls_writer *writer, const void *data, size_t bytes)
 {
     if (FLS_LIKELY(bytes < writer->quick_below)) {
         fls_batch_add_copy(&writer->batch, data, (uint32_t)bytes);
         if (FLS_UNLIKELY(bytes > writer->largest_message))
             writer->largest_message = bytes;
-        return FLS_LIKELY(!batch_is_full(writer)) ? FLS_OK : send_by_rule(writer, 0);
+        if (FLS_LIKELY(writer->framer == FLS_FRAMER_BATCHED && !batch_is_full(writer)))
+            return FLS_OK;
+        return send_or_wait(writer, 0, data, bytes);
     }
     struct iovec segment = {(void *)(uintptr_t)data, bytes};
     struct fls_payload payload = {&segment, 1, bytes};
@@ -517,8 +533,7 @@ enum fls_status fls_writer_write_payload(struct fls_writer *writer,
     return fls_writer_write_owned(writer, payload, NULL, NULL);
 }
 
-/* --- many messages -----------------------------------------------------------------------------
- */
+/* --- many messages ----------------------------------------------- */
 
 /* Stages payloads[*next, count) and sends as bounds demand. *next is moved over what is staged. */
 static enum fls_status stage_many(struct fls_writer *writer, const struct fls_payload *payloads,
@@ -600,8 +615,7 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
     return status;
 }
 
-/* --- flushing and closing ----------------------------------------------------------------------
- */
+/* --- flushing and closing ---------------------------------------- */
 
 enum fls_status fls_writer_flush(struct fls_writer *writer, enum fls_level level)
 {

@@ -15,3 +15,14 @@ if(FLATBUFFERS_FOUND AND FLATC)
              ${CMAKE_CURRENT_SOURCE_DIR}/data/zoo.bfbs)
     set_tests_properties(verifier_agreement PROPERTIES TIMEOUT 1800)
 endif()
+
+# Tests that make calls into the system fail, or count them: the linker puts tests/support/faults.c
+# between the library and the system.
+set(faults_wrapped write writev pwritev2 sendmsg read readv fdatasync ftruncate open close mmap
+    malloc calloc realloc aligned_alloc free)
+list(TRANSFORM faults_wrapped PREPEND "-Wl,--wrap=")
+foreach(name fault_write_test fault_read_test counts_test)
+    if(TARGET ${name})
+        target_link_options(${name} PRIVATE ${faults_wrapped})
+    endif()
+endforeach()

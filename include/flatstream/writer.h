@@ -11,8 +11,10 @@
  * Non-blocking sinks. FLS_AGAIN means: call the same function again with the same arguments and
  * unchanged bytes; it goes on where it stopped, in the middle of a frame if need be, and no message
  * is written twice. Until then another write is refused with FLS_INVALID_ARGUMENT;
- * fls_writer_flush is allowed, and when it returns FLS_OK the message is through and must not be
- * written again. When nothing of the message was taken yet, it may also be given up.
+ * fls_writer_flush is allowed, and when it returns FLS_OK all that was taken is through: a message
+ * that fls_writer_position has moved past was among it and must not be written again; one that it
+ * has not (a full batch had to go first) is still to be written. When nothing of the message was
+ * taken yet, it may also be given up.
  *
  * Failure. When a system error leaves part of a frame (or, batched, taken messages) behind that
  * cannot be completed, the writer is poisoned: each later call returns the same error, whose

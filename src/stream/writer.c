@@ -26,8 +26,9 @@ struct in_flight {
     int active;
     const void *key;
     size_t size;
-    size_t next;          /* write_batch: the first payload not staged yet */
-    uint64_t first_frame; /* write_batch: index of payloads[0] */
+    size_t next;                /* write_batch: the first payload not staged yet */
+    uint64_t first_frame;       /* write_batch: index of payloads[0] */
+    struct fls_release release; /* of a copied payload: owed until the call has succeeded */
 };
 
 struct fls_writer {
@@ -399,7 +400,7 @@ static int gives_up(struct fls_writer *writer)
         writer->batch.messages != 1 || writer->in_flight.next > 0)
         return 0;
     fls_batch_drop(&writer->batch, 1);
-    writer->in_flight.active = 0;
+    writer->in_flight = (struct in_flight){0};
     return 1;
 }
 
@@ -433,7 +434,7 @@ FLS_HOT static enum fls_status send_or_wait(struct fls_writer *writer, int held,
     enum fls_status status = send_by_rule(writer, held);
 
     if (FLS_UNLIKELY(status == FLS_AGAIN)) {
-        writer->in_flight = (struct in_flight){1, key, bytes, 0, 0};
+        writer->in_flight = (struct in_flight){.active = 1, .key = key, .size = bytes};
         update_quick(writer);
     }
     return status;
@@ -453,11 +454,16 @@ static enum fls_status write_new(struct fls_writer *writer, const struct fls_pay
         status = admit(writer, payload);
     if (status == FLS_OK)
         status = stage(writer, payload, release, copy);
-    if (status != FLS_OK || copy)
+    if (status != FLS_OK) {
         release_now(release);
-    if (status != FLS_OK)
         return status;
-    return send_or_wait(writer, !copy && !may_hold, key, payload->length);
+    }
+    status = send_or_wait(writer, !copy && !may_hold, key, payload->length);
+    if (copy && status == FLS_AGAIN)
+        writer->in_flight.release = release;
+    else if (copy)
+        release_now(release);
+    return status;
 }
 
 static enum fls_status resume(struct fls_writer *writer)
@@ -465,7 +471,8 @@ static enum fls_status resume(struct fls_writer *writer)
     enum fls_status status = send(writer);
 
     if (status != FLS_AGAIN) {
-        writer->in_flight.active = 0;
+        release_now(writer->in_flight.release);
+        writer->in_flight = (struct in_flight){0};
         update_quick(writer);
     }
     return status;
@@ -598,7 +605,7 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
             *written = 0;
         if (status != FLS_OK)
             return status;
-        writer->in_flight = (struct in_flight){0, payloads, count, 0, 0};
+        writer->in_flight = (struct in_flight){.key = payloads, .size = count};
         fls_writer_position(writer, NULL, &writer->in_flight.first_frame);
     }
     if (status == FLS_OK)
@@ -684,6 +691,7 @@ static enum fls_status finish(struct fls_writer *writer, enum fls_status status,
 
     if (status != FLS_OK)
         fls_error_copy(error, &writer->error);
+    release_now(writer->in_flight.release);
     fls_batch_drop(&writer->batch, 0);
     free_writer(writer);
     enum fls_status closed = fls_sink_close(sink, status == FLS_OK ? error : NULL);

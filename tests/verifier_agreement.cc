@@ -429,7 +429,7 @@ extern "C" void __assert_fail(const char *, const char *, unsigned, const char *
 int main(int argc, char **argv)
 {
     const char *wish = argc > 2 ? argv[2] : getenv("FLS_AGREEMENT_MESSAGES");
-    uint64_t count = wish ? strtoull(wish, nullptr, 10) : 200000;
+    uint64_t count = wish ? strtoull(wish, nullptr, 10) : 1000000;
     Random random(argc > 3 ? strtoull(argv[3], nullptr, 10) : 1);
     fls_error error = {};
     fls_schema *schema = nullptr;

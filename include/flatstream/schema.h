@@ -68,6 +68,8 @@ struct fls_enum {
  *   enumeration  enum of the field or of its elements, the union of a union field, else NULL
  *   nested       root table of the FlatBuffer in a byte vector (nested_flatbuffer), else NULL
  *   optional     a scalar without a default (`= null`)
+ *   default_integer  of an integer, as int64_t; flatc 2.0.8 writes a ulong's default over 2^63-1
+ *                as 2^63-1
  */
 struct fls_field {
     const char *name;

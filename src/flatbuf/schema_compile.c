@@ -292,6 +292,28 @@ static int has_its_type(const struct fls_field *field)
     return 1;
 }
 
+/* Whether an integer's default can be held by its type. */
+static int default_fits(const struct fls_field *field)
+{
+    uint32_t bits = 8 * scalar_bytes(field->type);
+    int64_t value = field->default_integer;
+
+    switch (field->type) {
+    case FLS_TYPE_BYTE:
+    case FLS_TYPE_SHORT:
+    case FLS_TYPE_INT:
+        return value >= -(INT64_C(1) << (bits - 1)) && value < INT64_C(1) << (bits - 1);
+    case FLS_TYPE_UTYPE:
+    case FLS_TYPE_BOOL:
+    case FLS_TYPE_UBYTE:
+    case FLS_TYPE_USHORT:
+    case FLS_TYPE_UINT:
+        return value >= 0 && value < INT64_C(1) << bits;
+    default:
+        return 1;
+    }
+}
+
 static enum fls_status check_table_field(const struct compiler *c, const struct fls_object *table,
                                          struct fls_field *field)
 {
@@ -306,6 +328,9 @@ static enum fls_status check_table_field(const struct compiler *c, const struct 
     if (!has_its_type(field))
         return REFUSE(c, "schema: union %.60s of table %.60s has no type before it", field->name,
                       table->name);
+    if (!default_fits(field))
+        return REFUSE(c, "schema: the default of field %.60s of table %.60s does not fit its type",
+                      field->name, table->name);
     if (field->required && is_scalar(field->type))
         return REFUSE(c, "schema: scalar %.60s of table %.60s cannot be required", field->name,
                       table->name);
@@ -428,9 +453,23 @@ static enum fls_status check_unique(const struct compiler *c, const char **names
 static enum fls_status check_field_names(const struct compiler *c, const struct fls_object *object,
                                          const char **names)
 {
-    for (size_t i = 0; i < object->field_count; i++)
+    size_t keys = 0;
+
+    for (size_t i = 0; i < object->field_count; i++) {
         names[i] = object->fields[i].name;
+        keys += object->fields[i].key != 0;
+    }
+    if (keys > 1)
+        return REFUSE(c, "schema: %.60s has %zu keys", object->name, keys);
     return check_unique(c, names, object->field_count);
+}
+
+static enum fls_status check_value_names(const struct compiler *c,
+                                         const struct fls_enum *enumeration, const char **names)
+{
+    for (size_t i = 0; i < enumeration->value_count; i++)
+        names[i] = enumeration->values[i].name;
+    return check_unique(c, names, enumeration->value_count);
 }
 
 static int compare_objects(const void *a, const void *b)
@@ -445,6 +484,24 @@ static int compare_enums(const void *a, const void *b)
                   (*(const struct fls_enum *const *)b)->name);
 }
 
+/* Tables, structs, enums and unions share one space of names. */
+static enum fls_status check_type_names(const struct compiler *c)
+{
+    const struct fls_schema *schema = c->schema;
+    size_t count = schema->object_count + schema->enum_count;
+    const char **names = calloc(count + 1, sizeof *names);
+
+    if (!names)
+        return fls_error_no_memory(c->error, (count + 1) * sizeof *names);
+    for (size_t i = 0; i < schema->object_count; i++)
+        names[i] = schema->objects[i].name;
+    for (size_t i = 0; i < schema->enum_count; i++)
+        names[schema->object_count + i] = schema->enums[i].name;
+    enum fls_status status = check_unique(c, names, count);
+    free(names);
+    return status;
+}
+
 static enum fls_status index_names(const struct compiler *c)
 {
     struct fls_schema *schema = c->schema;
@@ -456,33 +513,26 @@ static enum fls_status index_names(const struct compiler *c)
     qsort(schema->objects_by_name, schema->object_count, sizeof *schema->objects_by_name,
           compare_objects);
     qsort(schema->enums_by_name, schema->enum_count, sizeof *schema->enums_by_name, compare_enums);
-    for (size_t i = 1; i < schema->object_count; i++)
-        if (compare_objects(&schema->objects_by_name[i - 1], &schema->objects_by_name[i]) == 0)
-            return REFUSE(c, "schema: %.60s is there twice", schema->objects_by_name[i]->name);
-    for (size_t i = 1; i < schema->enum_count; i++)
-        if (compare_enums(&schema->enums_by_name[i - 1], &schema->enums_by_name[i]) == 0)
-            return REFUSE(c, "schema: %.60s is there twice", schema->enums_by_name[i]->name);
-    return FLS_OK;
+    return check_type_names(c);
 }
 
 /* ---- enums ----------------------------------------------------------------------------------- */
 
-static enum fls_status read_member(const struct compiler *c, uint32_t at,
+/* The first member, and it alone, is NONE, with the type 0. */
+static enum fls_status read_member(const struct compiler *c, uint32_t at, uint32_t index,
                                    struct fls_enum_value *value)
 {
     uint32_t type = read_target(c, at, ENUM_VALUE_UNION_TYPE);
     struct fls_field field = {.name = value->name};
+    enum fls_status status = type ? read_type(c, type, &field) : FLS_OK;
 
-    if (value->value < 0 || value->value > UINT8_MAX)
-        return REFUSE(c, "schema: union member %.60s has the type %" PRId64, value->name,
-                      value->value);
-    if (!type)
-        return FLS_OK;
-    enum fls_status status = read_type(c, type, &field);
     if (status != FLS_OK)
         return status;
-    if (field.type != FLS_TYPE_NONE && field.type != FLS_TYPE_OBJECT &&
-        field.type != FLS_TYPE_STRING)
+    if (value->value < 0 || value->value > UINT8_MAX || (index == 0) != (value->value == 0))
+        return REFUSE(c, "schema: union member %.60s has the type %" PRId64, value->name,
+                      value->value);
+    if (index == 0 ? field.type != FLS_TYPE_NONE
+                   : field.type != FLS_TYPE_OBJECT && field.type != FLS_TYPE_STRING)
         return REFUSE(c, "schema: union member %.60s is no table, struct or string", value->name);
     value->type = field.type;
     value->object = field.object;
@@ -499,7 +549,7 @@ static enum fls_status read_values(const struct compiler *c, uint32_t vector,
 
         values[i].value = (int64_t)read_u64(c, at, ENUM_VALUE_VALUE);
         if (status == FLS_OK && enumeration->is_union)
-            status = read_member(c, at, &values[i]);
+            status = read_member(c, at, i, &values[i]);
         if (status != FLS_OK)
             return status;
     }
@@ -588,7 +638,7 @@ static enum fls_status read_heads(const struct compiler *c)
     return status == FLS_OK ? index_names(c) : status;
 }
 
-static enum fls_status read_enums(const struct compiler *c)
+static enum fls_status read_enums(const struct compiler *c, const char **names)
 {
     struct fls_enum_value *values = c->schema->values;
     enum fls_status status = FLS_OK;
@@ -597,6 +647,8 @@ static enum fls_status read_enums(const struct compiler *c)
         struct fls_enum *enumeration = &c->schema->enums[i];
 
         status = read_enum(c, element_of(c, c->enums, (uint32_t)i), enumeration, values);
+        if (status == FLS_OK)
+            status = check_value_names(c, enumeration, names);
         values += enumeration->value_count;
     }
     return status;
@@ -664,14 +716,15 @@ static enum fls_status read_identifier(const struct compiler *c, uint32_t schema
 static enum fls_status read_bodies(const struct compiler *c)
 {
     enum fls_status status = allocate_bodies(c);
-    size_t most = total(c, c->objects, OBJECT_FIELDS) + 1;
+    size_t most =
+        fls_max_size(total(c, c->objects, OBJECT_FIELDS), total(c, c->enums, ENUM_VALUES));
 
     if (status != FLS_OK)
         return status;
-    const char **names = calloc(most, sizeof *names);
+    const char **names = calloc(most + 1, sizeof *names);
     if (!names)
-        return fls_error_no_memory(c->error, most * sizeof *names);
-    status = read_enums(c);
+        return fls_error_no_memory(c->error, (most + 1) * sizeof *names);
+    status = read_enums(c, names);
     if (status == FLS_OK)
         status = read_objects(c, names);
     free(names);

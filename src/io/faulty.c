@@ -63,7 +63,9 @@ static enum fls_status sink_flush(struct fls_sink *base, enum fls_level level,
 
     if (call_fails(sink->plan))
         return failure_of(sink->plan, error);
-    return sink->inner->ops->flush(sink->inner, level, error);
+    enum fls_status status = sink->inner->ops->flush(sink->inner, level, error);
+    base->system_calls = sink->inner->system_calls;
+    return status;
 }
 
 static enum fls_status sink_close(struct fls_sink *base, struct fls_error *error)
@@ -106,7 +108,7 @@ static enum fls_status source_peek(struct fls_source *base, size_t need, struct 
         return failure_of(source->plan, error);
     enum fls_status status = fls_source_peek(source->inner, need, view, error);
     if (status == FLS_OK && source->plan->bytes_max > 0)
-        view->available = fls_min_size(view->available, need + source->plan->bytes_max);
+        view->available = need + fls_min_size(view->available - need, source->plan->bytes_max);
     base->system_calls = source->inner->system_calls;
     return status;
 }
@@ -137,6 +139,7 @@ static enum fls_status source_read_into(struct fls_source *base, const struct io
             if (call_fails(source->plan))
                 return failure_of(source->plan, error);
             status = fls_source_read_into(source->inner, &part, 1, &got, error);
+            base->system_calls = source->inner->system_calls;
             *filled += got;
             if (status != FLS_OK)
                 return status;

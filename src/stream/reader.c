@@ -292,7 +292,8 @@ static inline enum fls_status deliver(struct fls_reader *reader, const uint8_t *
 
 /*
  * Takes the whole frame at the window's front. FLS_OK; a refusal, with the frame passed; or
- * FLS_NO_MEMORY, with nothing passed, when the payload must be aligned and cannot be.
+ * FLS_NO_MEMORY, with nothing passed, when the payload must be aligned and cannot be, or a tap has
+ * no memory.
  */
 static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_bytes,
                                    struct fls_message *message)
@@ -310,6 +311,8 @@ static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_b
             return fail(reader, FLS_NO_MEMORY);
         }
         status = deliver(reader, aligned, payload_bytes, message);
+        if (FLS_UNLIKELY(status == FLS_NO_MEMORY))
+            return status;
     }
     reader->front = payload + payload_bytes;
     pass(reader, payload_bytes);
@@ -400,11 +403,13 @@ static enum fls_status finish_in_buffer(struct fls_reader *reader, struct fls_me
     if (status != FLS_OK)
         return status;
     uint32_t bytes = reader->progress.payload_bytes;
-    reader->progress.state = IDLE;
     reader->copied = bytes;
     status = check_sum(reader, reader->progress.stored, reader->buffer.bytes, bytes);
     if (status == FLS_OK)
         status = deliver(reader, reader->buffer.bytes, bytes, message);
+    if (status == FLS_NO_MEMORY)
+        return status;
+    reader->progress.state = IDLE;
     pass(reader, bytes);
     return status;
 }
@@ -685,6 +690,8 @@ static enum fls_status deliver_segments(struct fls_reader *reader, const struct 
                            calculated);
     else
         status = tap_segments(reader, &payload);
+    if (status == FLS_NO_MEMORY)
+        return status;
     reader->progress.state = IDLE;
     pass(reader, bytes);
     return status;

@@ -369,16 +369,6 @@ static enum fls_status open_writer(struct agent *agent, const struct settings *s
     return status;
 }
 
-/* Copies a text; a string in a FlatBuffer is UTF-8, and only ASCII is sure to be that. */
-static void keep_plain(char *to, const char *from, size_t size)
-{
-    size_t i;
-
-    for (i = 0; i + 1 < size && from[i]; i++)
-        to[i] = from[i] > ' ' && from[i] <= '~' ? from[i] : '?';
-    to[i] = '\0';
-}
-
 static enum fls_status open_agent(struct agent *agent, const struct settings *settings,
                                   struct fls_error *error)
 {
@@ -388,7 +378,8 @@ static enum fls_status open_agent(struct agent *agent, const struct settings *se
     if (status != FLS_OK)
         return status;
     if (uname(&name) == 0)
-        keep_plain(agent->host, name.nodename, sizeof agent->host);
+        (void)text_plain((struct text){name.nodename, name.nodename + strlen(name.nodename)},
+                         agent->host, sizeof agent->host - 1);
     agent->machine = machine_open("/proc");
     agent->processes = processes_open("/proc", settings->processes);
     if (!agent->machine || !agent->processes) {

@@ -60,6 +60,8 @@ enum {
 /* struct Load: three floats. */
 #define LOAD_BYTES 12
 #define FLOAT_BYTES 4
+/* Of a disk or interface; what is longer is cut. */
+#define NAME_BYTES 64
 
 /* Structs are given to the builder as they lie on the wire: little-endian. */
 static void put_floats(unsigned char *to, const float *values, int count)
@@ -77,7 +79,9 @@ static void put_floats(unsigned char *to, const float *values, int count)
 
 static uint32_t create_text(struct fls_builder *builder, struct text text)
 {
-    return fls_builder_create_string(builder, text.at, text_length(text));
+    char name[NAME_BYTES];
+
+    return fls_builder_create_string(builder, name, text_plain(text, name, sizeof name));
 }
 
 /* ---- processors ---- */

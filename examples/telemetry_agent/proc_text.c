@@ -174,3 +174,13 @@ int text_starts(struct text *text, const char *word)
     text->at += length;
     return 1;
 }
+
+size_t text_plain(struct text text, char *to, size_t size)
+{
+    size_t length = text_length(text) < size ? text_length(text) : size;
+    size_t i;
+
+    for (i = 0; i < length; i++)
+        to[i] = text.at[i] >= ' ' && text.at[i] <= '~' ? text.at[i] : '?';
+    return length;
+}

@@ -51,6 +51,10 @@ void text_skip(struct text *line, int count);
 int text_is(struct text text, const char *word);
 int text_starts(struct text *text, const char *word);
 
+/* Copies at most `size` bytes, whatever is not plain ASCII as "?": a string in a FlatBuffer is
+ * UTF-8, and the kernel's names may be anything. Returns how many bytes. */
+size_t text_plain(struct text text, char *to, size_t size);
+
 static inline size_t text_length(struct text text)
 {
     return (size_t)(text.end - text.at);

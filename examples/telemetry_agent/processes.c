@@ -78,28 +78,16 @@ static struct text read_stat(const struct processes *processes, const char *pid,
     return (struct text){buffer, buffer + (got > 0 ? got : 0)};
 }
 
-static int is_plain(char c)
-{
-    return c >= ' ' && c <= '~';
-}
-
-/*
- * The name stands in parentheses and may contain any byte, also ")": the last one ends it. A string
- * in a FlatBuffer is UTF-8, and the kernel cuts names anywhere: only plain ASCII is kept as it is.
- */
+/* The name stands in parentheses and may contain any byte, also ")": the last one ends it. */
 static int parse_name(struct text *line, struct process *process)
 {
     const char *open = memchr(line->at, '(', text_length(*line));
     const char *close = memrchr(line->at, ')', text_length(*line));
-    size_t i;
 
     if (!open || !close || close < open)
         return 0;
-    process->name_bytes = (size_t)(close - open) - 1;
-    if (process->name_bytes > sizeof process->name)
-        process->name_bytes = sizeof process->name;
-    for (i = 0; i < process->name_bytes; i++)
-        process->name[i] = is_plain(open[1 + i]) ? open[1 + i] : '?';
+    process->name_bytes =
+        text_plain((struct text){open + 1, close}, process->name, sizeof process->name);
     line->at = close + 1;
     return 1;
 }

@@ -4,6 +4,7 @@
 #ifndef FLATSTREAM_FLATSTREAM_H
 #define FLATSTREAM_FLATSTREAM_H
 
+#include <flatstream/async.h>
 #include <flatstream/checksum.h>
 #include <flatstream/clock.h>
 #include <flatstream/decorator.h>

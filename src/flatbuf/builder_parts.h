@@ -58,6 +58,7 @@ struct builder_frame {
     uint32_t alignment;
     size_t element_bytes;
     size_t outer;         /* stack offset of the frame around it, or BUILDER_NO_FRAME */
+    size_t outer_used;    /* where the elements of the frame around it end */
     uint32_t buffer_base; /* of the surrounding buffer, for BUILDER_FRAME_NESTED */
     uint32_t alignments;
     uint32_t vtables;

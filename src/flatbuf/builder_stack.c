@@ -58,6 +58,7 @@ static struct builder_frame *push_frame(struct fls_builder *b, enum builder_fram
     }
     frame.kind = kind;
     frame.outer = b->stack.frame;
+    frame.outer_used = b->stack.used;
     if (!stack_claim(b, padding + sizeof frame))
         return NULL;
     b->stack.frame = b->stack.used - sizeof frame;
@@ -89,7 +90,7 @@ static const uint8_t *pop_frame(struct fls_builder *b, struct builder_frame *pop
 
     memcpy(popped, b->stack.bytes + b->stack.frame, sizeof *popped);
     *bytes = b->stack.used - body;
-    b->stack.used = b->stack.frame;
+    b->stack.used = popped->outer_used;
     b->stack.frame = popped->outer;
     return b->stack.bytes + body;
 }

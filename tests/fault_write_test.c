@@ -571,6 +571,38 @@ static void batched_by_reference_to_file(void **state)
     play_all_ways(scenario, FLS_LEVEL_MACHINE);
 }
 
+/* A tap that needs memory of its own, and the payload in one piece. */
+static enum fls_status allocate(const struct fls_tap *tap, const struct fls_payload *payload,
+                                struct fls_error *error)
+{
+    void *memory = malloc(payload->length + 1);
+
+    assert_true(!tap->contiguous || payload->count <= 1);
+    if (!memory) {
+        error->status = FLS_NO_MEMORY;
+        return FLS_NO_MEMORY;
+    }
+    free(memory);
+    return FLS_OK;
+}
+
+static void taps_and_shrinking_buffer(void **state)
+{
+    struct fls_tap tap = {.run = allocate, .name = "contiguous", .contiguous = 1};
+    struct fls_memory_policy policy = fls_memory_policy_watermark(2, 1, 0);
+
+    (void)state;
+    USE(FLS_CHECKSUM_XXH3, large_sizes);
+    for (int framer = FLS_FRAMER_SIMPLE; framer <= FLS_FRAMER_BATCHED; framer++) {
+        struct scenario scenario = {.options = options_for((enum fls_framer)framer)};
+        scenario.options.taps = &tap;
+        scenario.options.tap_count = 1;
+        scenario.options.memory_policy = &policy;
+        scenario.options.batch_messages = 3;
+        play_all_ways(scenario, FLS_LEVEL_PROCESS);
+    }
+}
+
 static void every_framer_to_pipe_and_socket(void **state)
 {
     static const enum fls_framer framers[] = {FLS_FRAMER_SIMPLE, FLS_FRAMER_VECTORED,
@@ -643,6 +675,7 @@ int main(void)
         cmocka_unit_test_teardown(batched_to_file, put_away),
         cmocka_unit_test_teardown(batched_by_bytes_to_file, put_away),
         cmocka_unit_test_teardown(batched_by_reference_to_file, put_away),
+        cmocka_unit_test_teardown(taps_and_shrinking_buffer, put_away),
         cmocka_unit_test_teardown(every_framer_to_pipe_and_socket, put_away),
         cmocka_unit_test_teardown(one_byte_a_call, put_away),
         cmocka_unit_test_teardown(fails_after_every_byte, put_away),

@@ -29,3 +29,16 @@ endforeach()
 
 # Kernels without RWF_NOSIGNAL are played by a pwritev2 that refuses it.
 target_link_options(sink_test PRIVATE -Wl,--wrap=pwritev2)
+
+# The builder: Debian's flatc reads what it makes, and random messages for random schemas beside
+# Google's builder and verifier. FLS_PROPERTY_MESSAGES sets how many.
+if(FLATC)
+    target_compile_definitions(builder_test PRIVATE TEST_FLATC="${FLATC}")
+endif()
+if(FLATBUFFERS_FOUND)
+    add_executable(builder_property_test builder_property_test.cc)
+    target_link_libraries(builder_property_test PRIVATE flatstream_strict flatstream_static
+                          PkgConfig::FLATBUFFERS)
+    add_test(NAME builder_property_test COMMAND builder_property_test)
+    set_tests_properties(builder_property_test PROPERTIES TIMEOUT 1800)
+endif()

@@ -29,6 +29,8 @@ struct in_flight {
     size_t next;                /* write_batch: the first payload not staged yet */
     uint64_t first_frame;       /* write_batch: index of payloads[0] */
     struct fls_release release; /* of a copied payload: owed until the call has succeeded */
+    enum fls_status refusal;    /* write_batch: what the message behind those staged came to, */
+    struct fls_error refused;   /* not to be asked of the taps again */
 };
 
 struct fls_writer {
@@ -448,16 +450,14 @@ static enum fls_status write_new(struct fls_writer *writer, const struct fls_pay
     int copy = copies(payload, may_hold ? writer->copy_bytes_max : writer->copy_unheld_bytes_max);
     enum fls_status status = make_room(writer, payload, copy);
 
-    if (status == FLS_AGAIN)
-        return status;
     if (status == FLS_OK)
         status = admit(writer, payload);
     if (status == FLS_OK)
         status = stage(writer, payload, release, copy);
-    if (status != FLS_OK) {
+    if (status != FLS_OK && status != FLS_AGAIN)
         release_now(release);
+    if (status != FLS_OK)
         return status;
-    }
     status = send_or_wait(writer, !copy && !may_hold, key, payload->length);
     if (copy && status == FLS_AGAIN)
         writer->in_flight.release = release;
@@ -570,12 +570,13 @@ static enum fls_status stage_many(struct fls_writer *writer, const struct fls_pa
 /* Sends what was staged before a refusal; the refusal stays the error. */
 static enum fls_status send_before_refusal(struct fls_writer *writer, enum fls_status refusal)
 {
-    struct fls_error error = writer->error;
+    writer->in_flight.refusal = refusal;
+    writer->in_flight.refused = writer->error;
     enum fls_status status = send(writer);
 
     if (status != FLS_OK)
         return status;
-    writer->error = error;
+    writer->error = writer->in_flight.refused;
     return refusal;
 }
 
@@ -583,7 +584,7 @@ static size_t count_written(const struct fls_writer *writer, size_t next, enum f
 {
     uint64_t first = writer->in_flight.first_frame;
 
-    if (status != FLS_IO)
+    if (status == FLS_AGAIN)
         return next;
     return writer->sent_frames > first ? (size_t)(writer->sent_frames - first) : 0;
 }
@@ -598,7 +599,11 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
     if (is_in_flight(writer, payloads, count)) {
         next = writer->in_flight.next;
         writer->in_flight.active = 0;
-        status = send(writer);
+        status = writer->in_flight.refusal;
+        if (status == FLS_OK)
+            status = send(writer);
+        else
+            writer->error = writer->in_flight.refused;
     } else {
         status = begin(writer);
         if (written)
@@ -612,7 +617,7 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
         status = stage_many(writer, payloads, count, &next);
     if (status == FLS_OK)
         status = send(writer);
-    else if (status != FLS_AGAIN && status != FLS_IO)
+    else if (status != FLS_AGAIN)
         status = send_before_refusal(writer, status);
     writer->in_flight.active = status == FLS_AGAIN && next > 0;
     writer->in_flight.next = next;

@@ -246,10 +246,12 @@ static enum fls_status read_field(const struct compiler *c, const struct fls_obj
     field->offset = read_u16(c, at, FIELD_OFFSET);
     field->required = read_u8(c, at, FIELD_REQUIRED) != 0;
     field->deprecated = read_u8(c, at, FIELD_DEPRECATED) != 0;
-    field->optional = read_u8(c, at, FIELD_OPTIONAL) != 0;
+    field->optional = is_scalar(field->type) && read_u8(c, at, FIELD_OPTIONAL) != 0;
     field->key = read_u8(c, at, FIELD_KEY) != 0;
     field->default_integer = (int64_t)read_u64(c, at, FIELD_DEFAULT_INTEGER);
     memcpy(&field->default_real, &real, sizeof real);
+    if (field->required && read_u8(c, at, FIELD_OPTIONAL))
+        return REFUSE(c, "schema: field %.60s is both required and optional", field->name);
     return read_nested(c, object, at, field);
 }
 
@@ -707,8 +709,8 @@ static enum fls_status read_identifier(const struct compiler *c, uint32_t schema
     uint32_t string = read_target(c, schema_table, SCHEMA_IDENTIFIER);
 
     c->schema->identifier = string ? text_at(c, string) : "";
-    size_t length = strlen(c->schema->identifier);
-    if (length != 0 && length != 4)
+    size_t length = count_of(c, string);
+    if ((length != 0 && length != 4) || strlen(c->schema->identifier) != length)
         return REFUSE(c, "schema: the file identifier has %zu characters, not 4", length);
     return FLS_OK;
 }

@@ -530,7 +530,8 @@ static enum fls_status report(const struct run *run, size_t bytes, struct fls_er
         fls_error_set(error, FLS_INVALID_FLATBUFFER, "%s", run->problem);
     }
     error->expected = bytes;
-    error->found = run->where;
+    /* A field may be said to lie behind the message's end. */
+    error->found = fls_min_size(run->where, bytes);
     return FLS_INVALID_FLATBUFFER;
 }
 

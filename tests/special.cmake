@@ -42,3 +42,12 @@ if(FLATBUFFERS_FOUND)
     add_test(NAME builder_property_test COMMAND builder_property_test)
     set_tests_properties(builder_property_test PROPERTIES TIMEOUT 1800)
 endif()
+
+# JSON needs the second library.
+if(TARGET flatstream_json_static)
+    add_executable(json_test json.c)
+    target_link_libraries(json_test PRIVATE flatstream_strict test_support flatstream_json_static)
+    target_compile_definitions(json_test PRIVATE TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
+    add_test(NAME json_test COMMAND json_test)
+    set_tests_properties(json_test PROPERTIES TIMEOUT 300)
+endif()

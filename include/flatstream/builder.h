@@ -317,7 +317,7 @@ FLS_API uint32_t fls_builder_create_vector_space(struct fls_builder *builder, si
                                                  size_t element_bytes, uint32_t alignment,
                                                  void **memory);
 
-/* A vector of references (to strings, tables, or all to one of them). None of them may be 0. */
+/* A vector of references to strings or tables; the same one may come again. None may be 0. */
 FLS_API uint32_t fls_builder_create_ref_vector(struct fls_builder *builder, const uint32_t *refs,
                                                size_t count);
 

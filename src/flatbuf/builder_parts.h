@@ -207,6 +207,30 @@ static inline bool builder_alignment_is_valid(uint32_t alignment)
     return alignment && alignment <= FLS_BUILDER_ALIGNMENT_MAX && !(alignment & (alignment - 1));
 }
 
+/* memcpy for what is mostly short: up to 32 bytes without a call, by two copies that may overlap.
+ */
+static inline void builder_copy(uint8_t *to, const void *from, size_t bytes)
+{
+    const uint8_t *at = from;
+
+    if (FLS_UNLIKELY(bytes > 32)) {
+        memcpy(to, at, bytes);
+    } else if (bytes >= 16) {
+        memcpy(to, at, 16);
+        memcpy(to + bytes - 16, at + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        memcpy(to, at, 8);
+        memcpy(to + bytes - 8, at + bytes - 8, 8);
+    } else if (bytes >= 4) {
+        memcpy(to, at, 4);
+        memcpy(to + bytes - 4, at + bytes - 4, 4);
+    } else if (bytes) {
+        to[0] = at[0];
+        to[bytes / 2] = at[bytes / 2];
+        to[bytes - 1] = at[bytes - 1];
+    }
+}
+
 /* Zeroes `padding` bytes under `end`. The one store covers the common case without a branch on the
  * exact number; what it clears below is not written yet, and a page keeps 16 bytes under its
  * limit for it. */

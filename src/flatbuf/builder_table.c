@@ -243,37 +243,56 @@ void fls_builder_require(struct fls_builder *builder, uint32_t field)
         fls_builder_fail(b, FLS_INVALID_ARGUMENT, field, 0, "a required field is missing");
 }
 
-/* Turns distances from the table's end into offsets from its start. Returns a hash of the whole. */
-static inline uint32_t make_vtable(struct fls_builder *b, uint32_t fields, uint32_t table_bytes)
+/* Writes the open table's vtable to `to`, turning distances from the table's end into offsets from
+ * its start; `to` may be b->vtable, where the slots are. Returns a hash of the whole. */
+static inline uint32_t make_vtable(struct fls_builder *b, uint8_t *to, uint32_t fields,
+                                   uint32_t table_bytes)
 {
-    uint16_t *slots = b->slots;
+    const uint16_t *slots = b->slots;
     uint32_t hash = fields ^ table_bytes << 16;
 
-    b->vtable[0] = FLS_LE16((uint16_t)(4 + 2 * fields));
-    b->vtable[1] = FLS_LE16((uint16_t)table_bytes);
+    fls_store_u16(to, (uint16_t)(4 + 2 * fields));
+    fls_store_u16(to + 2, (uint16_t)table_bytes);
     for (uint32_t i = 0; i < fields; i++) {
         uint32_t offset = slots[i] ? table_bytes - slots[i] : 0;
 
-        slots[i] = FLS_LE16((uint16_t)offset);
+        fls_store_u16(to + 4 + 2 * (size_t)i, (uint16_t)offset);
         hash = (hash << 5 | hash >> 27) ^ offset;
     }
     return hash;
 }
 
-/* The vtable in b->vtable: found in this buffer, or written now. 0 on failure. */
-static inline uint32_t share_vtable(struct fls_builder *b, uint32_t bytes, uint32_t hash)
+/* The open table's vtable: one of this buffer that is the same, or a new one. It is made where it
+ * would stand, below the cursor, or beside the page when that is full. 0 on failure. */
+static inline uint32_t share_vtable(struct fls_builder *b, uint32_t fields, uint32_t table_bytes)
 {
-    uint32_t ref = builder_index_find(&b->vtables, b->vtable, bytes, hash, b->buffer_base);
-    uint8_t *at;
+    uint32_t bytes = (uint32_t)fls_builder_vtable_bytes(fields);
+    bool fits = builder_room(b) >= bytes;
+    uint8_t *made = fits ? b->cursor - bytes : (uint8_t *)b->vtable;
+    uint32_t hash = make_vtable(b, made, fields, table_bytes);
+    uint32_t ref = builder_index_find(&b->vtables, made, bytes, hash, b->buffer_base);
 
     if (ref)
         return ref;
-    at = builder_claim(b, bytes, 2);
-    if (!at)
-        return 0;
-    memcpy(at, b->vtable, bytes);
+    if (fits) {
+        b->cursor = made;
+    } else {
+        uint8_t *at = builder_claim(b, bytes, 2);
+
+        if (!at)
+            return 0;
+        memcpy(at, made, bytes);
+        made = at;
+    }
     ref = builder_size(b);
-    return fls_builder_index_add(b, &b->vtables, at, bytes, hash, ref) ? ref : 0;
+    return fls_builder_index_add(b, &b->vtables, made, bytes, hash, ref) ? ref : 0;
+}
+
+/* In steps of 16 bytes: the capacity is a multiple of that. */
+static inline void clear_slots(struct fls_builder *b, uint32_t fields)
+{
+    for (uint32_t i = 0; i < fields; i += 8)
+        memset(b->slots + i, 0, 8 * sizeof *b->slots);
 }
 
 uint32_t fls_builder_end_table(struct fls_builder *builder)
@@ -298,12 +317,11 @@ uint32_t fls_builder_end_table(struct fls_builder *builder)
         fls_builder_fail(b, FLS_LIMIT, TABLE_BYTES_MAX, bytes, "a table exceeds 65,535 bytes");
         return 0;
     }
-    vtable = share_vtable(b, (uint32_t)fls_builder_vtable_bytes(fields),
-                          make_vtable(b, fields, (uint32_t)bytes));
+    vtable = share_vtable(b, fields, (uint32_t)bytes);
     if (FLS_UNLIKELY(!vtable))
         return 0;
     fls_store_u32(at, vtable - table);
-    memset(b->slots, 0, fields * sizeof *b->slots);
+    clear_slots(b, fields);
     b->field_end = 0;
     b->slot_limit = 0;
     b->state = BUILDER_READY;

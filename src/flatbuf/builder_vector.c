@@ -47,8 +47,7 @@ static inline uint32_t write_string(struct fls_builder *b, const char *text, siz
     body = builder_claim_counted(b, (uint32_t)bytes, bytes, 1, alignment);
     if (FLS_UNLIKELY(!body))
         return 0;
-    if (bytes)
-        memcpy(body, text, bytes);
+    builder_copy(body, text, bytes);
     return builder_size(b);
 }
 

@@ -1,6 +1,11 @@
 # What was found, said at configure time.
 message(STATUS "flatstream ${PROJECT_VERSION}: ${CMAKE_BUILD_TYPE}, ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
 message(STATUS "  CRC-32 by ${flatstream_crc32}")
+if(LIBURING_FOUND)
+    message(STATUS "  liburing ${LIBURING_VERSION}: io_uring sinks and sources are built in")
+else()
+    message(STATUS "  liburing not found: no io_uring (install liburing-dev)")
+endif()
 if(FLATBUFFERS_FOUND)
     message(STATUS "  libflatbuffers ${FLATBUFFERS_VERSION}: JSON and .fbs are supported")
 else()

@@ -5,6 +5,7 @@
 #define FLATSTREAM_FLATSTREAM_H
 
 #include <flatstream/async.h>
+#include <flatstream/builder.h>
 #include <flatstream/checksum.h>
 #include <flatstream/clock.h>
 #include <flatstream/decorator.h>
@@ -13,10 +14,13 @@
 #include <flatstream/payload.h>
 #include <flatstream/reader.h>
 #include <flatstream/recover.h>
+#include <flatstream/schema.h>
 #include <flatstream/sink.h>
 #include <flatstream/source.h>
 #include <flatstream/status.h>
 #include <flatstream/tap.h>
+#include <flatstream/uring.h>
+#include <flatstream/verifier.h>
 #include <flatstream/writer.h>
 
 #endif

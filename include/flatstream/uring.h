@@ -1,0 +1,76 @@
+/*
+ * uring.h: files and sockets through io_uring (liburing).
+ *
+ * A file sink copies into registered buffers and keeps several writes in flight, at growing
+ * offsets; with O_DIRECT they go past the page cache, which is what makes sustained recording to a
+ * disk fast. For files in the page cache, pipes and small messages io_uring gains nothing over
+ * writev (docs/performance.md): use the ordinary sinks there.
+ *
+ * In a build without liburing, on a kernel without io_uring, or where a container forbids it, each
+ * function returns FLS_UNSUPPORTED with the reason; the ordinary sinks and sources do the same job.
+ */
+#ifndef FLATSTREAM_URING_H
+#define FLATSTREAM_URING_H
+
+#include <flatstream/source.h>
+
+FLS_BEGIN_DECLS
+
+#define FLS_URING_DEPTH_DEFAULT 8
+#define FLS_URING_BUFFER_BYTES_DEFAULT ((size_t)256 * 1024)
+
+/*
+ * Options; all zero is the default.
+ *
+ *   depth         buffers, and reads or writes in flight, 2 to 1024; 0: 8
+ *   buffer_bytes  size of one, rounded up to 4096; 0: 256 KiB
+ *   direct        non-zero: O_DIRECT. Where the file system refuses it: FLS_UNSUPPORTED
+ */
+struct fls_uring_options {
+    unsigned depth;
+    size_t buffer_bytes;
+    int direct;
+};
+
+/* FLS_OK when io_uring can be used here; else FLS_UNSUPPORTED with the reason. Any thread. */
+FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
+
+/*
+ * A sink on the regular file `path`. Bytes are accepted into a buffer; a full buffer is submitted.
+ * What the file holds:
+ *   - until a flush, whole buffers that have completed, in any order; the file may have holes
+ *   - after a flush, exactly the bytes accepted, with no padding: with O_DIRECT the part behind the
+ *     last 4096-byte boundary is written through the page cache
+ *   - after an error, and the close that follows, the bytes up to the first that was not written
+ * A failed write is reported by the next call (FLS_IO), and by every one after it.
+ * FLS_LEVEL_MACHINE links fdatasync behind the last write. With FLS_FILE_APPEND it goes on at the
+ * file's end, aligned or not. The kernel needs no access to the caller's memory after the call that
+ * took it, so a payload's release may follow at once.
+ * FLS_OK, FLS_UNSUPPORTED, FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a regular file).
+ */
+FLS_API FLS_MUST_USE enum fls_status
+fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,
+                         const struct fls_uring_options *options, struct fls_sink **sink,
+                         struct fls_error *error);
+
+/*
+ * A sink on a connected stream socket, one send in flight. With `zero_copy` the kernel sends from
+ * the caller's memory where the device can (on loopback it copies after all) and the call returns
+ * only when it is done with it. FLS_OK, FLS_UNSUPPORTED, FLS_IO, FLS_NO_MEMORY.
+ */
+FLS_API FLS_MUST_USE enum fls_status
+fls_sink_open_uring_socket(int fd, enum fls_ownership ownership, int zero_copy,
+                           struct fls_sink **sink, struct fls_error *error);
+
+/*
+ * A source on the regular file `path`, with depth - 1 reads ahead in flight. It reads to the size
+ * that the file has when the end is reached, so a file that grows is followed. With O_DIRECT past
+ * the page cache. FLS_OK, FLS_UNSUPPORTED, FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT.
+ */
+FLS_API FLS_MUST_USE enum fls_status
+fls_source_open_uring_file(const char *path, const struct fls_uring_options *options,
+                           struct fls_source **source, struct fls_error *error);
+
+FLS_END_DECLS
+
+#endif

@@ -1,0 +1,490 @@
+/*
+ * uring_sink.c: a file sink with registered buffers and several writes in flight, and a socket
+ * sink.
+ *
+ * The invariant of the file sink: blocks are filled one after another and submitted at growing
+ * offsets; `offset` is where the block being filled begins in the file, and with O_DIRECT it is
+ * always a multiple of 4096. What a flush writes of a part-filled block beyond the last such
+ * boundary goes through a second, ordinary descriptor, and stays in the block, so that the block is
+ * later written whole over it. So no padding ever reaches the file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "io/uring.h"
+
+#define DIRECT_ALIGNMENT ((size_t)4096)
+#define DEPTH_MAX 1024
+
+struct block {
+    uint8_t *bytes;
+    size_t filled;
+    size_t done;
+    uint64_t offset;
+    int busy;
+};
+
+struct uring_sink {
+    struct fls_sink base;
+    struct fls_ring *ring;
+    int fd;
+    int plain_fd; /* without O_DIRECT; the same as fd when not direct */
+    int direct;
+    uint8_t *memory;
+    size_t block_bytes;
+    unsigned count;
+    unsigned current;
+    unsigned in_flight;
+    uint64_t offset;
+    int os_errno;           /* of the first failure; 0: none */
+    uint64_t failed_offset; /* the lowest offset that could not be written */
+    struct block blocks[];
+};
+
+static void note_failure(struct uring_sink *sink, int os_errno, uint64_t offset)
+{
+    if (sink->os_errno == 0)
+        sink->os_errno = os_errno;
+    if (offset < sink->failed_offset)
+        sink->failed_offset = offset;
+}
+
+static enum fls_status report_failure(struct uring_sink *sink, struct fls_error *error)
+{
+    sink->base.system_calls = fls_ring_calls(sink->ring);
+    if (sink->os_errno == 0)
+        return FLS_OK;
+    return fls_error_system(error, "io_uring write", sink->os_errno);
+}
+
+/* Submits what a block has left; a failure is noted. */
+static void submit(struct uring_sink *sink, unsigned index)
+{
+    struct block *block = &sink->blocks[index];
+    int failure = fls_ring_write(sink->ring, sink->fd, index, block->bytes + block->done,
+                                 block->filled - block->done, block->offset + block->done, index);
+
+    block->busy = failure == 0;
+    if (failure)
+        note_failure(sink, failure, block->offset + block->done);
+    else
+        sink->in_flight++;
+}
+
+/* Files one completion; a short one is submitted again for the rest. */
+static void complete(struct uring_sink *sink, struct fls_ring_result result)
+{
+    struct block *block = &sink->blocks[result.tag];
+
+    sink->in_flight--;
+    block->busy = 0;
+    if (result.result <= 0 && result.result != -EINTR && result.result != -EAGAIN) {
+        note_failure(sink, result.result < 0 ? -result.result : EIO, block->offset + block->done);
+        return;
+    }
+    if (result.result > 0)
+        block->done += (size_t)result.result;
+    if (block->done >= block->filled)
+        return;
+    if (sink->direct)
+        block->done &= ~(DIRECT_ALIGNMENT - 1);
+    submit(sink, result.tag);
+}
+
+static void wait_one(struct uring_sink *sink)
+{
+    struct fls_ring_result result;
+    int failure = fls_ring_wait(sink->ring, &result);
+
+    if (failure == 0) {
+        complete(sink, result);
+        return;
+    }
+    note_failure(sink, failure, 0);
+    sink->in_flight = 0;
+}
+
+static void wait_all(struct uring_sink *sink)
+{
+    while (sink->in_flight > 0)
+        wait_one(sink);
+}
+
+/* The block being filled is full: sends it on its way and finds a free one. */
+static void next_block(struct uring_sink *sink)
+{
+    struct block *full = &sink->blocks[sink->current];
+
+    full->offset = sink->offset;
+    full->done = 0;
+    sink->offset += full->filled;
+    submit(sink, sink->current);
+    sink->current = (sink->current + 1) % sink->count;
+    while (sink->blocks[sink->current].busy)
+        wait_one(sink);
+    sink->blocks[sink->current].filled = 0;
+}
+
+static enum fls_status uring_writev(struct fls_sink *base, const struct iovec *segments, int count,
+                                    size_t *accepted, struct fls_error *error)
+{
+    struct uring_sink *sink = (struct uring_sink *)base;
+    enum fls_status status = report_failure(sink, error);
+
+    if (status != FLS_OK)
+        return status;
+    *accepted = 0;
+    for (int i = 0; i < count; i++) {
+        for (size_t at = 0; at < segments[i].iov_len;) {
+            struct block *block = &sink->blocks[sink->current];
+            size_t part = fls_min_size(segments[i].iov_len - at, sink->block_bytes - block->filled);
+            memcpy(block->bytes + block->filled, (const char *)segments[i].iov_base + at, part);
+            block->filled += part;
+            at += part;
+            if (block->filled == sink->block_bytes)
+                next_block(sink);
+        }
+        *accepted += segments[i].iov_len;
+    }
+    base->system_calls = fls_ring_calls(sink->ring);
+    return FLS_OK;
+}
+
+/* The aligned part of the block being filled, by its own descriptor. */
+static void write_aligned_part(struct uring_sink *sink)
+{
+    struct block *block = &sink->blocks[sink->current];
+    size_t all = block->filled;
+    size_t aligned = sink->direct ? all & ~(DIRECT_ALIGNMENT - 1) : 0;
+
+    if (aligned == 0)
+        return;
+    block->filled = aligned;
+    block->offset = sink->offset;
+    block->done = 0;
+    submit(sink, sink->current);
+    wait_all(sink);
+    memmove(block->bytes, block->bytes + aligned, all - aligned);
+    block->filled = all - aligned;
+    sink->offset += aligned;
+}
+
+static int pwrite_all(int fd, const uint8_t *bytes, size_t length, uint64_t offset, size_t *done)
+{
+    *done = 0;
+    while (*done < length) {
+        ssize_t written = pwrite(fd, bytes + *done, length - *done, (off_t)(offset + *done));
+        if (written > 0)
+            *done += (size_t)written;
+        else if (written == 0 || errno != EINTR)
+            return written == 0 ? EIO : errno;
+    }
+    return 0;
+}
+
+/* The results of a write with a linked sync: a short write cancels the sync. */
+static int wait_for_sync(struct uring_sink *sink, size_t bytes, size_t *written)
+{
+    struct fls_ring_result result;
+    int failure = 0, results = bytes > 0 ? 2 : 1;
+
+    *written = 0;
+    for (int i = 0; i < results; i++) {
+        int waited = fls_ring_wait(sink->ring, &result);
+        if (waited)
+            return waited;
+        if (result.tag == 0 && result.result > 0)
+            *written = (size_t)result.result;
+        else if (result.result < 0 && result.result != -ECANCELED)
+            failure = -result.result;
+    }
+    return failure;
+}
+
+/* Writes [bytes, length) and syncs the file, linked; what a short write left is done by hand. */
+static int write_and_sync(struct uring_sink *sink, const uint8_t *bytes, size_t length)
+{
+    size_t written, rest;
+    int failure =
+        fls_ring_write_and_sync(sink->ring, sink->plain_fd, bytes, length, sink->offset, 0);
+
+    if (failure == 0)
+        failure = wait_for_sync(sink, length, &written);
+    if (failure || written == length)
+        return failure;
+    failure = pwrite_all(sink->plain_fd, bytes + written, length - written, sink->offset + written,
+                         &rest);
+    if (failure == 0 && fdatasync(sink->plain_fd) != 0)
+        failure = errno;
+    return failure;
+}
+
+/* What is behind the last boundary, through the page cache. It stays in the block when direct. */
+static void write_tail(struct uring_sink *sink, enum fls_level level)
+{
+    struct block *block = &sink->blocks[sink->current];
+    size_t done = 0;
+    int failure;
+
+    if (level == FLS_LEVEL_MACHINE)
+        failure = write_and_sync(sink, block->bytes, block->filled);
+    else
+        failure = pwrite_all(sink->plain_fd, block->bytes, block->filled, sink->offset, &done);
+    if (failure) {
+        note_failure(sink, failure, sink->offset + done);
+        return;
+    }
+    if (!sink->direct) {
+        sink->offset += block->filled;
+        block->filled = 0;
+    }
+}
+
+static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
+                                   struct fls_error *error)
+{
+    struct uring_sink *sink = (struct uring_sink *)base;
+
+    wait_all(sink);
+    if (sink->os_errno == 0)
+        write_aligned_part(sink);
+    if (sink->os_errno == 0)
+        write_tail(sink, level);
+    return report_failure(sink, error);
+}
+
+static enum fls_status close_descriptors(struct uring_sink *sink, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    if (sink->plain_fd >= 0 && sink->plain_fd != sink->fd)
+        status = fls_os_close(sink->plain_fd, error);
+    if (sink->fd >= 0 && fls_os_close(sink->fd, status == FLS_OK ? error : NULL) != FLS_OK)
+        status = FLS_IO;
+    return status;
+}
+
+static enum fls_status free_sink(struct uring_sink *sink, struct fls_error *error)
+{
+    fls_ring_close(sink->ring);
+    enum fls_status status = close_descriptors(sink, error);
+    free(sink->memory);
+    free(sink);
+    return status;
+}
+
+/* After a failure the file is cut to what was written without a gap. */
+static void cut_to_whole(struct uring_sink *sink)
+{
+    uint64_t bytes;
+
+    if (fls_os_file_bytes(sink->plain_fd, &bytes, NULL) == FLS_OK && bytes > sink->failed_offset &&
+        fls_os_truncate(sink->plain_fd, sink->failed_offset, NULL) != FLS_OK)
+        return; /* the failure itself is reported; there is nothing better to do */
+}
+
+static enum fls_status uring_close(struct fls_sink *base, struct fls_error *error)
+{
+    struct uring_sink *sink = (struct uring_sink *)base;
+    enum fls_status status = uring_flush(base, FLS_LEVEL_PROCESS, error);
+
+    if (status != FLS_OK)
+        cut_to_whole(sink);
+    enum fls_status closed = free_sink(sink, status == FLS_OK ? error : NULL);
+    return status == FLS_OK ? closed : status;
+}
+
+static const struct fls_sink_ops uring_sink_ops = {uring_writev, uring_flush, uring_close};
+
+/* --- opening ----------------------------------------------------- */
+
+static size_t rounded_block(const struct fls_uring_options *options)
+{
+    size_t bytes = options->buffer_bytes > 0 ? fls_min_size(options->buffer_bytes, (size_t)1 << 30)
+                                             : FLS_URING_BUFFER_BYTES_DEFAULT;
+
+    return (bytes + DIRECT_ALIGNMENT - 1) & ~(DIRECT_ALIGNMENT - 1);
+}
+
+static unsigned depth_of(const struct fls_uring_options *options)
+{
+    unsigned depth = options->depth > 0 ? options->depth : FLS_URING_DEPTH_DEFAULT;
+
+    return depth < 2 ? 2 : depth > DEPTH_MAX ? DEPTH_MAX : depth;
+}
+
+static enum fls_status allocate(const struct fls_uring_options *options,
+                                struct uring_sink **allocated, struct fls_error *error)
+{
+    unsigned count = depth_of(options);
+    size_t block_bytes = rounded_block(options);
+    struct uring_sink *sink = calloc(1, sizeof *sink + count * sizeof *sink->blocks);
+
+    if (!sink)
+        return fls_error_no_memory(error, sizeof *sink);
+    sink->base.ops = &uring_sink_ops;
+    sink->fd = sink->plain_fd = -1;
+    sink->direct = options->direct;
+    sink->count = count;
+    sink->block_bytes = block_bytes;
+    sink->failed_offset = UINT64_MAX;
+    sink->memory = aligned_alloc(DIRECT_ALIGNMENT, count * block_bytes);
+    if (!sink->memory) {
+        free(sink);
+        return fls_error_no_memory(error, count * block_bytes);
+    }
+    for (unsigned i = 0; i < count; i++)
+        sink->blocks[i].bytes = sink->memory + i * block_bytes;
+    *allocated = sink;
+    return FLS_OK;
+}
+
+static enum fls_status open_direct(struct uring_sink *sink, const char *path,
+                                   struct fls_error *error)
+{
+    struct fls_error refusal;
+    enum fls_status status = fls_os_open(path, O_WRONLY | O_DIRECT, &sink->fd, &refusal);
+
+    if (status == FLS_IO && refusal.os_errno == EINVAL)
+        return fls_error_set(error, FLS_UNSUPPORTED,
+                             "the file system refuses O_DIRECT: open it without `direct`");
+    return status == FLS_OK ? status : fls_error_copy(error, &refusal);
+}
+
+static enum fls_status open_descriptors(struct uring_sink *sink, const char *path,
+                                        enum fls_file_mode mode, struct fls_error *error)
+{
+    /* Not O_APPEND: it would ignore the offsets. O_RDWR: appending reads the last block. */
+    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT | O_TRUNC, O_CREAT};
+
+    if ((size_t)mode >= sizeof flags / sizeof flags[0])
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown file mode %d", (int)mode);
+    enum fls_status status = fls_os_open(path, O_RDWR | flags[mode], &sink->plain_fd, error);
+    if (status != FLS_OK)
+        return status;
+    sink->fd = sink->plain_fd;
+    if (!sink->direct)
+        return FLS_OK;
+    sink->fd = -1;
+    return open_direct(sink, path, error);
+}
+
+/* Stands at the file's end; with O_DIRECT, at the boundary before it, with the bytes between. */
+static enum fls_status stand_at_end(struct uring_sink *sink, struct fls_error *error)
+{
+    uint64_t bytes;
+    enum fls_status status = fls_os_file_bytes(sink->plain_fd, &bytes, error);
+
+    if (status == FLS_UNSUPPORTED)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "not a regular file");
+    if (status != FLS_OK)
+        return status;
+    size_t tail = sink->direct ? (size_t)(bytes % DIRECT_ALIGNMENT) : 0;
+    sink->offset = bytes - tail;
+    if (tail > 0 &&
+        pread(sink->plain_fd, sink->blocks[0].bytes, tail, (off_t)sink->offset) != (ssize_t)tail)
+        return fls_error_system(error, "pread", errno ? errno : EIO);
+    sink->blocks[0].filled = tail;
+    return FLS_OK;
+}
+
+enum fls_status fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,
+                                         const struct fls_uring_options *options,
+                                         struct fls_sink **sink, struct fls_error *error)
+{
+    static const struct fls_uring_options defaults = FLS_ZERO;
+    struct uring_sink *opened = NULL;
+    enum fls_status status = allocate(options ? options : &defaults, &opened, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_ring_open(opened->count + 2, opened->memory, opened->block_bytes, opened->count,
+                           &opened->ring, error);
+    if (status == FLS_OK)
+        status = open_descriptors(opened, path, mode, error);
+    if (status == FLS_OK)
+        status = stand_at_end(opened, error);
+    if (status != FLS_OK) {
+        free_sink(opened, NULL);
+        return status;
+    }
+    *sink = &opened->base;
+    return FLS_OK;
+}
+
+/* --- a socket ---------------------------------------------------- */
+
+struct uring_socket {
+    struct fls_sink base;
+    struct fls_ring *ring;
+    int fd;
+    enum fls_ownership ownership;
+    int zero_copy;
+};
+
+static enum fls_status socket_writev(struct fls_sink *base, const struct iovec *segments, int count,
+                                     size_t *accepted, struct fls_error *error)
+{
+    struct uring_socket *sink = (struct uring_socket *)base;
+    int sent =
+        fls_ring_send(sink->ring, sink->fd, segments, count, sink->zero_copy, &base->system_calls);
+
+    if (sent == -EAGAIN)
+        return FLS_AGAIN;
+    if (sent <= 0)
+        return fls_error_system(error, "io_uring send", sent < 0 ? -sent : EIO);
+    *accepted = (size_t)sent;
+    return FLS_OK;
+}
+
+static enum fls_status socket_flush(struct fls_sink *sink, enum fls_level level,
+                                    struct fls_error *error)
+{
+    (void)sink;
+    if (level == FLS_LEVEL_MACHINE)
+        return fls_error_set(error, FLS_UNSUPPORTED, "a socket has no device to sync to");
+    return FLS_OK;
+}
+
+static enum fls_status socket_close(struct fls_sink *base, struct fls_error *error)
+{
+    struct uring_socket *sink = (struct uring_socket *)base;
+    enum fls_status status = FLS_OK;
+
+    fls_ring_close(sink->ring);
+    if (sink->ownership == FLS_OWNED)
+        status = fls_os_close(sink->fd, error);
+    free(sink);
+    return status;
+}
+
+static const struct fls_sink_ops uring_socket_ops = {socket_writev, socket_flush, socket_close};
+
+enum fls_status fls_sink_open_uring_socket(int fd, enum fls_ownership ownership, int zero_copy,
+                                           struct fls_sink **sink, struct fls_error *error)
+{
+    enum fls_status status = fls_os_check(fd, O_WRONLY, error);
+
+    if (status != FLS_OK)
+        return status;
+    struct uring_socket *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return fls_error_no_memory(error, sizeof *opened);
+    status = fls_ring_open(4, NULL, 0, 0, &opened->ring, error);
+    if (status != FLS_OK) {
+        free(opened);
+        return status;
+    }
+    opened->base.ops = &uring_socket_ops;
+    opened->fd = fd;
+    opened->ownership = ownership;
+    opened->zero_copy = zero_copy;
+    *sink = &opened->base;
+    return FLS_OK;
+}

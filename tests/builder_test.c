@@ -412,7 +412,7 @@ static void test_largest_table(void **state)
 static void test_shared_strings(void **state)
 {
     struct fls_builder *b = open_builder(NULL);
-    char text[32];
+    char texts[2][32]; /* the earlier string's memory is gone when the later comes */
     uint32_t refs[300];
     uint32_t empty = fls_builder_create_shared_string(b, NULL, 0);
 
@@ -421,15 +421,17 @@ static void test_shared_strings(void **state)
     assert_int_equal(fls_builder_create_shared_string(b, "", 0), empty);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 300; i++) {
-            int length = snprintf(text, sizeof text, "string number %d", i);
+            char *text = texts[round];
+            int length = snprintf(text, sizeof texts[0], "string number %d", i);
             uint32_t ref = fls_builder_create_shared_string(b, text, (size_t)length);
 
             if (round)
                 assert_int_equal(ref, refs[i]);
             refs[i] = ref;
         }
+        memset(texts[0], 0, sizeof texts[0]);
     }
-    assert_int_not_equal(fls_builder_create_string(b, text, 3), 0);
+    assert_int_not_equal(fls_builder_create_string(b, texts[1], 3), 0);
     fls_builder_reset(b);
     /* After a reset the old strings are gone. */
     assert_int_equal(fls_builder_create_shared_string(b, "string number 299", 17), 24);
@@ -664,6 +666,35 @@ static void test_nested_in_place(void **state)
     /* The inner table's vtable lies within the inner buffer. */
     assert_true(vtable_of(follow(vector + 4)) > vector + 4);
     assert_int_equal(*field_of(target_of(root, 0), 1), 1);
+    fls_builder_close(b);
+}
+
+/* What is aligned within a nested buffer is so in the message around it, too. */
+static void test_nested_alignment(void **state)
+{
+    struct fls_builder *b = open_builder(NULL);
+    uint32_t nested;
+    uint32_t wide;
+    const uint8_t *vector;
+
+    (void)state;
+    assert_int_not_equal(fls_builder_create_cstring(b, "shifts what follows"), 0);
+    fls_builder_start_nested(b);
+    assert_int_equal(fls_builder_alignment(b), 1);
+    wide = fls_builder_create_vector(b, blob, 3, 1, 128);
+    fls_builder_start_table(b);
+    fls_builder_add_ref(b, 0, wide);
+    nested = fls_builder_end_nested(b, fls_builder_end_table(b), NULL);
+    assert_int_not_equal(fls_builder_create_cstring(b, "and what comes before"), 0);
+    fls_builder_start_table(b);
+    fls_builder_add_ref(b, 0, nested);
+    finish_flat(b, fls_builder_end_table(b), NULL);
+    assert_int_equal(fls_builder_alignment(b), 128);
+    vector = target_of(follow(message), 0);
+    assert_int_equal((size_t)(vector + 4 - message) % 128, 0);
+    vector = target_of(follow(vector + 4), 0);
+    assert_int_equal((size_t)(vector + 4 - message) % 128, 0);
+    assert_int_equal(load_u32(vector), 3);
     fls_builder_close(b);
 }
 
@@ -1141,6 +1172,7 @@ int main(void)
         cmocka_unit_test(test_reference_copies_nothing),
         cmocka_unit_test(test_stable_ranges),
         cmocka_unit_test(test_nested_in_place),
+        cmocka_unit_test(test_nested_alignment),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_identifier),
         cmocka_unit_test(test_size_limit),

@@ -51,3 +51,19 @@ if(TARGET flatstream_json_static)
     add_test(NAME json_test COMMAND json_test)
     set_tests_properties(json_test PROPERTIES TIMEOUT 300)
 endif()
+
+# The adapters for generated code: flatcc's, when there is one, and Google's.
+include(${PROJECT_SOURCE_DIR}/cmake/flatcc.cmake)
+if(FLATCC_FOUND)
+    set(generated ${CMAKE_CURRENT_BINARY_DIR}/flatcc)
+    file(MAKE_DIRECTORY ${generated})
+    add_custom_command(OUTPUT ${generated}/adapter_builder.h ${generated}/adapter_verifier.h
+                       COMMAND ${FLATCC_COMMAND} -a -o${generated}
+                               ${CMAKE_CURRENT_SOURCE_DIR}/data/adapter.fbs
+                       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/adapter.fbs)
+    add_executable(flatcc_test flatcc_adapter.c ${generated}/adapter_builder.h)
+    target_include_directories(flatcc_test SYSTEM PRIVATE ${generated} ${FLATCC_INCLUDE_DIR})
+    target_link_libraries(flatcc_test PRIVATE flatstream_strict test_support ${FLATCC_RUNTIME})
+    add_test(NAME flatcc_test COMMAND flatcc_test)
+    set_tests_properties(flatcc_test PROPERTIES TIMEOUT 300)
+endif()

@@ -206,7 +206,8 @@ FLS_API const struct fls_error *fls_reader_error(const struct fls_reader *reader
 
 FLS_API struct fls_reader_statistics fls_reader_statistics(const struct fls_reader *reader);
 
-/* Frees the reader and closes an owned source; NULL is allowed. */
+/* Frees the reader and closes an owned source; a borrowed one then stands behind the last message
+ * taken. NULL is allowed. */
 FLS_API void fls_reader_close(struct fls_reader *reader);
 
 FLS_END_DECLS

@@ -130,18 +130,6 @@ enum fls_status fls_reader_add_tap(struct fls_reader *reader, const struct fls_t
     return fls_tap_chain_add(&reader->taps, tap, 1, &reader->error);
 }
 
-void fls_reader_close(struct fls_reader *reader)
-{
-    if (!reader)
-        return;
-    if (reader->owns_source)
-        fls_source_close(reader->source);
-    fls_buffer_free(&reader->buffer);
-    fls_tap_chain_free(&reader->taps);
-    free(reader->rest);
-    free(reader);
-}
-
 /* --- the window -------------------------------------------------- */
 
 static size_t in_window(const struct fls_reader *reader)
@@ -242,15 +230,17 @@ static void consult_policy(struct fls_reader *reader, size_t payload_bytes)
 }
 
 /* Copies a payload that does not lie aligned into the buffer, behind the batch's other copies.
- * NULL: no memory, or no room left that would not move them. */
+ * NULL: no memory, with the error set; or, in a batch, no room left that would not move them. */
 static const uint8_t *align(struct fls_reader *reader, const uint8_t *payload, size_t bytes)
 {
     size_t at = (reader->copied + reader->misaligned) & ~(size_t)reader->misaligned;
 
     if (at > 0 && (at > reader->buffer.capacity || bytes > reader->buffer.capacity - at))
         return NULL;
-    if (fls_buffer_reserve(&reader->buffer, fls_max_size(at + bytes, 1), 0) != FLS_OK)
+    if (fls_buffer_reserve(&reader->buffer, fls_max_size(at + bytes, 1), 0) != FLS_OK) {
+        fail(reader, fls_error_no_memory(&reader->error, bytes));
         return NULL;
+    }
     memcpy(reader->buffer.bytes + at, payload, bytes);
     reader->copied = at + bytes;
     reader->copies++;
@@ -306,10 +296,8 @@ static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_b
         const uint8_t *aligned = payload;
         if (((uintptr_t)payload & reader->misaligned) != 0)
             aligned = align(reader, payload, payload_bytes);
-        if (FLS_UNLIKELY(!aligned)) {
-            fls_error_no_memory(&reader->error, payload_bytes);
-            return fail(reader, FLS_NO_MEMORY);
-        }
+        if (FLS_UNLIKELY(!aligned))
+            return FLS_NO_MEMORY;
         status = deliver(reader, aligned, payload_bytes, message);
         if (FLS_UNLIKELY(status == FLS_NO_MEMORY))
             return status;
@@ -478,13 +466,19 @@ static inline int front_is_whole(const struct fls_reader *reader, uint32_t *payl
            *payload_bytes <= reader->payload_bytes_max;
 }
 
+/* The refusal left behind by a batch, once. */
+static enum fls_status take_deferred(struct fls_reader *reader)
+{
+    enum fls_status status = reader->deferred;
+
+    reader->deferred = FLS_OK;
+    return status;
+}
+
 static enum fls_status next_slowly(struct fls_reader *reader, struct fls_message *message)
 {
-    if (reader->deferred != FLS_OK) {
-        enum fls_status status = reader->deferred;
-        reader->deferred = FLS_OK;
-        return status;
-    }
+    if (reader->deferred != FLS_OK)
+        return take_deferred(reader);
     if (reader->progress.state != IDLE) {
         int whole;
         enum fls_status status = resume(reader, message, &whole);
@@ -544,6 +538,8 @@ enum fls_status fls_reader_next_batch(struct fls_reader *reader, struct fls_mess
             defer(reader, status);
             break;
         }
+        if (FLS_UNLIKELY(reader->memory_policy != NULL))
+            consult_policy(reader, messages[taken].bytes);
         taken++;
     }
     *count = taken;
@@ -581,16 +577,15 @@ enum fls_status fls_reader_next_root(struct fls_reader *reader, const void **roo
 enum fls_status fls_reader_next_bytes(struct fls_reader *reader, size_t *bytes)
 {
     begin(reader);
-    if (reader->progress.state == SKIPPING) {
-        enum fls_status status = finish_skipping(reader);
-        if (status != FLS_OK)
-            return status;
-    }
-    if (reader->progress.state != IDLE) {
+    enum fls_status status = take_deferred(reader);
+    if (status == FLS_OK && reader->progress.state == SKIPPING)
+        status = finish_skipping(reader);
+    if (status == FLS_OK && reader->progress.state != IDLE) {
         *bytes = reader->progress.payload_bytes;
         return FLS_OK;
     }
-    enum fls_status status = want_header(reader);
+    if (status == FLS_OK)
+        status = want_header(reader);
     if (status != FLS_OK)
         return status;
     uint32_t payload_bytes = fls_header_payload_bytes(reader->front);
@@ -694,6 +689,8 @@ static enum fls_status deliver_segments(struct fls_reader *reader, const struct 
         return status;
     reader->progress.state = IDLE;
     pass(reader, bytes);
+    if (reader->memory_policy && status == FLS_OK)
+        consult_policy(reader, bytes);
     return status;
 }
 
@@ -717,11 +714,8 @@ enum fls_status fls_reader_read_into(struct fls_reader *reader, const struct iov
                                      size_t count, struct fls_message *message)
 {
     size_t bytes, kept;
-    enum fls_status status = reader->deferred;
+    enum fls_status status = fls_reader_next_bytes(reader, &bytes);
 
-    reader->deferred = FLS_OK;
-    if (status == FLS_OK)
-        status = fls_reader_next_bytes(reader, &bytes);
     if (status == FLS_OK)
         status = check_capacity(reader, segments, count, bytes);
     if (status != FLS_OK)
@@ -851,4 +845,18 @@ struct fls_reader_statistics fls_reader_statistics(const struct fls_reader *read
         .largest_message = reader->largest_message,
         .buffer_bytes = reader->buffer.capacity,
     };
+}
+
+void fls_reader_close(struct fls_reader *reader)
+{
+    if (!reader)
+        return;
+    if (reader->owns_source)
+        fls_source_close(reader->source);
+    else
+        close_window(reader);
+    fls_buffer_free(&reader->buffer);
+    fls_tap_chain_free(&reader->taps);
+    free(reader->rest);
+    free(reader);
 }

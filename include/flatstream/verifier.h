@@ -50,9 +50,11 @@ struct fls_verifier_limits {
 
 /*
  * Checks the structure of the root table without a schema: at least four bytes, the root offset,
- * the table, its vtable, and that each field begins inside the message. It says nothing about what
- * the fields hold. `limits` may be NULL. FLS_OK; FLS_INVALID_FLATBUFFER: error->reason in words,
- * error->found the byte offset in the message, error->expected the message's length.
+ * the table, its vtable, and that each field begins inside the message (also one that a schema
+ * would not know, which fls_verifier_check passes over). It says nothing about what the fields
+ * hold. `limits` may be NULL; of them only the alignment matters here. FLS_OK;
+ * FLS_INVALID_FLATBUFFER: error->reason in words, error->found the byte offset in the message,
+ * error->expected the message's length.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_verify_table_root(const void *message, size_t bytes,
                                                            const struct fls_verifier_limits *limits,

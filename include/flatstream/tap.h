@@ -78,7 +78,8 @@ FLS_API struct fls_tap fls_tap_composite(const struct fls_tap *taps, size_t coun
  * (the default does). */
 FLS_API struct fls_tap fls_tap_typed(const char *name, fls_verify_function *verify);
 
-/* Runs one tap by hand. FLS_OK or its refusal, with error (may be NULL) filled. */
+/* Runs one tap by hand. FLS_OK or its refusal, with error (may be NULL) filled;
+ * FLS_INVALID_ARGUMENT when a contiguous tap is given several segments. */
 FLS_API FLS_MUST_USE enum fls_status
 fls_tap_run(const struct fls_tap *tap, const struct fls_payload *payload, struct fls_error *error);
 

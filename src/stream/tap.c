@@ -111,6 +111,10 @@ enum fls_status fls_tap_run(const struct fls_tap *tap, const struct fls_payload 
                             struct fls_error *error)
 {
     struct fls_error refusal = FLS_ZERO;
+
+    if (tap->contiguous && payload->count > 1)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "tap %s needs the payload in one segment",
+                             tap->name ? tap->name : "");
     enum fls_status status = tap->run(tap, payload, &refusal);
 
     if (status == FLS_OK)

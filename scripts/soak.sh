@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# A long stream in flat memory: SOAK_GIB (10) GiB through `flatstream write | flatstream verify`,
+# beside 1 GiB. Fails when either process needs more for the long one.
+set -eu
+cd "$(dirname "$0")/.."
+command=${FLATSTREAM:-build/flatstream}
+gib=${SOAK_GIB:-10}
+slack_kib=1024 # library pages, mapped more or less by chance; 16 bytes a message would be 13 MiB
+
+measure() {
+    bash scripts/measure-memory.sh "$command" $(($1 * 1024))
+}
+printf '%8s %16s %17s %9s\n' stream 'write, peak KiB' 'verify, peak KiB' seconds
+read -r write_one verify_one seconds <<<"$(measure 1)"
+printf '%6s G %16s %17s %9s\n' 1 "$write_one" "$verify_one" "$seconds"
+read -r write_all verify_all seconds <<<"$(measure "$gib")"
+printf '%6s G %16s %17s %9s\n' "$gib" "$write_all" "$verify_all" "$seconds"
+if [ "$write_all" -gt $((write_one + slack_kib)) ] ||
+    [ "$verify_all" -gt $((verify_one + slack_kib)) ]; then
+    echo "soak: memory grows with the stream" >&2
+    exit 1
+fi
+echo "soak: memory is flat"

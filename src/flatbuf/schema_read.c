@@ -236,13 +236,14 @@ static void load_scalar(const uint8_t *from, enum fls_type type, struct fls_valu
     }
 }
 
+/* Only with its terminator is it a string: callers may take `text` for one. */
 static enum outcome load_string(const struct walk *w, struct fls_value *value)
 {
-    if (read_count(w, w->at, 1, &value->length) != GO_ON)
+    if (read_count(w, w->at, 1, &value->length) != GO_ON ||
+        !inside(w, w->at + 4, value->length + 1) || w->bytes[w->at + 4 + value->length] != 0)
         return BROKEN;
     value->text = (const char *)w->bytes + w->at + 4;
-    /* The terminator, which a verified message has. */
-    return inside(w, w->at + 4, value->length + 1) ? GO_ON : BROKEN;
+    return GO_ON;
 }
 
 static enum outcome load_vector(const struct walk *w, struct fls_value *value)

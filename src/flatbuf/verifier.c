@@ -319,42 +319,26 @@ enum fls_status fls_verify_table_root(const void *message, size_t bytes,
 
 /* ---- taps ----------------------------------------------------------------------------------- */
 
-/* The one piece with bytes in it; a tap that asks for contiguous payloads is given no more. */
-static enum fls_status only_piece(const struct fls_payload *payload, struct iovec *piece,
-                                  struct fls_error *error)
+/* These taps ask for contiguous payloads; an empty one may have no segment. */
+static struct iovec only_segment(const struct fls_payload *payload)
 {
-    *piece = (struct iovec){NULL, 0};
-    for (size_t i = 0; i < payload->count; i++) {
-        if (payload->segments[i].iov_len == 0)
-            continue;
-        if (piece->iov_len > 0)
-            return fls_error_set(error, FLS_INVALID_ARGUMENT,
-                                 "a payload in several segments cannot be verified");
-        *piece = payload->segments[i];
-    }
-    return FLS_OK;
+    return payload->count > 0 ? payload->segments[0] : (struct iovec){NULL, 0};
 }
 
 static enum fls_status run_table_root(const struct fls_tap *tap, const struct fls_payload *payload,
                                       struct fls_error *error)
 {
-    struct iovec piece;
-    enum fls_status status = only_piece(payload, &piece, error);
+    struct iovec message = only_segment(payload);
 
-    if (status != FLS_OK)
-        return status;
-    return fls_verify_table_root(piece.iov_base, piece.iov_len, tap->context, error);
+    return fls_verify_table_root(message.iov_base, message.iov_len, tap->context, error);
 }
 
 static enum fls_status run_schema(const struct fls_tap *tap, const struct fls_payload *payload,
                                   struct fls_error *error)
 {
-    struct iovec piece;
-    enum fls_status status = only_piece(payload, &piece, error);
+    struct iovec message = only_segment(payload);
 
-    if (status != FLS_OK)
-        return status;
-    return fls_verifier_check(tap->context, piece.iov_base, piece.iov_len, error);
+    return fls_verifier_check(tap->context, message.iov_base, message.iov_len, error);
 }
 
 struct fls_tap fls_tap_table_root(const struct fls_verifier_limits *limits)

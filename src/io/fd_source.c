@@ -139,16 +139,18 @@ static enum fls_status read_scattered(struct fd_source *source, struct scatter *
                                       struct fls_error *error)
 {
     struct iovec list[SEGMENTS_MAX + 1];
-    size_t wanted = 0, got = 0;
+    size_t wanted = 0, got = 0, index = to->index, within = to->within;
     int count = 0;
 
-    for (size_t i = to->index; i < to->count && count < SEGMENTS_MAX; i++) {
-        size_t skip = i == to->index ? to->within : 0;
-        list[count].iov_base = (char *)to->segments[i].iov_base + skip;
-        list[count].iov_len = to->segments[i].iov_len - skip;
+    for (; index < to->count && count < SEGMENTS_MAX; index++, within = 0) {
+        const struct iovec *segment = &to->segments[index];
+        if (segment->iov_len == within)
+            continue;
+        list[count].iov_base = (char *)segment->iov_base + within;
+        list[count].iov_len = segment->iov_len - within;
         wanted += list[count++].iov_len;
     }
-    if (to->count - to->index <= SEGMENTS_MAX) {
+    if (index == to->count) {
         source->begin = source->end = 0;
         list[count++] = (struct iovec){source->buffer.bytes, source->base.peek_bytes_max};
     }

@@ -70,3 +70,5 @@ if(FLATCC_FOUND)
     add_test(NAME flatcc_test COMMAND flatcc_test)
     set_tests_properties(flatcc_test PROPERTIES TIMEOUT 300)
 endif()
+
+target_link_options(schema_fault_test PRIVATE ${faults_wrapped})

@@ -1,0 +1,511 @@
+/*
+ * cmd_write.c: other people's lines, records and files become a stream.
+ *
+ * The invariant: whatever ends the writing (the input's end, an error in it, a signal, a full
+ * disk), the frames in a file are whole. A frame that the system took only in part is cut off again
+ * from a file that we opened ourselves.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <flatstream/writer.h>
+
+#include "cli/cut.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/records.h"
+#include "cli/report.h"
+#include "cli/signals.h"
+
+static const char help[] =
+    "Usage: flatstream write -o OUT [OPTION]... [INPUT]...\n"
+    "Makes a stream of messages out of the inputs, or of standard input. `-` is standard\n"
+    "input or output. An OUT that exists is replaced, unless --append is given.\n"
+    "\n"
+    "  -o, --output OUT   the stream\n"
+    "  --from FORM        lines  each line, without its newline, is a message (the default)\n"
+    "                     sized  each record is: its length, 4 bytes, little-endian; its bytes\n"
+    "                     files  each input is one message\n"
+    "  --checksum KIND    none, crc16, crc32, or xxh3 (the default); auto is xxh3, or with\n"
+    "                     --append what the file has\n"
+    "  --framer HOW       how frames reach the system; the bytes are the same: batched (many\n"
+    "                     in one call, the default), vectored (one call each), simple (two)\n"
+    "  --batch N          batched: send after N messages; else after 256 KiB, or when the\n"
+    "                     input pauses\n"
+    "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
+    "                     damaged, or has another kind of checksum, is refused\n"
+    "  --repair           with --append: cut a torn tail off first, as recover --truncate does\n"
+    "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
+    "\n"
+    "On SIGINT, SIGTERM and SIGHUP what was read is written, whole, and the exit status is\n"
+    "128 and the signal's number; a second signal ends it at once. When OUT fails (a full\n"
+    "disk), a frame that it took in part is cut off again, so that --append can go on.\n"
+    "\n"
+    "Exit status: 0 all well; 1 an input is torn, a message is too long, or OUT is damaged;\n"
+    "2 wrong usage; 3 the system failed.\n"
+    "\n"
+    "Examples:\n"
+    "  journalctl -f | flatstream write -o journal.fls\n"
+    "  flatstream write -o three.fls --from files one.bin two.bin three.bin\n"
+    "  flatstream write -o log.fls --append --repair more.txt\n"
+    "  flatstream write -o - --checksum crc32 words.txt | ssh host 'cat > words.fls'\n";
+
+static const char *const forms[] = {"lines", "sized", "files", NULL};
+static const char *const framers[] = {"batched", "vectored", "simple", NULL};
+static const enum fls_framer framer_values[] = {FLS_FRAMER_BATCHED, FLS_FRAMER_VECTORED,
+                                                FLS_FRAMER_LEGACY};
+
+struct options {
+    const char *output;
+    int form;
+    int checksum;
+    int framer;
+    uint64_t batch;
+    uint64_t max_frame;
+    int append;
+    int repair;
+};
+
+/* Where the stream goes. `start_*`: behind what an appended file has. */
+struct target {
+    const char *name;
+    int is_stdout;
+    int fd;
+    int is_ours; /* a regular file that we opened: a torn frame may be cut off */
+    enum fls_checksum_kind kind;
+    uint64_t start_offset;
+    uint64_t start_frame;
+    struct fls_writer *writer;
+};
+
+/* --- before anything is written ----------------------------------------------------------------
+ */
+
+/* An input that is missing, or is the output, is found before the output is touched. */
+static int check_input(const char *path, const struct stat *output)
+{
+    struct stat information;
+    int is_stdin = strcmp(path, "-") == 0;
+    const char *name = cli_input_name(path);
+
+    if ((is_stdin ? fstat(STDIN_FILENO, &information) : stat(path, &information)) != 0 ||
+        (!is_stdin && access(path, R_OK) != 0)) {
+        cli_error(name, "%s; nothing was written", strerror(errno));
+        return CLI_SYSTEM;
+    }
+    if (S_ISDIR(information.st_mode)) {
+        cli_error(name, "%s; nothing was written", strerror(EISDIR));
+        return CLI_SYSTEM;
+    }
+    if (output && S_ISREG(information.st_mode) && information.st_dev == output->st_dev &&
+        information.st_ino == output->st_ino) {
+        cli_error(name, "is the output too; nothing was written");
+        return CLI_USAGE;
+    }
+    return CLI_GO_ON;
+}
+
+static int check_inputs(const struct options *options, const struct cli_operands *inputs)
+{
+    struct stat output;
+    int is_stdout = strcmp(options->output, "-") == 0;
+    int there = (is_stdout ? fstat(STDOUT_FILENO, &output) : stat(options->output, &output)) == 0;
+    int result = CLI_GO_ON;
+
+    for (int i = 0; i < inputs->count && result == CLI_GO_ON; i++)
+        result = check_input(inputs->argv[i], there ? &output : NULL);
+    return result;
+}
+
+/* With --append and --checksum KIND: does the file have that kind? */
+static int check_given_kind(const struct options *options)
+{
+    struct cli_read_options reading = {CLI_CHECKSUM_AUTO, options->max_frame, 0};
+    unsigned given = 1u << (options->checksum - CLI_CHECKSUM_FIRST);
+    struct cli_input input;
+    struct fls_error error;
+
+    if (cli_input_open(&input, options->output, &reading, &error) != FLS_OK) {
+        cli_fail(options->output, &error, NULL);
+        return cli_exit_of(error.status);
+    }
+    cli_input_close(&input);
+    if (input.fit == CLI_FIT_NONE || input.candidates & given)
+        return CLI_GO_ON;
+    cli_error(options->output, "its frames carry %s, not %s; nothing was written",
+              cli_candidate_names(input.candidates), cli_checksum_choices[options->checksum]);
+    return CLI_USAGE;
+}
+
+static int refuse_damaged(const struct cli_report *report)
+{
+    const char *advice = report->recovery.end == FLS_STREAM_TORN
+                             ? "nothing was written; --repair cuts the torn tail off first"
+                             : "nothing was written; `flatstream recover -o NEW` saves what is "
+                               "intact";
+
+    cli_fail(report->name, &report->recovery.error, report->readable ? advice : NULL);
+    return cli_report_exit(report);
+}
+
+/* May we go on behind what the scan found? A torn tail is cut if that is wanted. */
+static int accept_scanned(const struct options *options, const struct cli_report *report)
+{
+    if (!report->readable)
+        return refuse_damaged(report);
+    if (report->fit == CLI_FIT_SEVERAL) {
+        cli_error(report->name, "ambiguous: %s fit; nothing was written; say --checksum KIND",
+                  cli_candidate_names(report->candidates));
+        return CLI_USAGE;
+    }
+    if (report->recovery.end == FLS_STREAM_CLEAN)
+        return CLI_GO_ON;
+    if (report->recovery.end == FLS_STREAM_CORRUPT || !options->repair)
+        return refuse_damaged(report);
+    int result = cli_cut_tail(report);
+    if (result != CLI_WELL)
+        return result;
+    cli_error(report->name, "cut a torn tail of %" PRIu64 " bytes off, at byte %" PRIu64,
+              report->recovery.tail_bytes, report->recovery.good_offset);
+    return CLI_GO_ON;
+}
+
+/* Scans the file that is to be appended to, and sets where the writing begins. */
+static int scan_existing(const struct options *options, struct target *target)
+{
+    struct cli_read_options reading = {options->checksum, options->max_frame, 0};
+    struct cli_report report;
+
+    cli_scan_path(options->output, &reading, 0, &report);
+    int result = accept_scanned(options, &report);
+    if (report.fit == CLI_FIT_FOUND)
+        target->kind = report.kind;
+    target->start_offset = report.recovery.good_offset;
+    target->start_frame = report.recovery.frames;
+    cli_report_free(&report);
+    return result;
+}
+
+static int prepare_append(const struct options *options, struct target *target)
+{
+    struct stat information;
+    int result = CLI_GO_ON;
+
+    if (stat(options->output, &information) != 0 && errno == ENOENT)
+        return CLI_GO_ON; /* a new file; other errors show when it is opened */
+    if (!S_ISREG(information.st_mode)) {
+        cli_error(options->output, "not a regular file: only such can be appended to");
+        return CLI_USAGE;
+    }
+    if (options->checksum != CLI_CHECKSUM_AUTO)
+        result = check_given_kind(options);
+    return result == CLI_GO_ON ? scan_existing(options, target) : result;
+}
+
+/* --- the output --------------------------------------------------------------------------------
+ */
+
+static int open_failed(const struct target *target, int os_errno)
+{
+    if (cli_signal())
+        return cli_signal_exit();
+    cli_error(target->name, "%s", strerror(os_errno));
+    return CLI_SYSTEM;
+}
+
+/* Opens the output; an appended file must still end where the scan saw it end. */
+static int open_output(const struct options *options, struct target *target)
+{
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (options->append ? O_APPEND : O_TRUNC);
+    struct stat information;
+
+    target->fd = STDOUT_FILENO;
+    if (target->is_stdout)
+        return CLI_GO_ON;
+    do {
+        target->fd = open(options->output, flags, 0666);
+    } while (target->fd < 0 && errno == EINTR && !cli_signal());
+    if (target->fd < 0 || fstat(target->fd, &information) != 0)
+        return open_failed(target, errno);
+    target->is_ours = S_ISREG(information.st_mode);
+    if (options->append && (uint64_t)information.st_size != target->start_offset) {
+        cli_error(target->name, "it changed while it was scanned; nothing was written");
+        close(target->fd);
+        return CLI_DAMAGED;
+    }
+    return CLI_GO_ON;
+}
+
+static int open_writer(const struct options *options, struct target *target)
+{
+    struct fls_writer_options writing = {.framer = framer_values[options->framer],
+                                         .checksum = target->kind,
+                                         .payload_bytes_max = options->max_frame,
+                                         .batch_messages = (size_t)options->batch,
+                                         .start_offset = target->start_offset,
+                                         .start_frame = target->start_frame,
+                                         .owns_sink = 1};
+    struct fls_sink *sink;
+    struct fls_error error;
+    enum fls_status status = fls_sink_open_fd(target->fd, FLS_BORROWED, &sink, &error);
+
+    if (status == FLS_OK) {
+        status = fls_writer_open(sink, &writing, &target->writer, &error);
+        if (status != FLS_OK)
+            fls_sink_close(sink, NULL);
+    }
+    if (status == FLS_OK)
+        return CLI_GO_ON;
+    cli_fail(target->name, &error, NULL);
+    if (!target->is_stdout)
+        close(target->fd);
+    return cli_exit_of(status);
+}
+
+static void wait_for_output(const struct target *target)
+{
+    struct pollfd output = {target->fd, POLLOUT, 0};
+
+    (void)poll(&output, 1, -1);
+}
+
+static enum fls_status flush(void *context)
+{
+    struct target *target = context;
+    enum fls_status status;
+
+    while ((status = fls_writer_flush(target->writer, FLS_LEVEL_PROCESS)) == FLS_AGAIN)
+        wait_for_output(target);
+    return status;
+}
+
+/* --- the writing -------------------------------------------------------------------------------
+ */
+
+enum culprit { INPUT, OUTPUT };
+
+static enum fls_status write_one(struct target *target, const void *record, size_t bytes)
+{
+    enum fls_status status;
+
+    while ((status = fls_writer_write(target->writer, record, bytes)) == FLS_AGAIN)
+        wait_for_output(target);
+    return status;
+}
+
+/* All records of one input. When it fails, *culprit says who did; an input's error is in *error. */
+static enum fls_status write_input(struct target *target, struct cli_records *records,
+                                   enum culprit *culprit, struct fls_error *error)
+{
+    const void *record;
+    size_t bytes;
+    enum fls_status status;
+
+    error->status = FLS_OK;
+    *culprit = INPUT;
+    while ((status = cli_records_next(records, &record, &bytes, error)) == FLS_OK) {
+        status = write_one(target, record, bytes);
+        if (status != FLS_OK) {
+            *culprit = OUTPUT;
+            return status;
+        }
+    }
+    /* A failure of `before_wait` is the output's. */
+    if (status != FLS_END && status != FLS_STOPPED && error->status == FLS_OK)
+        *culprit = OUTPUT;
+    return cli_signal() ? FLS_STOPPED : status;
+}
+
+static enum fls_status open_and_write(struct target *target, struct cli_records *records,
+                                      const char *path, enum culprit *culprit,
+                                      struct fls_error *error)
+{
+    int is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat information;
+
+    *culprit = INPUT;
+    if (fd < 0 || fstat(fd, &information) != 0)
+        return cli_system_error(error, "open", errno);
+    cli_records_begin(records, fd, S_ISREG(information.st_mode));
+    enum fls_status status = write_input(target, records, culprit, error);
+    if (!is_stdin)
+        close(fd);
+    return status;
+}
+
+/* Sizes of all inputs together, or UINT64_MAX when one is no regular file. */
+static uint64_t total_bytes(const struct cli_operands *inputs)
+{
+    uint64_t total = 0;
+
+    for (int i = 0; i < inputs->count; i++) {
+        struct stat information;
+        int is_stdin = strcmp(inputs->argv[i], "-") == 0;
+        if ((is_stdin ? fstat(STDIN_FILENO, &information) : stat(inputs->argv[i], &information)) !=
+                0 ||
+            !S_ISREG(information.st_mode))
+            return UINT64_MAX;
+        total += (uint64_t)information.st_size;
+    }
+    return total;
+}
+
+/* The output failed: what is whole stays, what is not is cut off where it can be. */
+static int output_failed(const struct options *options, struct target *target)
+{
+    struct fls_error error = *fls_writer_error(target->writer);
+    int cut = 0;
+
+    fls_writer_abandon(target->writer);
+    if (error.status == FLS_IO && error.os_errno == EPIPE && target->is_stdout)
+        cli_end_by_pipe();
+    if (error.status == FLS_IO && target->is_ours && error.has_frame)
+        cut = ftruncate(target->fd, (off_t)error.offset) == 0;
+    if (!target->is_stdout)
+        close(target->fd);
+    if (cut)
+        cli_fail(target->name, &error,
+                 options->append ? "the frames before it are whole in the file"
+                                 : "the frames before it are whole in the file; go on with "
+                                   "--append when that is mended");
+    else
+        cli_fail(target->name, &error, "what it took before may end inside a frame");
+    return cli_exit_of(error.status);
+}
+
+static int close_output(struct target *target)
+{
+    enum fls_status status;
+    struct fls_error error;
+
+    while ((status = fls_writer_close(target->writer, &error)) == FLS_AGAIN)
+        wait_for_output(target);
+    if (status == FLS_OK && !target->is_stdout && close(target->fd) != 0 && errno != EINTR)
+        status = cli_system_error(&error, "close", errno);
+    if (status == FLS_OK)
+        return CLI_WELL;
+    cli_fail(target->name, &error, "the last messages may be lost");
+    return CLI_SYSTEM;
+}
+
+static void report_interrupted(const struct target *target, uint64_t messages)
+{
+    cli_error(target->name, "interrupted: %" PRIu64 " messages were written, and are whole",
+              messages);
+}
+
+/* The writing is over, well or not: sends what is held, closes, and says what is to be said. */
+static int finish(const struct options *options, struct target *target, enum fls_status status,
+                  enum culprit culprit, const char *input, const struct fls_error *error)
+{
+    uint64_t messages = fls_writer_statistics(target->writer).messages;
+    int refused = culprit == OUTPUT && status != FLS_OK;
+    struct fls_error refusal = *fls_writer_error(target->writer);
+
+    cli_progress_end();
+    if (flush(target) != FLS_OK)
+        return output_failed(options, target);
+    int result = close_output(target);
+    if (result != CLI_WELL)
+        return result;
+    if (status == FLS_STOPPED) {
+        report_interrupted(target, messages);
+        return cli_signal_exit();
+    }
+    if (status == FLS_OK || status == FLS_END)
+        return CLI_WELL;
+    if (refused)
+        cli_fail(target->name, &refusal, "the messages before it were written");
+    else
+        cli_fail(input, error, "the messages before it were written");
+    return cli_exit_of(status);
+}
+
+static int write_all(const struct options *options, const struct cli_operands *inputs,
+                     struct target *target)
+{
+    struct cli_records records = {.form = (enum cli_record_form)options->form,
+                                  .bytes_max = options->max_frame,
+                                  .before_wait = flush,
+                                  .context = target};
+    enum fls_status status = FLS_END;
+    enum culprit culprit = INPUT;
+    const char *input = NULL;
+    struct fls_error error = FLS_ZERO;
+
+    cli_progress_begin(target->name, total_bytes(inputs), 0);
+    for (int i = 0; i < inputs->count && status == FLS_END; i++) {
+        input = cli_input_name(inputs->argv[i]);
+        status = open_and_write(target, &records, inputs->argv[i], &culprit, &error);
+    }
+    cli_records_free(&records);
+    return finish(options, target, status, culprit, input, &error);
+}
+
+static int write_stream(const struct options *options, const struct cli_operands *inputs)
+{
+    struct target target = {.name = options->output, .fd = -1, .kind = FLS_CHECKSUM_XXH3};
+    int result = check_inputs(options, inputs);
+
+    target.is_stdout = strcmp(options->output, "-") == 0;
+    if (target.is_stdout)
+        target.name = "standard output";
+    if (options->checksum != CLI_CHECKSUM_AUTO)
+        target.kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
+    if (result == CLI_GO_ON && options->append)
+        result = prepare_append(options, &target);
+    cli_signals_catch();
+    if (result == CLI_GO_ON)
+        result = open_output(options, &target);
+    if (result == CLI_GO_ON)
+        result = open_writer(options, &target);
+    return result == CLI_GO_ON ? write_all(options, inputs, &target) : result;
+}
+
+static int check(const struct cli_verb *verb, struct options *options)
+{
+    if (!options->output)
+        return cli_usage(verb, "where to? -o OUT names the stream; `-o -` is standard output");
+    if (options->repair && !options->append)
+        return cli_usage(verb, "--repair goes with --append");
+    if (options->append && strcmp(options->output, "-") == 0)
+        return cli_usage(verb, "--append needs a file that can be read, not standard output");
+    if (options->max_frame == 0)
+        options->max_frame = FLS_PAYLOAD_BYTES_MAX_DEFAULT;
+    return cli_check_max_frame(verb, &options->max_frame);
+}
+
+static int run(const struct cli_verb *verb, int argc, char **argv)
+{
+    struct options options = {NULL, 0, 0, 0, 0, 0, 0, 0};
+    const struct cli_option table[] = {
+        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+        {"from", 0, CLI_CHOICE, &options.form, forms, 0},
+        {"checksum", 0, CLI_CHOICE, &options.checksum, cli_checksum_choices, 0},
+        {"framer", 0, CLI_CHOICE, &options.framer, framers, 0},
+        {"batch", 0, CLI_COUNT, &options.batch, NULL, 1},
+        {"append", 0, CLI_FLAG, &options.append, NULL, 0},
+        {"repair", 0, CLI_FLAG, &options.repair, NULL, 0},
+        {"max-frame", 0, CLI_BYTES, &options.max_frame, NULL, 1}};
+    static char standard_input[] = "-";
+    char *default_input[] = {standard_input};
+    struct cli_operands inputs;
+    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &inputs);
+
+    if (result == CLI_GO_ON)
+        result = check(verb, &options);
+    if (result != CLI_GO_ON)
+        return result;
+    if (inputs.count == 0)
+        inputs = (struct cli_operands){default_input, 1};
+    return write_stream(&options, &inputs);
+}
+
+const struct cli_verb cli_verb_write = {"write", "make a stream of lines, records or files", help,
+                                        run};

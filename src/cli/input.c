@@ -1,0 +1,389 @@
+/*
+ * input.c: see input.h.
+ *
+ * The kind of checksum is found out from a sample of the stream's first bytes: a quarter of a
+ * mebibyte of a regular file; of a pipe only as much as settles it, so that a live stream is not
+ * held up. When the first frame is larger, the sample grows as its bytes arrive: never by what a
+ * header merely declares. A regular file is then read again from its start, and the sample is gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/input.h"
+#include "cli/signals.h"
+
+#define SAMPLE_BYTES FLS_READ_AHEAD_BYTES_DEFAULT
+#define LENGTH_BYTES 4
+/* Checksums of so many bytes that agree leave no doubt; so many frames are looked at. */
+#define SURE_BYTES 4
+#define SURE_FRAMES 64
+
+struct sample {
+    uint8_t *bytes;
+    size_t count;
+    size_t capacity;
+    int complete; /* it is the whole stream */
+};
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static enum fls_status open_path(struct cli_input *input, struct fls_error *error)
+{
+    if (strcmp(input->path, "-") == 0) {
+        input->fd = STDIN_FILENO;
+        return FLS_OK;
+    }
+    do {
+        input->fd = open(input->path, O_RDONLY | O_CLOEXEC);
+    } while (input->fd < 0 && errno == EINTR);
+    input->owned = 1;
+    return input->fd < 0 ? cli_system_error(error, "open", errno) : FLS_OK;
+}
+
+/* Reads and forgets `count` bytes of what cannot be positioned. */
+static enum fls_status discard(int fd, uint64_t count, struct fls_error *error)
+{
+    char bytes[4096];
+    uint64_t done = 0;
+
+    while (done < count) {
+        uint64_t left = count - done;
+        ssize_t got = cli_read(fd, bytes, left < sizeof bytes ? (size_t)left : sizeof bytes);
+        if (got < 0)
+            return cli_system_error(error, "read", errno);
+        if (got == 0) {
+            cli_set_error(error, FLS_UNEXPECTED_END,
+                          "the input ends at byte %" PRIu64 ", before --offset %" PRIu64, done,
+                          count);
+            error->expected = count;
+            error->found = done;
+            return FLS_UNEXPECTED_END;
+        }
+        done += (uint64_t)got;
+    }
+    return FLS_OK;
+}
+
+static enum fls_status go_to_start(struct cli_input *input, uint64_t size, struct fls_error *error)
+{
+    off_t at = lseek(input->fd, 0, SEEK_CUR);
+
+    if (at < 0)
+        return cli_system_error(error, "lseek", errno);
+    uint64_t there = size > (uint64_t)at ? size - (uint64_t)at : 0;
+    if (input->offset > there) {
+        cli_set_error(error, FLS_UNEXPECTED_END,
+                      "the input ends at byte %" PRIu64 ", before --offset %" PRIu64, there,
+                      input->offset);
+        error->expected = input->offset;
+        error->found = there;
+        return FLS_UNEXPECTED_END;
+    }
+    input->start = (uint64_t)at + input->offset;
+    input->bytes = there - input->offset;
+    if (lseek(input->fd, (off_t)input->start, SEEK_SET) < 0)
+        return cli_system_error(error, "lseek", errno);
+    return FLS_OK;
+}
+
+/* What kind of thing is it, and where does the stream begin in it? */
+static enum fls_status settle_start(struct cli_input *input, struct fls_error *error)
+{
+    struct stat information;
+
+    if (fstat(input->fd, &information) != 0)
+        return cli_system_error(error, "fstat", errno);
+    if (S_ISDIR(information.st_mode))
+        return cli_system_error(error, "read", EISDIR);
+    input->regular = S_ISREG(information.st_mode);
+    if (input->regular) /* a hint: whether it is taken is nothing to us */
+        (void)posix_fadvise(input->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    if (input->regular)
+        return go_to_start(input, (uint64_t)information.st_size, error);
+    input->bytes = UINT64_MAX;
+    return discard(input->fd, input->offset, error);
+}
+
+/* --- the sample --------------------------------------------------------------------------------
+ */
+
+static enum fls_status grow(struct sample *sample, size_t want, struct fls_error *error)
+{
+    size_t capacity = 2 * sample->capacity;
+
+    if (sample->count < sample->capacity)
+        return FLS_OK;
+    if (capacity > want)
+        capacity = want;
+    if (capacity < SAMPLE_BYTES)
+        capacity = SAMPLE_BYTES;
+    if (capacity <= sample->count)
+        capacity = sample->count + SAMPLE_BYTES;
+    uint8_t *grown = realloc(sample->bytes, capacity);
+    if (!grown)
+        return cli_set_error(error, FLS_NO_MEMORY, "out of memory for the first frame's %zu bytes",
+                             capacity);
+    sample->bytes = grown;
+    sample->capacity = capacity;
+    return FLS_OK;
+}
+
+/* Reads until the sample has `want` bytes or is complete. */
+static enum fls_status read_more(int fd, struct sample *sample, size_t want,
+                                 struct fls_error *error)
+{
+    while (sample->count < want && !sample->complete) {
+        enum fls_status status = grow(sample, want, error);
+        if (status != FLS_OK)
+            return status;
+        ssize_t got = cli_read(fd, sample->bytes + sample->count, sample->capacity - sample->count);
+        if (got < 0)
+            return cli_system_error(error, "read", errno);
+        sample->count += (size_t)got;
+        sample->complete = got == 0;
+    }
+    return FLS_OK;
+}
+
+static struct fls_frame_format format_of(enum fls_checksum_kind kind, uint64_t max_frame)
+{
+    return (struct fls_frame_format){{kind, NULL}, max_frame};
+}
+
+static enum fls_checksum_kind lowest(unsigned candidates)
+{
+    int kind = FLS_CHECKSUM_NONE;
+
+    while (kind < FLS_CHECKSUM_XXH3 && !(candidates & 1u << kind))
+        kind++;
+    return (enum fls_checksum_kind)kind;
+}
+
+static int is_single(unsigned candidates)
+{
+    return candidates != 0 && (candidates & (candidates - 1)) == 0;
+}
+
+/* Is the one candidate proven by the frames of a sample that goes on? */
+static int is_sure(unsigned candidates, const struct sample *sample, uint64_t max_frame)
+{
+    if (!is_single(candidates))
+        return 0;
+    struct fls_frame_format format = format_of(lowest(candidates), max_frame);
+    size_t width = fls_checksum_bytes(format.checksum), agreeing = 0, frames = 0, at = 0;
+    struct fls_frame frame;
+
+    while (frames < SURE_FRAMES && fls_frame_decode(&format, sample->bytes + at, sample->count - at,
+                                                    &frame) == FLS_FRAME_READY) {
+        agreeing += frame.payload_bytes > 0 ? width : 0;
+        at += frame.frame_bytes;
+        frames++;
+    }
+    return agreeing >= SURE_BYTES || frames >= SURE_FRAMES;
+}
+
+static void note_declared(struct cli_input *input, const struct sample *sample)
+{
+    input->declared = 0;
+    for (size_t i = 0; i < LENGTH_BYTES && sample->count >= LENGTH_BYTES; i++)
+        input->declared |= (uint64_t)sample->bytes[i] << 8 * i;
+}
+
+/* Does the first frame reach past the end of the file, whatever the kind? */
+static int is_torn_at_once(const struct cli_input *input)
+{
+    return input->bytes != UINT64_MAX && input->declared + LENGTH_BYTES > input->bytes;
+}
+
+/* Reads as much as it takes, and sets input->candidates. */
+static enum fls_status gather(struct cli_input *input, uint64_t max_frame, struct sample *sample,
+                              struct fls_error *error)
+{
+    size_t want = input->regular ? SAMPLE_BYTES : FLS_FRAME_HEADER_BYTES_MAX;
+
+    for (;;) {
+        size_t need;
+        enum fls_status status = read_more(input->fd, sample, want, error);
+        if (status != FLS_OK)
+            return status;
+        note_declared(input, sample);
+        int whole = sample->complete || sample->count >= input->bytes || is_torn_at_once(input);
+        input->candidates = fls_frame_detect(sample->bytes, sample->count, whole, max_frame, &need);
+        if (whole || (need == 0 && sample->count >= SAMPLE_BYTES) ||
+            (need == 0 && is_sure(input->candidates, sample, max_frame)))
+            return FLS_OK;
+        want = need > sample->count ? need : sample->count + 1;
+    }
+}
+
+/* --- what the sample says ----------------------------------------------------------------------
+ */
+
+/* Do all candidates say the same: not one whole frame? */
+static int candidates_agree(const struct cli_input *input, const struct sample *sample,
+                            uint64_t max_frame)
+{
+    struct fls_frame frame;
+
+    for (int kind = FLS_CHECKSUM_NONE; kind <= FLS_CHECKSUM_XXH3; kind++) {
+        struct fls_frame_format format = format_of((enum fls_checksum_kind)kind, max_frame);
+        if (input->candidates & 1u << kind &&
+            fls_frame_decode(&format, sample->bytes, sample->count, &frame) != FLS_FRAME_NEED_MORE)
+            return 0;
+    }
+    return 1;
+}
+
+/* Why no kind fits: the first frame's length, or the checksum that the widest kind wants. */
+static void explain_no_fit(struct cli_input *input, const struct sample *sample, uint64_t max_frame)
+{
+    struct fls_error *error = &input->no_fit;
+    struct fls_frame frame;
+
+    cli_set_error(error, FLS_CHECKSUM_MISMATCH,
+                  "no kind of checksum fits: not a stream of frames, or its first frame is "
+                  "damaged (--checksum KIND reads it as that kind)");
+    for (int kind = FLS_CHECKSUM_XXH3; kind >= FLS_CHECKSUM_NONE; kind--) {
+        struct fls_frame_format format = format_of((enum fls_checksum_kind)kind, max_frame);
+        if (fls_frame_decode(&format, sample->bytes, sample->count, &frame) == FLS_FRAME_BAD) {
+            error->status = frame.error.status;
+            error->part = frame.error.part;
+            error->expected = frame.error.expected;
+            error->found = frame.error.found;
+            break;
+        }
+    }
+    if (error->status == FLS_INVALID_FRAME)
+        snprintf(error->reason, sizeof error->reason,
+                 "not a stream of frames, or damaged at its start: a payload of %" PRIu64
+                 " bytes is over the limit of %" PRIu64,
+                 error->found, error->expected);
+    error->has_frame = 1;
+    error->offset = input->offset;
+}
+
+static void judge(struct cli_input *input, const struct sample *sample, uint64_t max_frame)
+{
+    input->kind = lowest(input->candidates);
+    if (input->candidates == 0)
+        input->fit = CLI_FIT_NONE;
+    else if (is_single(input->candidates))
+        input->fit = CLI_FIT_FOUND;
+    else
+        input->fit = candidates_agree(input, sample, max_frame) ? CLI_FIT_SAME : CLI_FIT_SEVERAL;
+    if (input->fit == CLI_FIT_NONE)
+        explain_no_fit(input, sample, max_frame);
+}
+
+static enum fls_status find_kind(struct cli_input *input, uint64_t max_frame, struct sample *sample,
+                                 struct fls_error *error)
+{
+    enum fls_status status = gather(input, max_frame, sample, error);
+
+    if (status != FLS_OK)
+        return status;
+    judge(input, sample, max_frame);
+    if (!input->regular)
+        return FLS_OK;
+    free(sample->bytes);
+    *sample = (struct sample){NULL, 0, 0, 0};
+    if (lseek(input->fd, (off_t)input->start, SEEK_SET) < 0)
+        return cli_system_error(error, "lseek", errno);
+    return FLS_OK;
+}
+
+enum fls_status cli_input_open(struct cli_input *input, const char *path,
+                               const struct cli_read_options *options, struct fls_error *error)
+{
+    struct sample sample = {NULL, 0, 0, 0};
+
+    *input = (struct cli_input){.path = path,
+                                .name = cli_input_name(path),
+                                .fd = -1,
+                                .offset = options->offset,
+                                .fit = CLI_FIT_GIVEN};
+    enum fls_status status = open_path(input, error);
+    if (status == FLS_OK)
+        status = settle_start(input, error);
+    if (status == FLS_OK && options->checksum == CLI_CHECKSUM_AUTO)
+        status = find_kind(input, options->max_frame, &sample, error);
+    else
+        input->kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
+    if (status == FLS_OK)
+        status = cli_source_open(input->fd, sample.bytes, sample.count, &input->source, error);
+    else
+        free(sample.bytes);
+    if (status != FLS_OK)
+        cli_input_close(input);
+    return status;
+}
+
+void cli_input_close(struct cli_input *input)
+{
+    fls_source_close(input->source);
+    input->source = NULL;
+    if (input->owned && input->fd >= 0)
+        close(input->fd);
+    input->fd = -1;
+}
+
+const char *cli_candidate_names(unsigned candidates)
+{
+    static char names[64];
+    size_t used = 0;
+
+    for (int kind = FLS_CHECKSUM_NONE; kind <= FLS_CHECKSUM_XXH3; kind++) {
+        unsigned above = candidates >> (kind + 1);
+        if (!(candidates & 1u << kind))
+            continue;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                 fls_checksum_name((enum fls_checksum_kind)kind),
+                                 above == 0         ? ""
+                                 : is_single(above) ? " and "
+                                                    : ", ");
+    }
+    return names;
+}
+
+/* --- reading twice what can be read once -------------------------------------------------------
+ */
+
+static int write_whole(int fd, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t written = write(fd, bytes, count);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return 0;
+        bytes += written;
+        count -= (size_t)written;
+    }
+    return 1;
+}
+
+enum fls_status cli_input_spool(int *fd, struct fls_error *error)
+{
+    static char bytes[64 * 1024];
+    FILE *file = tmpfile(); /* open until the process ends, and gone then */
+    ssize_t got;
+
+    if (!file)
+        return cli_system_error(error, "create a temporary file", errno);
+    while ((got = cli_read(STDIN_FILENO, bytes, sizeof bytes)) > 0)
+        if (!write_whole(fileno(file), bytes, (size_t)got))
+            return cli_system_error(error, "write a temporary file", errno);
+    if (got < 0)
+        return cli_signal() ? FLS_STOPPED : cli_system_error(error, "read", errno);
+    if (lseek(fileno(file), 0, SEEK_SET) < 0)
+        return cli_system_error(error, "lseek", errno);
+    *fd = fileno(file);
+    return FLS_OK;
+}

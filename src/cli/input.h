@@ -1,0 +1,78 @@
+/*
+ * input.h: a stream to be read: opened, its kind of checksum found out, ready as a source.
+ */
+#ifndef CLI_INPUT_H
+#define CLI_INPUT_H
+
+#include <flatstream/frame.h>
+#include <flatstream/source.h>
+
+#include "cli/options.h"
+
+/* How the kind of checksum is known. */
+enum cli_fit {
+    CLI_FIT_GIVEN,   /* by --checksum */
+    CLI_FIT_FOUND,   /* one kind fits the first frames */
+    CLI_FIT_SAME,    /* several fit, and all read the stream the same: it holds no whole frame */
+    CLI_FIT_SEVERAL, /* several fit, and they read it differently */
+    CLI_FIT_NONE     /* none fits */
+};
+
+/*
+ *   path, name  as given, and as people call it
+ *   fd          the descriptor; `regular`: a file that can be read again from `start`
+ *   start       file offset of the stream's first byte
+ *   offset      the same as --offset says it: offsets in reports count from there
+ *   bytes       of the stream, when it was opened; UINT64_MAX: not known
+ *   kind        to read it by; `candidates`: the bits of all that fit, when several do
+ *   no_fit      with CLI_FIT_NONE: what is wrong with the first frame
+ *   source      delivers the stream's bytes, from `start`
+ */
+struct cli_input {
+    const char *path;
+    const char *name;
+    int fd;
+    int owned;
+    int regular;
+    uint64_t start;
+    uint64_t offset;
+    uint64_t bytes;
+    enum cli_fit fit;
+    unsigned candidates;
+    enum fls_checksum_kind kind;
+    uint64_t declared; /* payload length of the first frame, when its length field was looked at */
+    struct fls_error no_fit;
+    struct fls_source *source;
+};
+
+/*
+ * Opens `path` ("-" is standard input). With --checksum auto the first frames are read: what cannot
+ * be read twice is kept and delivered by the source. FLS_OK; FLS_IO (a directory too);
+ * FLS_UNEXPECTED_END: the input ends before --offset; FLS_NO_MEMORY. Nothing is open after a
+ * failure.
+ */
+enum fls_status cli_input_open(struct cli_input *input, const char *path,
+                               const struct cli_read_options *options, struct fls_error *error);
+
+/* Closes what is open; may be called again, and after a failed open. */
+void cli_input_close(struct cli_input *input);
+
+/* The names of all candidates, for people: "none and crc16"; static memory. */
+const char *cli_candidate_names(unsigned candidates);
+
+/* Makes an input that can be read once into one that can be read again, by way of an unlinked
+ * temporary file; before anything was read from it. FLS_OK, FLS_IO, FLS_STOPPED (a signal). */
+enum fls_status cli_input_spool(int *fd, struct fls_error *error);
+
+/*
+ * A source over `fd` (borrowed) that delivers the `count` bytes at `prefix` first (malloc'd; the
+ * source frees them, also when opening fails), waits where the descriptor would block, and ticks
+ * the progress. FLS_OK, FLS_IO, FLS_NO_MEMORY.
+ */
+enum fls_status cli_source_open(int fd, void *prefix, size_t count, struct fls_source **source,
+                                struct fls_error *error);
+
+/* How many bytes it has delivered so far. */
+uint64_t cli_source_position(const struct fls_source *source);
+
+#endif

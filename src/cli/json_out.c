@@ -1,0 +1,68 @@
+/*
+ * json_out.c: see json_out.h.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "cli/json_out.h"
+#include "cli/output.h"
+
+/* Bytes of the UTF-8 sequence that begins with `lead`, and the smallest code point that may need
+ * so many; 0 for a byte that begins none. */
+static unsigned sequence_length(unsigned char lead, uint32_t *least)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned length = lead >= 0xf0 && lead < 0xf8   ? 4
+                      : lead >= 0xe0 && lead < 0xf0 ? 3
+                      : lead >= 0xc0 && lead < 0xe0 ? 2
+                                                    : 0;
+
+    *least = smallest[length];
+    return length;
+}
+
+/* Length of the well-formed sequence at `text` (not ASCII), or 0. The text ends in a zero byte, so
+ * a cut sequence is seen before it ends. */
+static unsigned well_formed(const unsigned char *text)
+{
+    uint32_t least;
+    unsigned length = sequence_length(text[0], &least);
+    uint32_t point = length ? text[0] & (0x7fu >> length) : 0;
+
+    for (unsigned i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        point = point << 6 | (text[i] & 0x3fu);
+    }
+    if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+        return 0;
+    return length;
+}
+
+static void put_ascii(unsigned char byte)
+{
+    if (byte == '"' || byte == '\\')
+        cli_out_text("\\%c", byte);
+    else if (byte < 0x20 || byte == 0x7f)
+        cli_out_text("\\u%04x", byte);
+    else
+        cli_out_bytes(&byte, 1);
+}
+
+void cli_json_string(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    cli_out_bytes("\"", 1);
+    while (*at) {
+        unsigned length = *at < 0x80 ? 1 : well_formed(at);
+        if (*at < 0x80)
+            put_ascii(*at);
+        else if (length == 0)
+            cli_out_text("\\ufffd");
+        else
+            cli_out_bytes(at, length);
+        at += length ? length : 1;
+    }
+    cli_out_bytes("\"", 1);
+}

@@ -1,0 +1,11 @@
+/*
+ * json_out.h: strings as JSON, on standard output.
+ */
+#ifndef CLI_JSON_OUT_H
+#define CLI_JSON_OUT_H
+
+/* Prints `text` in quotes, escaped. Bytes that are no UTF-8 become U+FFFD, so that what comes out
+ * is JSON for every parser. */
+void cli_json_string(const char *text);
+
+#endif

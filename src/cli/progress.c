@@ -1,0 +1,87 @@
+/*
+ * progress.c: see progress.h. There is one terminal, hence one progress line, hence one state.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <flatstream/clock.h>
+
+#include "cli/progress.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define REDRAW_NS (SECOND_NS / 5)
+
+static struct {
+    int on;
+    int shown;
+    const char *name;
+    uint64_t total;
+    uint64_t began_ns;
+    uint64_t due_ns;
+} progress;
+
+void cli_progress_begin(const char *name, uint64_t total, int quiet)
+{
+    progress.on = !quiet && isatty(STDERR_FILENO);
+    progress.shown = 0;
+    progress.name = name;
+    progress.total = total;
+    progress.began_ns = progress.on ? fls_clock_now_ns(NULL) : 0;
+    progress.due_ns = progress.began_ns + SECOND_NS;
+}
+
+/* "40 % " and ", 12 s left", when the end is known. */
+static void estimate(uint64_t done, double rate, char *percent, char *left, size_t size)
+{
+    percent[0] = left[0] = '\0';
+    if (progress.total == UINT64_MAX || progress.total == 0 || done > progress.total)
+        return;
+    snprintf(percent, size, "%3.0f %%  ", 100.0 * (double)done / (double)progress.total);
+    double seconds = (double)(progress.total - done) / (rate > 1 ? rate : 1);
+    if (seconds < 100)
+        snprintf(left, size, ", %.0f s left", seconds);
+    else
+        snprintf(left, size, ", %.0f min left", seconds / 60);
+}
+
+static void draw(uint64_t done, uint64_t now_ns)
+{
+    char bytes[CLI_HUMAN_BYTES], speed[CLI_HUMAN_BYTES], percent[32], left[32];
+    double seconds = (double)(now_ns - progress.began_ns) / (double)SECOND_NS;
+    double rate = (double)done / seconds;
+    const char *slash = strrchr(progress.name, '/');
+
+    estimate(done, rate, percent, left, sizeof left);
+    fprintf(stderr, "\r\033[K%.40s: %s%s, %s/s%s", slash ? slash + 1 : progress.name, percent,
+            cli_human_bytes(done, bytes), cli_human_bytes((uint64_t)rate, speed), left);
+    fflush(stderr);
+    progress.shown = 1;
+}
+
+void cli_progress_tick(uint64_t done)
+{
+    if (!progress.on)
+        return;
+    uint64_t now_ns = fls_clock_now_ns(NULL);
+    if (now_ns < progress.due_ns)
+        return;
+    progress.due_ns = now_ns + REDRAW_NS;
+    draw(done, now_ns);
+}
+
+void cli_progress_clear(void)
+{
+    if (!progress.shown)
+        return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    progress.shown = 0;
+}
+
+void cli_progress_end(void)
+{
+    cli_progress_clear();
+    progress.on = 0;
+}

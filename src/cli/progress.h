@@ -1,0 +1,23 @@
+/*
+ * progress.h: how far the work has come, on standard error, when that is a terminal and the work
+ * takes longer than a second.
+ */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include "cli/cli.h"
+
+/* Begins a piece of work of `total` bytes (UINT64_MAX: not known) on `name`, which is borrowed.
+ * `quiet` non-zero: nothing will be shown. */
+void cli_progress_begin(const char *name, uint64_t total, int quiet);
+
+/* So many bytes are done. Looks at the clock: call it once a block, not once a message. */
+void cli_progress_tick(uint64_t done);
+
+/* Takes the line away; it comes back with the next tick. */
+void cli_progress_clear(void);
+
+/* The work is over: takes the line away for good. */
+void cli_progress_end(void);
+
+#endif

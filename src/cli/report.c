@@ -1,0 +1,267 @@
+/*
+ * report.c: see report.h.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cut.h"
+#include "cli/json_out.h"
+#include "cli/output.h"
+#include "cli/report.h"
+
+static const char *const end_words[] = {"clean", "torn", "corrupt"};
+
+static const char *checksum_word(const struct cli_report *report)
+{
+    switch (report->fit) {
+    case CLI_FIT_SAME:
+    case CLI_FIT_SEVERAL:
+        return "ambiguous";
+    case CLI_FIT_NONE:
+        return "unknown";
+    default:
+        return fls_checksum_name(report->kind);
+    }
+}
+
+/* --- for people --------------------------------------------------------------------------------
+ */
+
+static void put_checksum(const struct cli_report *report)
+{
+    cli_out_text("  checksum  %s", checksum_word(report));
+    if (report->fit == CLI_FIT_SEVERAL)
+        cli_out_text(" (%s fit; read as %s: say --checksum to be sure)",
+                     cli_candidate_names(report->candidates), fls_checksum_name(report->kind));
+    else if (report->fit == CLI_FIT_SAME)
+        cli_out_text(" (no whole frame tells the kind)");
+    else if (report->fit == CLI_FIT_FOUND)
+        cli_out_text(" (found out)");
+    cli_out_text("\n");
+}
+
+static void put_bytes(const char *label, uint64_t bytes, const char *note)
+{
+    char human[CLI_HUMAN_BYTES];
+
+    cli_out_text("  %-8s  %" PRIu64, label, bytes);
+    if (bytes >= 1024)
+        cli_out_text(" (%s)", cli_human_bytes(bytes, human));
+    cli_out_text("%s\n", note);
+}
+
+static void put_sizes(struct cli_sizes *sizes)
+{
+    cli_out_text("  sizes     smallest %" PRIu64 ", median %" PRIu64 ", 99 %% %" PRIu64
+                 ", largest %" PRIu64 "\n",
+                 cli_sizes_smallest(sizes), cli_sizes_quantile(sizes, 50),
+                 cli_sizes_quantile(sizes, 99), cli_sizes_largest(sizes));
+}
+
+static void put_end(const struct cli_report *report)
+{
+    const struct fls_recovery *recovery = &report->recovery;
+
+    cli_out_text("  end       %s", end_words[recovery->end]);
+    if (recovery->end == FLS_STREAM_TORN)
+        cli_out_text(", %" PRIu64 " bytes behind the last intact frame", recovery->tail_bytes);
+    cli_out_text("\n  good to   byte %" PRIu64 "\n", recovery->good_offset);
+}
+
+/* Do `expected` and `found` mean something for this error? */
+static int has_numbers(const struct fls_error *error)
+{
+    return error->status == FLS_UNEXPECTED_END || error->status == FLS_CHECKSUM_MISMATCH ||
+           error->status == FLS_INVALID_FRAME;
+}
+
+static void put_error(const struct fls_error *error)
+{
+    char text[512];
+
+    if (error->status == FLS_OK)
+        return;
+    cli_error_text(error, text, sizeof text);
+    cli_out_text("  error     %s\n", text);
+    if (!has_numbers(error))
+        return;
+    const char *format = error->status == FLS_CHECKSUM_MISMATCH
+                             ? "  expected  0x%" PRIX64 "\n  found     0x%" PRIX64 "\n"
+                             : "  expected  %" PRIu64 "\n  found     %" PRIu64 "\n";
+    if (error->expected != 0 || error->found != 0)
+        cli_out_text(format, error->expected, error->found);
+}
+
+#define BAR_WIDTH 40
+
+static void put_bar(uint64_t from, uint64_t to, uint64_t count, uint64_t most)
+{
+    static const char hashes[] = "########################################";
+    int length = (int)((double)count / (double)most * BAR_WIDTH + 0.5);
+
+    cli_out_text("  %10" PRIu64 " .. %-10" PRIu64 " %12" PRIu64 "  %.*s\n", from, to, count,
+                 length > 0 ? length : count > 0, hashes);
+}
+
+/* Sizes by powers of two: one bar each, from the smallest to the largest. */
+static void put_histogram(struct cli_sizes *sizes)
+{
+    uint64_t smallest = cli_sizes_smallest(sizes), largest = cli_sizes_largest(sizes), most = 1;
+
+    if (cli_sizes_count(sizes) == 0 || smallest == largest)
+        return;
+    for (uint64_t from = 0, to = 0; from <= largest; from = to + 1, to = 2 * from - 1) {
+        uint64_t count = cli_sizes_between(sizes, from, to);
+        most = count > most ? count : most;
+    }
+    cli_out_text("  messages by size in bytes:\n");
+    for (uint64_t from = 0, to = 0; from <= largest; from = to + 1, to = 2 * from - 1)
+        if (to >= smallest)
+            put_bar(from, to, cli_sizes_between(sizes, from, to), most);
+}
+
+static const char *verdict(const struct cli_report *report)
+{
+    if (!report->readable)
+        return "could not be read";
+    if (report->recovery.end == FLS_STREAM_CLEAN)
+        return report->fit == CLI_FIT_SEVERAL ? "intact, if the checksum is as assumed" : "intact";
+    return report->recovery.end == FLS_STREAM_TORN ? "torn" : "DAMAGED";
+}
+
+void cli_report_text(const struct cli_report *report, int histogram)
+{
+    const struct fls_recovery *recovery = &report->recovery;
+
+    cli_out_text("%s: %s\n", report->name, verdict(report));
+    if (!report->readable && !report->sizes) {
+        put_error(&recovery->error);
+        return;
+    }
+    cli_out_text("  frames    %" PRIu64 "\n", recovery->frames);
+    put_bytes("bytes", report->bytes, report->bytes_at_least ? ", and more not read" : "");
+    put_bytes("payload", recovery->payload_bytes, "");
+    put_checksum(report);
+    if (recovery->frames > 0)
+        put_sizes(report->sizes);
+    if (report->readable)
+        put_end(report);
+    put_error(&recovery->error);
+    if (histogram && report->sizes)
+        put_histogram(report->sizes);
+}
+
+/* --- for programs ------------------------------------------------------------------------------
+ */
+
+static const char *error_kind(enum fls_status status)
+{
+    switch (status) {
+    case FLS_UNEXPECTED_END:
+        return "unexpected_end";
+    case FLS_CHECKSUM_MISMATCH:
+        return "checksum_mismatch";
+    case FLS_INVALID_FRAME:
+        return "invalid_frame";
+    case FLS_VALIDATION_FAILED:
+    case FLS_INVALID_FLATBUFFER:
+        return "validation_failed";
+    default:
+        return "io";
+    }
+}
+
+static void json_number(const char *key, int known, uint64_t number)
+{
+    if (known)
+        cli_out_text(",\"%s\":%" PRIu64, key, number);
+    else
+        cli_out_text(",\"%s\":null", key);
+}
+
+static void json_error(const struct fls_error *error)
+{
+    char text[512];
+
+    if (error->status == FLS_OK) {
+        cli_out_text(",\"error\":null");
+        return;
+    }
+    cli_error_text(error, text, sizeof text);
+    cli_out_text(",\"error\":{\"kind\":\"%s\"", error_kind(error->status));
+    json_number("frame", error->has_frame, error->frame);
+    json_number("offset", error->has_frame, error->offset);
+    json_number("expected", has_numbers(error), error->expected);
+    json_number("found", has_numbers(error), error->found);
+    cli_out_text(",\"message\":");
+    cli_json_string(text);
+    cli_out_text("}");
+}
+
+static void json_sizes(const struct cli_report *report)
+{
+    struct cli_sizes *sizes = report->sizes;
+
+    if (!sizes || report->recovery.frames == 0) {
+        cli_out_text(",\"sizes\":null");
+        return;
+    }
+    cli_out_text(",\"sizes\":{\"smallest\":%" PRIu64 ",\"median\":%" PRIu64 ",\"p99\":%" PRIu64
+                 ",\"largest\":%" PRIu64 "}",
+                 cli_sizes_smallest(sizes), cli_sizes_quantile(sizes, 50),
+                 cli_sizes_quantile(sizes, 99), cli_sizes_largest(sizes));
+}
+
+void cli_report_json(const struct cli_report *report, const char *action)
+{
+    const struct fls_recovery *recovery = &report->recovery;
+
+    cli_out_text("{\"file\":");
+    cli_json_string(report->path);
+    json_number("frames", 1, recovery->frames);
+    json_number("bytes", 1, report->bytes);
+    json_number("payload_bytes", 1, recovery->payload_bytes);
+    cli_out_text(",\"checksum\":\"%s\"", checksum_word(report));
+    if (report->readable)
+        cli_out_text(",\"end\":\"%s\"", end_words[recovery->end]);
+    else
+        cli_out_text(",\"end\":null");
+    json_number("good_offset", 1, recovery->good_offset);
+    json_sizes(report);
+    json_error(&recovery->error);
+    if (action && *action)
+        cli_out_text(",\"action\":\"%s\"", action);
+    else if (action)
+        cli_out_text(",\"action\":null");
+    cli_out_text("}\n");
+}
+
+/* --- on standard error -------------------------------------------------------------------------
+ */
+
+static const char *advice(const struct cli_report *report)
+{
+    const struct fls_error *error = &report->recovery.error;
+
+    if (error->status == FLS_IO)
+        return NULL;
+    if (report->fit == CLI_FIT_NONE || !report->readable)
+        return NULL;
+    if (cli_is_hardly_a_stream(report))
+        return "perhaps it is no stream of frames at all";
+    if (report->recovery.end == FLS_STREAM_TORN)
+        return "`flatstream recover --truncate` cuts the torn tail off";
+    if (error->status == FLS_INVALID_FRAME)
+        return "--max-frame raises the limit; `flatstream recover -o NEW` saves what is intact";
+    return "`flatstream recover -o NEW` saves the frames before it";
+}
+
+void cli_report_complain(const struct cli_report *report)
+{
+    if (report->recovery.error.status != FLS_OK)
+        cli_fail(report->name, &report->recovery.error, advice(report));
+    if (report->fit == CLI_FIT_SEVERAL)
+        cli_error(report->name, "ambiguous: %s fit; read as %s: say --checksum to be sure",
+                  cli_candidate_names(report->candidates), fls_checksum_name(report->kind));
+}

@@ -1,0 +1,37 @@
+/*
+ * report.h: a scan's report for people and for programs.
+ */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include "cli/scan.h"
+
+/* As text on standard output; with `histogram`, the sizes as bars too. */
+void cli_report_text(const struct cli_report *report, int histogram);
+
+/* As one JSON object on one line; `action` is what recover did about it, or NULL to leave it out
+ * ("" is null). */
+void cli_report_json(const struct cli_report *report, const char *action);
+
+/* The report's error, if there is one, on standard error, with what to do next. */
+void cli_report_complain(const struct cli_report *report);
+
+/* Paragraphs for the help texts of the verbs that report. */
+#define CLI_REPORT_HELP                                                                            \
+    "The report: frames that are intact, the stream's bytes, the kind of checksum, the\n"          \
+    "messages' sizes (a median or 99 % is the smallest size that so many messages do not\n"        \
+    "exceed), how the stream ends, and the first error. The end is\n"                              \
+    "  clean    on a frame boundary\n"                                                             \
+    "  torn     inside a frame: a crash, or a copy cut short; `flatstream recover` repairs it\n"   \
+    "  corrupt  a checksum that does not match, or an impossible length\n"
+
+#define CLI_JSON_HELP                                                                              \
+    "--json prints one object for each file, one a line: file, frames, bytes,\n"                   \
+    "payload_bytes, checksum (none, crc16, crc32, xxh3, ambiguous, unknown), end (clean,\n"        \
+    "torn, corrupt; null when the file could not be read), good_offset (the file offset\n"         \
+    "behind the last intact frame), sizes, and error: null, or an object with kind (io,\n"         \
+    "unexpected_end, checksum_mismatch, invalid_frame, validation_failed), frame, offset,\n"       \
+    "expected, found, message. Numbers have up to 64 bits. In names, bytes that are no\n"          \
+    "UTF-8 become U+FFFD.\n"
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * scan.c: see scan.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/progress.h"
+#include "cli/scan.h"
+
+static void see_size(void *context, const struct fls_payload *payload)
+{
+    cli_sizes_add(context, payload->length);
+}
+
+static void begin_report(const char *path, struct cli_report *report)
+{
+    *report = (struct cli_report){.path = path, .name = cli_input_name(path), .readable = 1};
+}
+
+/* The first error of a stream that no kind fits. */
+static void report_no_fit(const struct cli_input *input, struct cli_report *report)
+{
+    report->recovery.end = FLS_STREAM_CORRUPT;
+    report->recovery.good_offset = input->offset;
+    report->recovery.error = input->no_fit;
+}
+
+static enum fls_status scan(struct cli_input *input, const struct cli_read_options *options,
+                            unsigned flags, struct cli_report *report)
+{
+    struct fls_tap sizes = fls_tap_observer(see_size, report->sizes);
+    struct fls_reader_options reading = {.checksum = input->kind,
+                                         .payload_bytes_max = options->max_frame,
+                                         .alignment = 1,
+                                         .taps = &sizes,
+                                         .tap_count = 1,
+                                         .start_offset = input->offset};
+    struct fls_reader *reader;
+    enum fls_status status =
+        fls_reader_open(input->source, &reading, &reader, &report->recovery.error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_recover_scan(reader, flags & FLS_RECOVER_ZERO_TAIL_IS_TORN, &report->recovery);
+    fls_reader_close(reader);
+    return status;
+}
+
+/* How many bytes the stream has. A damaged pipe is read on only if asked: its writer may never
+ * end. */
+static void count_bytes(struct cli_input *input, unsigned flags, struct cli_report *report)
+{
+    const struct fls_recovery *recovery = &report->recovery;
+    struct fls_error error;
+    uint64_t skipped;
+
+    if (report->readable && recovery->end != FLS_STREAM_CORRUPT) {
+        report->bytes = recovery->good_offset - input->offset + recovery->tail_bytes;
+    } else if (input->bytes != UINT64_MAX) {
+        report->bytes = input->bytes;
+    } else {
+        report->bytes_at_least = 1;
+        if (report->readable && flags & CLI_SCAN_TO_THE_END)
+            report->bytes_at_least =
+                fls_source_skip(input->source, UINT64_MAX, &skipped, &error) != FLS_END;
+        report->bytes = cli_source_position(input->source);
+    }
+}
+
+void cli_scan_input(struct cli_input *input, const struct cli_read_options *options, unsigned flags,
+                    struct cli_report *report)
+{
+    begin_report(input->path, report);
+    report->fit = input->fit;
+    report->candidates = input->candidates;
+    report->kind = input->kind;
+    report->declared = input->declared;
+    report->offset = report->recovery.good_offset = input->offset;
+    report->sizes = cli_sizes_new();
+    cli_progress_begin(report->name, input->bytes, 0);
+    if (!report->sizes)
+        report->readable =
+            cli_set_error(&report->recovery.error, FLS_NO_MEMORY, "out of memory") == FLS_OK;
+    else if (input->fit == CLI_FIT_NONE)
+        report_no_fit(input, report);
+    else
+        report->readable = scan(input, options, flags, report) == FLS_OK;
+    count_bytes(input, flags, report);
+    cli_progress_end();
+}
+
+void cli_scan_nothing(const char *path, const struct cli_read_options *options,
+                      const struct fls_error *error, struct cli_report *report)
+{
+    begin_report(path, report);
+    report->offset = options->offset;
+    report->fit = CLI_FIT_NONE;
+    if (options->checksum != CLI_CHECKSUM_AUTO) {
+        report->fit = CLI_FIT_GIVEN;
+        report->kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
+    }
+    report->recovery.error = *error;
+    /* A file that ends before --offset was read; it holds no stream, and nothing to cut. */
+    report->readable = error->status == FLS_UNEXPECTED_END;
+    report->recovery.end = FLS_STREAM_CORRUPT;
+    report->recovery.good_offset = report->readable ? error->found : 0;
+}
+
+void cli_scan_path(const char *path, const struct cli_read_options *options, unsigned flags,
+                   struct cli_report *report)
+{
+    struct cli_input input;
+    struct fls_error error;
+
+    if (cli_input_open(&input, path, options, &error) == FLS_OK)
+        cli_scan_input(&input, options, flags, report);
+    else
+        cli_scan_nothing(path, options, &error, report);
+    cli_input_close(&input);
+}
+
+void cli_report_free(struct cli_report *report)
+{
+    cli_sizes_free(report->sizes);
+    report->sizes = NULL;
+}
+
+int cli_report_exit(const struct cli_report *report)
+{
+    if (!report->readable)
+        return CLI_SYSTEM;
+    return report->recovery.end == FLS_STREAM_CLEAN ? CLI_WELL : CLI_DAMAGED;
+}

@@ -1,0 +1,90 @@
+/*
+ * signals.c: see signals.h.
+ *
+ * The handler also writes into a pipe of our own, which is polled together with the input: a signal
+ * that arrives just before a blocking read is not missed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/signals.h"
+
+static volatile sig_atomic_t caught;
+static int wake[2] = {-1, -1};
+
+static void on_signal(int number)
+{
+    int saved = errno;
+
+    caught = number;
+    if (wake[1] >= 0 && write(wake[1], "", 1) < 0)
+        caught = number; /* the pipe is full: it wakes the reader all the same */
+    errno = saved;
+}
+
+static void catch_one(int number)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = (int)SA_RESETHAND;
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+void cli_signals_catch(void)
+{
+    struct sigaction hangup;
+
+    if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+        wake[0] = wake[1] = -1;
+    catch_one(SIGINT);
+    catch_one(SIGTERM);
+    /* nohup(1) stays in force. SIGINT is caught even where a shell had it ignored for a background
+     * job: whoever sends it means it, and ending cleanly loses nothing. */
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN)
+        catch_one(SIGHUP);
+}
+
+int cli_signal(void)
+{
+    return caught;
+}
+
+int cli_signal_exit(void)
+{
+    return 128 + caught;
+}
+
+int cli_input_ready(int fd)
+{
+    struct pollfd input = {fd, POLLIN, 0};
+
+    return poll(&input, 1, 0) != 0;
+}
+
+void cli_wait_for_input(int fd)
+{
+    struct pollfd both[2] = {{fd, POLLIN, 0}, {wake[0], POLLIN, 0}};
+
+    (void)poll(both, wake[0] >= 0 ? 2 : 1, -1);
+}
+
+ssize_t cli_read(int fd, void *bytes, size_t count)
+{
+    for (;;) {
+        cli_wait_for_input(fd);
+        if (caught) {
+            errno = EINTR;
+            return -1;
+        }
+        ssize_t got = read(fd, bytes, count);
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK))
+            return got;
+    }
+}

@@ -1,0 +1,30 @@
+/*
+ * signals.h: SIGINT, SIGTERM and SIGHUP as a flag, for verbs that hold something which must stay
+ * whole. The first signal asks; a second one ends the process at once.
+ */
+#ifndef CLI_SIGNALS_H
+#define CLI_SIGNALS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* From now on the signals set the flag. */
+void cli_signals_catch(void);
+
+/* The signal that came, or 0. */
+int cli_signal(void);
+
+/* The exit status for it: 128 and its number. */
+int cli_signal_exit(void);
+
+/* Is there something to read from `fd` at once (or its end)? Always true for a regular file. */
+int cli_input_ready(int fd);
+
+/* Waits until `fd` has input or a signal came; errors show in the read that follows. */
+void cli_wait_for_input(int fd);
+
+/* read(2) that waits for input even on a non-blocking descriptor, and gives up when a signal comes:
+ * -1 with EINTR then. 0 at the end. */
+ssize_t cli_read(int fd, void *bytes, size_t count);
+
+#endif

@@ -244,6 +244,22 @@ static uint32_t bfbs_field(const uint8_t *bfbs, const char *object_name, const c
     return 0;
 }
 
+/* The vector of values of an enum or union. */
+static uint32_t bfbs_values(const uint8_t *bfbs, const char *name)
+{
+    uint32_t enums = target_of(bfbs, field_place(bfbs, target_of(bfbs, 0), 1));
+
+    for (uint32_t i = 0; i < get_u32(bfbs + enums); i++) {
+        uint32_t table = target_of(bfbs, enums + 4 + 4 * i);
+        uint32_t text = target_of(bfbs, field_place(bfbs, table, 0));
+
+        if (strcmp((const char *)bfbs + text + 4, name) == 0)
+            return target_of(bfbs, field_place(bfbs, table, 1));
+    }
+    fail_msg("no enum %s", name);
+    return 0;
+}
+
 /* Opens the changed schema, which must be refused for a reason that contains `words`. */
 static void refuse_schema(const uint8_t *bfbs, size_t bytes, const char *words)
 {
@@ -293,6 +309,12 @@ static void test_contradictory_schema(void **state)
     CHANGED(copy[field_place(copy, type, 0)] = FLS_TYPE_ARRAY, "tables do not have");
     CHANGED(copy[field_place(copy, type, 0)] = 18, "later format version");
     CHANGED(copy[flag_default + 1] = 7, "does not fit its type");
+    uint32_t members = bfbs_values(bfbs, "zoo.Thing");
+    uint32_t second = target_of(bfbs, members + 8);
+    CHANGED(put_u32(copy + members, 0), "zoo.Thing has no values");
+    CHANGED(copy[field_place(copy, second, 1)] = 0, "union member Weapon has the type 0");
+    CHANGED(copy[field_place(copy, second, 1) + 1] = 1, "union member Weapon has the type 257");
+    CHANGED(copy[target_of(copy, field_place(copy, second, 0)) + 4] = ' ', "a space in it");
     /* A struct that contains itself: Grid.corner becomes a Grid. */
     uint32_t grid_index = fls_schema_find_object(schema, "zoo.Grid")->index;
     CHANGED(put_u32(copy + field_place(copy, corner, 2), grid_index), "");

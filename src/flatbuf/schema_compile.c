@@ -568,6 +568,8 @@ static enum fls_status read_enum(const struct compiler *c, uint32_t at,
     enumeration->underlying = (enum fls_type)underlying;
     enumeration->values = values;
     enumeration->value_count = count_of(c, read_target(c, at, ENUM_VALUES));
+    if (enumeration->value_count == 0)
+        return REFUSE(c, "schema: %.60s has no values", enumeration->name);
     return read_values(c, read_target(c, at, ENUM_VALUES), enumeration, values);
 }
 

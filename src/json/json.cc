@@ -171,7 +171,8 @@ bool is_sound(const reflection::Object &object)
     if (!object.is_struct() && object.bytesize() != 0)
         return false;
     for (const reflection::Field *field : *object.fields())
-        if (!has_sound_attributes(*field))
+        if (!has_sound_attributes(*field) ||
+            (field->type()->base_type() == reflection::ULong && field->default_integer() < 0))
             return false;
     return has_sound_attributes(object);
 }

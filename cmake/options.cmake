@@ -31,3 +31,7 @@ endif()
 if(FLATSTREAM_NATIVE)
     add_compile_options(-march=native)
 endif()
+
+# The pkg-config files find their prefix from where they lie, so `cmake --install --prefix` works.
+file(RELATIVE_PATH flatstream_pc_to_prefix
+     /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)

@@ -291,19 +291,23 @@ static void zeros_elsewhere(void **state)
  * ---------------------------------------------------------------------------------------
  */
 
+#define FILE_BYTES_MAX 4096
+
 static char path[64];
 
 static void write_file(const void *bytes, size_t length)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
+    if (length > FILE_BYTES_MAX)
+        fail();
     assert_int_equal(write(fd, bytes, length), length);
     close(fd);
 }
 
 static void assert_file(const void *bytes, size_t length)
 {
-    static uint8_t got[4096];
+    static uint8_t got[FILE_BYTES_MAX];
     int fd = open(path, O_RDONLY);
 
     assert_int_equal(read(fd, got, sizeof got), length);

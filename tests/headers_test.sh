@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Every public header compiles alone, as C11 and as C++17, without a warning; and the shared library
+# exports exactly the functions that the headers declare, all under a version.
+set -euo pipefail
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+say_and_fail() {
+    echo "headers_test: $*" >&2
+    exit 1
+}
+
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Werror"
+
+# compiles_alone COMPILER FLAGS SUFFIX HEADER
+compiles_alone() {
+    local compiler=$1 flags=$2 suffix=$3 header=$4
+    printf '#include <flatstream/%s>\n#include <flatstream/%s>\nint main(void);\nint main(void) { return 0; }\n' \
+        "$header" "$header" >"alone.$suffix"
+    # shellcheck disable=SC2086
+    "$compiler" $flags $warnings -I"$SOURCE_DIR/include" -fsyntax-only "alone.$suffix" ||
+        say_and_fail "$header does not compile alone with $compiler $flags"
+}
+
+# A header that adapts another library needs that library's headers.
+needs_what_is_missing() {
+    case $1 in
+    flatcc.h) ! echo '#include <flatcc/flatcc_builder.h>' | "$CC" -E - >/dev/null 2>&1 ;;
+    *) false ;;
+    esac
+}
+
+# each_of NAME...: the compilers among these that exist, each once
+each_of() {
+    for name in "$@"; do
+        command -v "$name" >/dev/null && readlink -f "$(command -v "$name")"
+    done | sort -u
+}
+
+c_compilers=$(each_of "$CC" gcc clang)
+cxx_compilers=$(each_of "$CXX" g++ clang++)
+for path in "$SOURCE_DIR"/include/flatstream/*.h; do
+    header=$(basename "$path")
+    needs_what_is_missing "$header" && continue
+    for compiler in $c_compilers; do
+        compiles_alone "$compiler" "-std=c11" c "$header"
+    done
+    for compiler in $cxx_compilers; do
+        compiles_alone "$compiler" "-std=c++17" cc "$header"
+    done
+done
+for version in 30 31 40; do
+    compiles_alone "$CC" "-std=c11 -DFLATSTREAM_USE_VERSION=$version" c flatstream.h
+    compiles_alone "$CXX" "-std=c++17 -DFLATSTREAM_USE_VERSION=$version" cc flatstream.h
+done
+
+# json.h is the face of a library of its own. The first name before a parenthesis in each
+# declaration is the function's.
+declared_functions() {
+    for path in "$SOURCE_DIR"/include/flatstream/*.h; do
+        [ "$(basename "$path")" = json.h ] || cat "$path"
+    done | sed 's://.*::' | tr '\n' ' ' | sed 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g' |
+        grep -oE 'FLS_API [^;{]*;' | sed -E 's/^[^(]*\b(fls_[a-z0-9_]+) *\(.*$/\1/' | sort -u
+}
+
+library="$BUILD_DIR/libflatstream.so"
+[ -e "$library" ] || say_and_fail "$library is not there"
+nm -D --defined-only --with-symbol-versions "$library" |
+    awk '$2 != "A" { print $3 }' | sort -u >exported
+declared_functions >declared
+[ -s declared ] || say_and_fail "no declaration was found"
+sed 's/@.*//' exported >names
+diff declared names >difference ||
+    say_and_fail "declared (<) and exported (>) differ:"$'\n'"$(cat difference)"
+if grep -v '@@FLATSTREAM_0\.1$' exported; then
+    say_and_fail "exported without the version FLATSTREAM_0.1"
+fi

@@ -42,7 +42,7 @@ static enum fls_status build(struct fls_builder *builder, const void *pixels, si
 static void report(const struct fls_builder *builder, const struct fls_writer *writer)
 {
     struct fls_builder_counts built = fls_builder_statistics(builder);
-    struct fls_writer_statistics wrote = fls_writer_statistics(writer);
+    struct fls_writer_counts wrote = fls_writer_statistics(writer);
 
     printf("a message of %" PRIu64 " bytes in %" PRIu64 " segments\n", built.bytes, built.segments);
     printf("%" PRIu64 " bytes stayed where they were, %" PRIu64 " were copied\n",

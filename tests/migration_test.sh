@@ -20,7 +20,7 @@ cat >old.c <<'PROGRAM'
 int main(int argc, char **argv)
 {
     struct fls_writer_options options = FLS_ZERO;
-    struct fls_writer_statistics statistics;
+    struct fls_writer_counts statistics;
     struct fls_writer *writer;
     char message[100];
 

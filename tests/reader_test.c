@@ -189,7 +189,7 @@ static void check_messages(enum backend backend, const struct frames *frames, si
         assert_int_equal(fls_reader_next(reader, &message), FLS_END);
     fls_reader_position(reader, &position, NULL);
     assert_int_equal(position, frames->length);
-    struct fls_reader_statistics statistics = fls_reader_statistics(reader);
+    struct fls_reader_counts statistics = fls_reader_statistics(reader);
     assert_int_equal(statistics.messages, SIZES);
     assert_int_equal(statistics.bytes, frames->length);
     assert_int_equal(statistics.largest_message, 70000);
@@ -1195,7 +1195,7 @@ static void few_calls(void **state)
 {
     struct frames frames = {NULL, 0, 0};
     struct fls_message message;
-    struct fls_reader_statistics statistics;
+    struct fls_reader_counts statistics;
     struct fls_reader *reader;
     uint8_t payload[64];
 

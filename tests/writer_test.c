@@ -324,10 +324,10 @@ static void kept_references_wait(void **state)
 /* --- statistics --------------------------------------------------------------------------------
  */
 
-static struct fls_writer_statistics statistics_of(const struct fls_writer_options *options)
+static struct fls_writer_counts statistics_of(const struct fls_writer_options *options)
 {
     struct fls_writer_options all = *options;
-    struct fls_writer_statistics statistics;
+    struct fls_writer_counts statistics;
     struct fls_writer *writer;
 
     assert_ok(fls_writer_open_file("/dev/null", FLS_FILE_APPEND, &all, &writer, NULL));
@@ -341,7 +341,7 @@ static struct fls_writer_statistics statistics_of(const struct fls_writer_option
 }
 
 /* Sums over `sizes` up to a bound. */
-static void expect_copies(struct fls_writer_statistics statistics, size_t bytes_max)
+static void expect_copies(struct fls_writer_counts statistics, size_t bytes_max)
 {
     uint64_t copies = 0, bytes = 0;
 
@@ -356,7 +356,7 @@ static void expect_copies(struct fls_writer_statistics statistics, size_t bytes_
 static void copies_and_calls_are_counted(void **state)
 {
     struct fls_writer_options options = {.framer = FLS_FRAMER_VECTORED};
-    struct fls_writer_statistics statistics;
+    struct fls_writer_counts statistics;
 
     (void)state;
     expect_copies(statistics_of(&options), FLS_COPY_BYTES_MAX_DEFAULT);
@@ -387,7 +387,7 @@ static void nothing_is_copied_when_never(void **state)
 {
     struct fls_writer_options options = {.framer = FLS_FRAMER_BATCHED,
                                          .copy_bytes_max = FLS_COPY_NEVER};
-    struct fls_writer_statistics statistics;
+    struct fls_writer_counts statistics;
 
     (void)state;
     for (int keep = 0; keep < 2; keep++) {

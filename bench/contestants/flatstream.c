@@ -84,7 +84,7 @@ static void write_batches(const struct job *job, struct fls_writer *writer)
 static void write_messages(const struct job *job)
 {
     struct fls_writer_options options = FLS_ZERO;
-    struct fls_writer_statistics statistics;
+    struct fls_writer_counts statistics;
     struct fls_writer *writer;
     struct fls_error error;
     char base[32];
@@ -145,7 +145,7 @@ static void read_messages(const struct job *job)
     check(fls_reader_open(source, &options, &reader, &error), &error);
     struct outcome outcome = {0, 0, 0, start_watch()};
     enum fls_status status = strcmp(base, "batch") == 0 ? read_batches(reader) : read_each(reader);
-    struct fls_reader_statistics statistics = fls_reader_statistics(reader);
+    struct fls_reader_counts statistics = fls_reader_statistics(reader);
     if (status != FLS_END || statistics.messages != job->messages)
         check(FLS_IO, fls_reader_error(reader));
     outcome.bytes = statistics.bytes;

@@ -76,7 +76,7 @@ struct fls_reader_options {
  * larger than the read-ahead and were begun in it) with their bytes, the largest payload, and the
  * message buffer's present capacity in bytes.
  */
-struct fls_reader_statistics {
+struct fls_reader_counts {
     uint64_t messages;
     uint64_t bytes;
     uint64_t system_calls;
@@ -204,7 +204,7 @@ FLS_API void fls_reader_position(const struct fls_reader *reader, uint64_t *offs
 /* The last error of this reader (status FLS_OK when there was none); owned by the reader. */
 FLS_API const struct fls_error *fls_reader_error(const struct fls_reader *reader);
 
-FLS_API struct fls_reader_statistics fls_reader_statistics(const struct fls_reader *reader);
+FLS_API struct fls_reader_counts fls_reader_statistics(const struct fls_reader *reader);
 
 /* Frees the reader and closes an owned source; a borrowed one then stands behind the last message
  * taken. NULL is allowed. */

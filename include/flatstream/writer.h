@@ -117,7 +117,7 @@ struct fls_writer_options {
  *   bytes_copied     their bytes
  *   largest_message  in payload bytes
  */
-struct fls_writer_statistics {
+struct fls_writer_counts {
     uint64_t messages;
     uint64_t bytes;
     uint64_t system_calls;
@@ -240,7 +240,7 @@ FLS_API const struct fls_error *fls_writer_error(const struct fls_writer *writer
 FLS_API void fls_writer_position(const struct fls_writer *writer, uint64_t *offset,
                                  uint64_t *frame);
 
-FLS_API struct fls_writer_statistics fls_writer_statistics(const struct fls_writer *writer);
+FLS_API struct fls_writer_counts fls_writer_statistics(const struct fls_writer *writer);
 
 /*
  * Sends what is left (to FLS_LEVEL_PROCESS), frees the writer, and closes the sink if it owns it.

@@ -834,9 +834,9 @@ const struct fls_error *fls_reader_error(const struct fls_reader *reader)
     return &reader->error;
 }
 
-struct fls_reader_statistics fls_reader_statistics(const struct fls_reader *reader)
+struct fls_reader_counts fls_reader_statistics(const struct fls_reader *reader)
 {
-    return (struct fls_reader_statistics){
+    return (struct fls_reader_counts){
         .messages = reader->frame_index - reader->start_frame,
         .bytes = reader->offset - reader->start_offset,
         .system_calls = reader->source->system_calls - reader->system_calls_before,

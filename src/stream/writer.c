@@ -670,9 +670,9 @@ const struct fls_error *fls_writer_error(const struct fls_writer *writer)
     return &writer->error;
 }
 
-struct fls_writer_statistics fls_writer_statistics(const struct fls_writer *writer)
+struct fls_writer_counts fls_writer_statistics(const struct fls_writer *writer)
 {
-    struct fls_writer_statistics statistics = {
+    struct fls_writer_counts statistics = {
         .bytes = writer->sent_bytes - writer->start_offset + writer->batch.accepted,
         .system_calls = writer->sink->system_calls - writer->system_calls_before,
         .writes = writer->writes,

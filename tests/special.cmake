@@ -70,5 +70,32 @@ if(FLATCC_FOUND)
     add_test(NAME flatcc_test COMMAND flatcc_test)
     set_tests_properties(flatcc_test PROPERTIES TIMEOUT 300)
 endif()
+if(FLATBUFFERS_FOUND AND FLATC)
+    add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/adapter_generated.h
+                       COMMAND ${FLATC} --cpp -o ${CMAKE_CURRENT_BINARY_DIR}
+                               ${CMAKE_CURRENT_SOURCE_DIR}/data/adapter.fbs
+                       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/adapter.fbs)
+    add_custom_target(adapter_generated DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/adapter_generated.h)
+    foreach(variant cpp17 cpp20 cpp17_without_exceptions)
+        set(name ${variant}_adapter_test)
+        add_executable(${name} cpp_adapter_test.cc)
+        add_dependencies(${name} adapter_generated)
+        string(SUBSTRING ${variant} 3 2 standard)
+        set_target_properties(${name} PROPERTIES CXX_STANDARD ${standard})
+        target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+        target_link_libraries(${name} PRIVATE flatstream_strict flatstream_static
+                              PkgConfig::FLATBUFFERS)
+        add_test(NAME ${name} COMMAND ${name})
+        set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    endforeach()
+    target_compile_options(cpp17_without_exceptions_adapter_test PRIVATE -fno-exceptions)
+    add_test(NAME cpp_example COMMAND example_cpp_write_read cpp_example.fls)
+    set_tests_properties(cpp_example PROPERTIES PASS_REGULAR_EXPRESSION
+        "100 readings, 5050 samples, warmest 119.0\nwithout its checksum: frame ")
+endif()
 
 target_link_options(schema_fault_test PRIVATE ${faults_wrapped})
+
+# The asynchronous writer: its producers' system calls are counted, threads and memory refused.
+target_link_options(async_test PRIVATE -Wl,--wrap=syscall -Wl,--wrap=sched_yield -Wl,--wrap=malloc
+                    -Wl,--wrap=pthread_create)

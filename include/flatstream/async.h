@@ -31,7 +31,9 @@ enum fls_async_policy {
  *
  *   when_full        see above
  *   queue_bytes      memory of the queue; 0: 4 MiB; at least 64 KiB. Producers fill one half while
- *                    the drain thread empties the other; they change places when it is done
+ *                    the drain thread empties the other; they change places when it is done.
+ *                    Payloads that go by reference, or are too large to be copied into it, count
+ *                    apart: as many bytes again, or one message, whichever is more
  *   queue_messages   messages in one half at most; 0: no bound but the bytes
  *   linger_us        how long the drain thread, having found nothing, waits before it sleeps and
  *                    must be woken; 0: 100; a longer time costs latency of single messages and
@@ -51,14 +53,14 @@ struct fls_async_options {
  *   accepted        messages taken into the queue
  *   written         handed to the sink
  *   dropped_newest, dropped_oldest   by policy
- *   refused         by the writer's limit or a tap, on the drain thread
- *   lost            in the queue when the drain thread failed, or at an abandoned close
+ *   refused         by the writer's limit or a tap, or for want of memory, on the drain thread
+ *   lost            in the queue or the batch when the drain thread failed
  *   wakeups         times that a producer had to wake the drain thread
  *   waits           times that a producer had to wait for room
  *   bytes           frame bytes handed to the sink
  * accepted = written + dropped_oldest + refused + lost, once everything is drained.
  */
-struct fls_async_statistics {
+struct fls_async_counts {
     uint64_t accepted;
     uint64_t written;
     uint64_t dropped_newest;
@@ -73,9 +75,10 @@ struct fls_async_statistics {
 struct fls_async;
 
 /*
- * Starts the drain thread on a writer on `sink`. The sink is the drain thread's until the close; it
- * should block (a non-blocking one is polled every millisecond). FLS_OK sets *async; on failure the
- * sink stays the caller's. FLS_INVALID_ARGUMENT, FLS_NO_MEMORY, FLS_IO (no thread).
+ * Starts the drain thread, which takes no signals, on a writer on `sink`. The sink is the drain
+ * thread's until the close; it should block (a non-blocking one is polled every millisecond).
+ * FLS_OK sets *async; on failure the sink stays the caller's. FLS_INVALID_ARGUMENT, FLS_NO_MEMORY,
+ * FLS_IO (no thread).
  */
 FLS_API FLS_MUST_USE enum fls_status fls_async_open(struct fls_sink *sink,
                                                     const struct fls_async_options *options,
@@ -88,7 +91,8 @@ FLS_API FLS_MUST_USE enum fls_status fls_async_open(struct fls_sink *sink,
  *   FLS_LIMIT     dropped, by FLS_ASYNC_DROP_NEWEST (counted)
  *   FLS_NO_MEMORY a message over a quarter of the queue is copied to memory of its own, and there
  *                 was none
- * or the status with which the drain thread failed (fls_async_error).
+ * or the status with which the drain thread failed (fls_async_error): the sink's, or what a tap
+ * returned that is no refusal.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_async_write(struct fls_async *async, const void *data,
                                                      size_t bytes);
@@ -97,8 +101,9 @@ FLS_API FLS_MUST_USE enum fls_status fls_async_write(struct fls_async *async, co
  * Hands over one message by reference; the segments' list is copied. `release(context)` is called
  * exactly once, when the bytes are needed no more: by the drain thread after they were written, or
  * when the message is dropped, refused or lost (then by whichever thread does that); also when this
- * call fails, before it returns. Any thread. Statuses as for fls_async_write; FLS_INVALID_ARGUMENT
- * when payload->length is not the sum of the segments.
+ * call fails, before it returns. It must not wait on this object (flush, or write when that may
+ * block). Any thread. Statuses as for fls_async_write; FLS_INVALID_ARGUMENT when payload->length is
+ * not the sum of the segments, or their list is larger than a quarter of the queue.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_async_write_owned(struct fls_async *async,
                                                            const struct fls_payload *payload,
@@ -107,7 +112,8 @@ FLS_API FLS_MUST_USE enum fls_status fls_async_write_owned(struct fls_async *asy
 
 /*
  * Waits until everything handed over before is at `level`, at most `timeout_ms` milliseconds (-1:
- * for ever). Any thread. FLS_OK, FLS_AGAIN (the time is over; it goes on draining), or the drain
+ * for ever; 0: asks). Any thread. FLS_OK, FLS_AGAIN (the time is over; it goes on draining),
+ * FLS_UNSUPPORTED (it is at FLS_LEVEL_PROCESS, the sink has no machine level), or the drain
  * thread's failure.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_async_flush(struct fls_async *async, enum fls_level level,
@@ -116,7 +122,7 @@ FLS_API FLS_MUST_USE enum fls_status fls_async_flush(struct fls_async *async, en
 /* The drain thread's failure (status FLS_OK when there is none), copied to *error. Any thread. */
 FLS_API void fls_async_error(struct fls_async *async, struct fls_error *error);
 
-FLS_API struct fls_async_statistics fls_async_statistics(struct fls_async *async);
+FLS_API struct fls_async_counts fls_async_statistics(struct fls_async *async);
 
 /*
  * Takes no more messages, waits until all are written (at most timeout_ms, -1: for ever), ends the
@@ -126,7 +132,7 @@ FLS_API struct fls_async_statistics fls_async_statistics(struct fls_async *async
  * be NULL). NULL is allowed.
  */
 FLS_API enum fls_status fls_async_close(struct fls_async *async, int timeout_ms,
-                                        struct fls_async_statistics *statistics,
+                                        struct fls_async_counts *statistics,
                                         struct fls_error *error);
 
 FLS_END_DECLS

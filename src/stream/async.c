@@ -15,6 +15,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -48,7 +49,8 @@ struct fls_async {
     int waiting_for_room;
     int waiting_for_progress;
     int machine_wanted;
-    struct fls_async_statistics statistics;
+    int no_machine; /* the sink has no machine level */
+    struct fls_async_counts statistics;
     uint64_t settled; /* accepted messages that are written, dropped, refused or lost */
     uint64_t settled_on_machine;
     struct fls_error error;
@@ -131,13 +133,23 @@ static void move_word(atomic_uint *word)
 /* --- producers ---------------------------------------------------------------------------------
  */
 
+/* Under the lock: is there so much that a nap should end? */
+static int is_filling_up(const struct fls_async *async)
+{
+    const struct fls_queue *filling = async->filling;
+
+    return fls_queue_bytes(filling) >= async->wake_at_bytes ||
+           filling->referenced_bytes >= async->wake_at_bytes ||
+           filling->messages > async->messages_max / 2;
+}
+
 /* Under the lock: must the drain thread be woken for what is there now? Counts it if so. */
 static inline int must_wake(struct fls_async *async)
 {
     if (FLS_LIKELY(async->rest == AWAKE))
         return 0;
     if (async->rest == NAPPING && !async->closing && !async->waiting_for_progress &&
-        fls_queue_bytes(async->filling) < async->wake_at_bytes)
+        !is_filling_up(async))
         return 0;
     async->rest = AWAKE;
     async->statistics.wakeups++;
@@ -191,26 +203,36 @@ static void wait_for_room(struct fls_async *async)
 
     async->waiting_for_room++;
     async->statistics.waits++;
-    if (async->rest == NAPPING)
-        async->wake_at_bytes = 0;
     unlock_and_wake(async);
     futex_wait(&async->room, seen, -1);
     lock(async);
     async->waiting_for_room--;
 }
 
-/* Under the lock: where a record of `bytes` goes, once the policy has made room. NULL: dropped, or
- * failed. */
-static void *make_room(struct fls_async *async, size_t bytes)
+/* A reference to a payload is small; the payload counts, up to the size of the half, so that what
+ * waits is bounded in any case. One is always let in. */
+static int takes_reference(const struct fls_async *async, size_t referenced)
+{
+    const struct fls_queue *filling = async->filling;
+
+    return filling->messages == 0 || (filling->referenced_bytes <= filling->capacity &&
+                                      referenced <= filling->capacity - filling->referenced_bytes);
+}
+
+/* Under the lock: where a record of `bytes` goes that refers to `referenced` bytes, once the policy
+ * has made room. NULL: dropped, or failed. */
+static inline void *make_room(struct fls_async *async, size_t bytes, size_t referenced)
 {
     for (;;) {
         void *room = NULL;
         if (FLS_UNLIKELY(async->failed != FLS_OK))
             return NULL;
-        if (FLS_LIKELY(async->filling->messages < async->messages_max))
+        if (FLS_LIKELY(async->filling->messages < async->messages_max &&
+                       (referenced == 0 || takes_reference(async, referenced))))
             room = fls_queue_room(async->filling, bytes);
         if (FLS_LIKELY(room != NULL))
             return room;
+        async->wake_at_bytes = 0; /* a nap ends here, whatever the policy */
         if (async->when_full == FLS_ASYNC_BLOCK)
             wait_for_room(async);
         else if (async->when_full == FLS_ASYNC_DROP_NEWEST || !drop_oldest(async))
@@ -246,7 +268,7 @@ static enum fls_status write_reference(struct fls_async *async, const struct fls
     size_t bytes = fls_queue_record_bytes(body);
 
     lock(async);
-    struct fls_queue_record *record = make_room(async, bytes);
+    struct fls_queue_record *record = make_room(async, bytes, payload->length);
     if (!record)
         return turn_away(async);
     struct fls_queue_reference *reference = (void *)(record + 1);
@@ -254,6 +276,7 @@ static enum fls_status write_reference(struct fls_async *async, const struct fls
     *reference = (struct fls_queue_reference){release, payload->count};
     if (payload->count > 0)
         memcpy(reference + 1, payload->segments, payload->count * sizeof *payload->segments);
+    async->filling->referenced_bytes += payload->length;
     hand_over(async, bytes);
     return FLS_OK;
 }
@@ -281,7 +304,7 @@ FLS_HOT enum fls_status fls_async_write(struct fls_async *async, const void *dat
     size_t record_bytes = fls_queue_record_bytes(bytes);
 
     lock(async);
-    struct fls_queue_record *record = make_room(async, record_bytes);
+    struct fls_queue_record *record = make_room(async, record_bytes, 0);
     if (FLS_UNLIKELY(!record))
         return turn_away(async);
     *record = (struct fls_queue_record){(uint32_t)record_bytes, FLS_QUEUE_COPY, bytes};
@@ -296,12 +319,10 @@ enum fls_status fls_async_write_owned(struct fls_async *async, const struct fls_
 {
     struct fls_payload summed = fls_payload_from_segments(payload->segments, payload->count);
     struct fls_release owed = {release, context};
-    enum fls_status status = FLS_LIMIT;
-    size_t room = async->halves[0].capacity / 2 / sizeof(struct iovec);
+    enum fls_status status = FLS_INVALID_ARGUMENT;
+    size_t segments_max = async->halves[0].capacity / 2 / sizeof(struct iovec);
 
-    if (summed.length != payload->length)
-        status = FLS_INVALID_ARGUMENT;
-    else if (payload->count < room - FLS_QUEUE_ALIGNMENT)
+    if (summed.length == payload->length && payload->count <= segments_max)
         status = write_reference(async, payload, owed);
     if (status != FLS_OK)
         release_now(owed);
@@ -332,10 +353,13 @@ static enum fls_status write_record(struct fls_async *async, struct fls_queue_re
     return status;
 }
 
-static int is_refusal(enum fls_status status)
+/* Whether the writer refused this message and is ready for the next one. */
+static int is_refusal(struct fls_async *async, enum fls_status status)
 {
-    return status == FLS_INVALID_FRAME || status == FLS_VALIDATION_FAILED ||
-           status == FLS_INVALID_FLATBUFFER || status == FLS_NO_MEMORY;
+    int refused = status == FLS_INVALID_FRAME || status == FLS_VALIDATION_FAILED ||
+                  status == FLS_INVALID_FLATBUFFER || status == FLS_NO_MEMORY;
+
+    return refused && fls_writer_flush(async->writer, FLS_LEVEL_OBJECT) == FLS_OK;
 }
 
 static enum fls_status flush_writer(struct fls_async *async, enum fls_level level)
@@ -355,7 +379,7 @@ static enum fls_status write_half(struct fls_async *async, struct fls_queue *hal
 
     while ((record = fls_queue_front(half)) != NULL) {
         enum fls_status status = write_record(async, record);
-        if (is_refusal(status))
+        if (is_refusal(async, status))
             ++*refused;
         else if (status != FLS_OK)
             return status;
@@ -413,28 +437,56 @@ static struct fls_queue *take_half(struct fls_async *async)
     return taken;
 }
 
-static uint64_t written_so_far(const struct fls_async *async, enum fls_status status)
-{
-    uint64_t frame;
+/* What came of one round. */
+struct round {
+    uint64_t end; /* messages accepted when it began */
+    uint64_t refused;
+    uint64_t written; /* by the writer, since its start */
+    int on_machine;   /* it went to the machine level, or was to */
+    int no_machine;   /* but there is none */
+    enum fls_status status;
+    struct fls_error error;
+};
 
-    fls_writer_position(async->writer, NULL, &frame);
-    if (status != FLS_OK && fls_writer_error(async->writer)->has_frame)
-        frame = fls_writer_error(async->writer)->frame;
-    return frame - async->start_frame;
+/* Empties the half, then carries it to its level. After a failure that is not the sink's (a tap's
+ * own status) what was taken before is still sent. */
+static void write_round(struct fls_async *async, struct fls_queue *half, struct round *round)
+{
+    enum fls_level level = round->on_machine ? FLS_LEVEL_MACHINE : FLS_LEVEL_PROCESS;
+
+    round->status = write_half(async, half, &round->refused);
+    int in_record = round->status != FLS_OK;
+    if (in_record)
+        round->error = *fls_writer_error(async->writer);
+    enum fls_status flushed = flush_writer(async, in_record ? FLS_LEVEL_PROCESS : level);
+    round->no_machine = flushed == FLS_UNSUPPORTED;
+    if (flushed == FLS_UNSUPPORTED)
+        flushed = FLS_OK;
+    fls_writer_position(async->writer, NULL, &round->written);
+    if (flushed != FLS_OK && fls_writer_error(async->writer)->has_frame)
+        round->written = fls_writer_error(async->writer)->frame;
+    round->written -= async->start_frame;
+    if (!in_record && flushed != FLS_OK) {
+        round->status = flushed;
+        round->error = *fls_writer_error(async->writer);
+    }
+    if (round->status != FLS_OK)
+        lose_half(half, in_record);
 }
 
 /* Under the lock: a round is over; tells those who wait for it. */
-static void settle(struct fls_async *async, uint64_t round_end, int on_machine,
-                   enum fls_status status)
+static void settle(struct fls_async *async, const struct round *round)
 {
-    async->statistics.written = written_so_far(async, status);
+    async->statistics.written = round->written;
+    async->statistics.refused += round->refused;
     async->statistics.bytes = fls_writer_statistics(async->writer).bytes;
-    async->settled = round_end;
-    if (on_machine)
-        async->settled_on_machine = round_end;
-    if (status != FLS_OK) {
-        async->failed = status;
-        async->error = *fls_writer_error(async->writer);
+    async->settled = round->end;
+    if (round->on_machine)
+        async->settled_on_machine = round->end;
+    async->no_machine |= round->on_machine && round->no_machine;
+    if (round->status != FLS_OK) {
+        async->failed = round->status;
+        async->error = round->error;
         if (async->waiting_for_room > 0) {
             move_word(&async->room);
             futex_wake(&async->room, INT_MAX);
@@ -449,32 +501,23 @@ static void settle(struct fls_async *async, uint64_t round_end, int on_machine,
 /* One round: takes what has gathered, writes it, and says so. Enters and leaves with the lock. */
 static enum fls_status drain_round(struct fls_async *async)
 {
-    int on_machine = async->machine_wanted;
+    struct round round = {.on_machine = async->machine_wanted};
     struct fls_queue *half = take_half(async);
-    uint64_t round_end = async->statistics.accepted;
-    uint64_t refused = 0;
 
+    round.end = async->statistics.accepted;
     async->machine_wanted = 0;
     unlock(async);
-    enum fls_status status = write_half(async, half, &refused);
-    int in_record = status != FLS_OK;
-    if (status == FLS_OK)
-        status = flush_writer(async, on_machine ? FLS_LEVEL_MACHINE : FLS_LEVEL_PROCESS);
-    if (status == FLS_UNSUPPORTED)
-        status = FLS_OK;
-    if (status != FLS_OK)
-        lose_half(half, in_record);
+    write_round(async, half, &round);
     lock(async);
-    async->statistics.refused += refused;
-    settle(async, round_end, on_machine, status);
-    return status;
+    settle(async, &round);
+    return round.status;
 }
 
 /* Under the lock: after a failure nothing more is taken; what came meanwhile is lost. Producers are
  * turned away by now, so the half is ours without the lock. */
 static void lose_the_rest(struct fls_async *async)
 {
-    struct fls_async_statistics *numbers = &async->statistics;
+    struct fls_async_counts *numbers = &async->statistics;
 
     unlock(async);
     lose_half(async->filling, 0);
@@ -549,6 +592,18 @@ static enum fls_status open_writer(struct fls_async *async, struct fls_sink *sin
     return fls_writer_open(sink, &settings, &async->writer, error);
 }
 
+/* The program's signals are for the program's threads. 0, or an errno. */
+static int start_thread(struct fls_async *async)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&async->thread, NULL, drain, async);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure;
+}
+
 enum fls_status fls_async_open(struct fls_sink *sink, const struct fls_async_options *options,
                                struct fls_async **async, struct fls_error *error)
 {
@@ -568,7 +623,7 @@ enum fls_status fls_async_open(struct fls_sink *sink, const struct fls_async_opt
     if (status == FLS_OK)
         status = open_writer(opened, sink, options, error);
     if (status == FLS_OK) {
-        int failure = pthread_create(&opened->thread, NULL, drain, opened);
+        int failure = start_thread(opened);
         if (failure == 0) {
             *async = opened;
             return FLS_OK;
@@ -586,20 +641,19 @@ static int64_t now_ns(void)
 }
 
 /* Under the lock: waits for the next settling until `deadline` (negative: for ever). Whether there
- * was time left. */
+ * was time left. The drain thread is woken in any case, so that one who only asks gets on too. */
 static int wait_for_progress(struct fls_async *async, int64_t deadline)
 {
     unsigned seen = peek_word(&async->progress);
     int64_t left = deadline < 0 ? -1 : deadline - now_ns();
 
-    if (deadline >= 0 && left <= 0)
-        return 0;
     async->waiting_for_progress++;
     unlock_and_wake(async);
-    futex_wait(&async->progress, seen, left);
+    if (deadline < 0 || left > 0)
+        futex_wait(&async->progress, seen, left);
     lock(async);
     async->waiting_for_progress--;
-    return 1;
+    return deadline < 0 || left > 0;
 }
 
 static int64_t deadline_of(int timeout_ms)
@@ -621,8 +675,10 @@ enum fls_status fls_async_flush(struct fls_async *async, enum fls_level level, i
         in_time = wait_for_progress(async, deadline);
     }
     enum fls_status status = async->failed;
-    if (status == FLS_OK && !in_time && *settled < wanted)
+    if (status == FLS_OK && level != FLS_LEVEL_OBJECT && *settled < wanted)
         status = FLS_AGAIN;
+    else if (status == FLS_OK && level == FLS_LEVEL_MACHINE && async->no_machine)
+        status = FLS_UNSUPPORTED;
     unlock(async);
     return status;
 }
@@ -634,10 +690,10 @@ void fls_async_error(struct fls_async *async, struct fls_error *error)
     unlock(async);
 }
 
-struct fls_async_statistics fls_async_statistics(struct fls_async *async)
+struct fls_async_counts fls_async_statistics(struct fls_async *async)
 {
     lock(async);
-    struct fls_async_statistics statistics = async->statistics;
+    struct fls_async_counts statistics = async->statistics;
     unlock(async);
     return statistics;
 }
@@ -658,7 +714,7 @@ static int wait_for_end(struct fls_async *async, int timeout_ms)
 }
 
 enum fls_status fls_async_close(struct fls_async *async, int timeout_ms,
-                                struct fls_async_statistics *statistics, struct fls_error *error)
+                                struct fls_async_counts *statistics, struct fls_error *error)
 {
     if (!async)
         return FLS_OK;

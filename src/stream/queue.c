@@ -52,6 +52,8 @@ void fls_queue_pop(struct fls_queue *queue)
 {
     struct fls_queue_record *record = fls_queue_front(queue);
 
+    if (record->kind == FLS_QUEUE_REFERENCE)
+        queue->referenced_bytes -= (size_t)record->payload_bytes;
     queue->tail += record->record_bytes;
     queue->messages--;
 }

@@ -19,6 +19,7 @@ struct fls_queue {
     uint64_t head;
     uint64_t tail;
     size_t messages;
+    size_t referenced_bytes; /* of the payloads that records refer to; its user adds to it */
 };
 
 /* What a record begins with. A copied payload follows it; or a struct fls_queue_reference with its

@@ -331,6 +331,52 @@ static void test_damaged_schema(void **state)
     free(bfbs);
 }
 
+/* Features that GDAL wrote: size-prefixed FlatBuffers, aligned from their prefix, with a schema in
+ * two files. */
+static void test_flatgeobuf(void **state)
+{
+    (void)state;
+    struct fls_verifier_options options = {.limits = {.alignment = FLS_ALIGNED_FROM_EITHER}};
+    struct fls_json *features = NULL;
+    struct fls_schema *schema = NULL;
+    struct fls_verifier *either = NULL, *strict = NULL;
+    struct fls_path *path = NULL;
+    struct fls_value value;
+    struct fls_error error;
+    size_t bytes, at = 952, count = 0;
+
+    if (fls_json_open_file(TEST_DATA "/flatgeobuf/feature.fbs", &features, &error) != FLS_OK)
+        fail_msg("%s", error.reason);
+    const void *bfbs = fls_json_bfbs(features, &bytes);
+    assert_ok(fls_schema_open(bfbs, bytes, &schema, &error));
+    assert_ok(fls_verifier_open(schema, NULL, &options, &either, &error));
+    strict = open_verifier(schema);
+    assert_ok(fls_path_compile(schema, NULL, "geometry.xy[1]", &path, &error));
+    uint8_t *file = read_test_file(TEST_DATA "/flatgeobuf/stations.fgb", &bytes);
+    while (at < bytes) {
+        const uint8_t *message = file + at + 4;
+        size_t length = get_u32(file + at);
+
+        assert_true(length <= bytes - at - 4);
+        assert_ok(fls_verifier_check(either, message, length, &error));
+        assert_int_equal(fls_verifier_check(strict, message, length, &error),
+                         FLS_INVALID_FLATBUFFER);
+        assert_ok(fls_path_read(path, message, length, &value));
+        assert_true(value.real_value >= -90 && value.real_value <= 90);
+        assert_memory_equal(print(features, message, length, NULL), "{\"geometry\": {\"xy\": [",
+                            21);
+        at += 4 + length;
+        count++;
+    }
+    assert_int_equal(count, 5200);
+    free(file);
+    fls_path_close(path);
+    fls_verifier_close(strict);
+    fls_verifier_close(either);
+    fls_schema_close(schema);
+    fls_json_close(features);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_fbs_errors),
         cmocka_unit_test(test_no_root),
         cmocka_unit_test(test_damaged_schema),
+        cmocka_unit_test(test_flatgeobuf),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -19,7 +19,9 @@ FLS_BEGIN_DECLS
 /*
  * From where the alignment of a message's parts is counted. A message cut out of a size-prefixed
  * FlatBuffer (which a frame without a checksum is) was aligned from four bytes before its start:
- * its 8-byte numbers then lie at 4, 12, 20, ...
+ * its 8-byte numbers then lie at 4, 12, 20, ... Tools that read streams of unknown origin want
+ * FLS_ALIGNED_FROM_EITHER (all parts by the one or all by the other); the default is what Google's
+ * verifier does.
  */
 enum fls_alignment_rule {
     FLS_ALIGNED_FROM_START,

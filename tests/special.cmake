@@ -55,6 +55,10 @@ endif()
 # What a hostile length makes the reader ask for is seen by the test.
 target_link_options(reader_test PRIVATE -Wl,--wrap=aligned_alloc -Wl,--wrap=realloc)
 
+# The asynchronous writer: its producers' system calls are counted, threads and memory refused.
+target_link_options(async_test PRIVATE -Wl,--wrap=syscall -Wl,--wrap=sched_yield -Wl,--wrap=malloc
+                    -Wl,--wrap=pthread_create)
+
 # The adapters for generated code: flatcc's, when there is one, and Google's.
 include(${PROJECT_SOURCE_DIR}/cmake/flatcc.cmake)
 if(FLATCC_FOUND)
@@ -95,7 +99,3 @@ if(FLATBUFFERS_FOUND AND FLATC)
 endif()
 
 target_link_options(schema_fault_test PRIVATE ${faults_wrapped})
-
-# The asynchronous writer: its producers' system calls are counted, threads and memory refused.
-target_link_options(async_test PRIVATE -Wl,--wrap=syscall -Wl,--wrap=sched_yield -Wl,--wrap=malloc
-                    -Wl,--wrap=pthread_create)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A long stream in flat memory: SOAK_GIB (10) GiB through `flatstream write | flatstream verify`,
-# beside 1 GiB. Fails when either process needs more for the long one.
+# beside 1 GiB. Fails when either process needs more for the long one. Then SOAK_MESSAGES (10^8)
+# messages through the asynchronous writer, for each policy with two and four producers.
 set -eu
 cd "$(dirname "$0")/.."
 command=${FLATSTREAM:-build/flatstream}
@@ -21,3 +22,6 @@ if [ "$write_all" -gt $((write_one + slack_kib)) ] ||
     exit 1
 fi
 echo "soak: memory is flat"
+
+"$(dirname "$command")/tests/async_stress_test" "${SOAK_MESSAGES:-100000000}"
+echo "soak: no message was lost or doubled"

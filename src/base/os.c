@@ -19,6 +19,8 @@
 #define RWF_NOSIGNAL 0x00000100
 #endif
 
+#define PIPE_BYTES (256 * 1024)
+
 enum fls_status fls_os_open(const char *path, int flags, int *fd, struct fls_error *error)
 {
     do {
@@ -37,6 +39,14 @@ enum fls_status fls_os_check(int fd, int access, struct fls_error *error)
         return fls_error_system(error, access == O_WRONLY ? "open for writing" : "open for reading",
                                 EBADF);
     return FLS_OK;
+}
+
+void fls_os_widen_pipe(int fd)
+{
+    int bytes = fcntl(fd, F_GETPIPE_SZ);
+
+    if (bytes >= 0 && bytes < PIPE_BYTES)
+        (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
 static int sigpipe_kills(void)

@@ -26,6 +26,14 @@ enum fls_os_route {
     FLS_OS_PIPE_GUARDED   /* writev with the signal blocked and taken away */
 };
 
+/*
+ * Makes a pipe hold at least 256 KiB; nothing on anything else, or where the system does not allow
+ * it. In the 64 KiB that a pipe has by default, writer and reader go in lock-step: each fills or
+ * drains it whole, sleeps, and is woken, at a cost that exceeds the copying several times
+ * (docs/performance.md).
+ */
+void fls_os_widen_pipe(int fd);
+
 /* Chooses the route by the kind of descriptor and the signal's present disposition. */
 enum fls_os_route fls_os_route_of(int fd);
 

@@ -222,6 +222,7 @@ enum fls_status fls_source_open_fd(int fd, enum fls_ownership ownership, size_t 
     opened->base.peek_bytes_max = capacity;
     opened->fd = fd;
     opened->ownership = ownership;
+    fls_os_widen_pipe(fd);
     *source = &opened->base;
     return FLS_OK;
 }

@@ -529,7 +529,7 @@ static void a_full_pipe_says_again()
 
     CHECK(pipe2(ends, O_NONBLOCK) == 0);
     flatstream::writer writer(flatstream::sink::fd(ends[1], FLS_OWNED, code), {}, code);
-    const std::string large(200000, 'p');
+    const std::string large(4 << 20, 'p'); /* more than a pipe holds */
     CHECK(!writer.write(large, code));
     CHECK(code == flatstream::errc::again && code == std::errc::operation_would_block);
     while (code == flatstream::errc::again) {

@@ -49,11 +49,7 @@
 #include <type_traits>
 #include <utility>
 
-/* A function of the C interface may have a struct's name, which g++ calls shadowing. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
 #include <flatstream/flatstream.h>
-#pragma GCC diagnostic pop
 
 /* Whether the throwing functions are there. */
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS)

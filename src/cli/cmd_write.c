@@ -122,20 +122,30 @@ static int check_inputs(const struct options *options, const struct cli_operands
     return result;
 }
 
-/* With --append and --checksum KIND: does the file have that kind? */
+/*
+ * With --append and --checksum KIND: refuses a file whose frames are of another kind. That is so
+ * when other kinds fit and find an intact frame; where they find none, the user knows better.
+ */
 static int check_given_kind(const struct options *options)
 {
     struct cli_read_options reading = {CLI_CHECKSUM_AUTO, options->max_frame, 0};
     unsigned given = 1u << (options->checksum - CLI_CHECKSUM_FIRST);
     struct cli_input input;
+    struct cli_report report;
     struct fls_error error;
+    uint64_t frames = 0;
 
     if (cli_input_open(&input, options->output, &reading, &error) != FLS_OK) {
-        cli_fail(options->output, &error, NULL);
+        cli_fail(options->output, &error, "nothing was written");
         return cli_exit_of(error.status);
     }
+    if (input.fit != CLI_FIT_NONE && !(input.candidates & given)) {
+        cli_scan_input(&input, &reading, 0, &report);
+        frames = report.recovery.frames;
+        cli_report_free(&report);
+    }
     cli_input_close(&input);
-    if (input.fit == CLI_FIT_NONE || input.candidates & given)
+    if (frames == 0)
         return CLI_GO_ON;
     cli_error(options->output, "its frames carry %s, not %s; nothing was written",
               cli_candidate_names(input.candidates), cli_checksum_choices[options->checksum]);

@@ -946,7 +946,7 @@ static void failure_at_every_byte(void **state)
     (void)state;
     for (size_t f = 0; f < FRAMERS; f++)
         for (int manner = CONTIGUOUS; manner < MANNERS; manner++)
-            for (size_t room = 0; room < all.length; room += room < 400 ? 1 : 37)
+            for (size_t room = 0; room < all.length; room += room < 400 ? 1 : 307)
                 fail_at(framers[f], (enum manner)manner, &all, room, memory);
     free(memory);
     free(all.bytes);
@@ -1132,6 +1132,42 @@ static void another_message_is_refused_meanwhile(void **state)
     }
 }
 
+/* The flush took the message's bytes, but could not end: writing the message again is right, and
+ * writes it once. */
+static void flush_that_waits_behind_the_message(void **state)
+{
+    struct iovec segment = {"abcd", 4};
+    struct fls_payload payload = {&segment, 1, 4};
+
+    (void)state;
+    for (size_t f = 0; f < 2; f++) {
+        for (int batch = 0; batch < 2; batch++) {
+            struct fls_writer_options options = {.framer = framers[f]};
+            struct fls_fault_plan plan = {.fail_at = 1, .status = FLS_AGAIN};
+            struct fls_sink *inner, *sink = moody_sink(&plan, &inner);
+            struct fls_writer *writer;
+            uint64_t frame;
+            assert_ok(fls_writer_open(sink, &options, &writer, NULL));
+            assert_int_equal(batch ? fls_writer_write_batch(writer, &payload, 1, NULL)
+                                   : fls_writer_write_payload(writer, &payload),
+                             FLS_AGAIN);
+            plan.fail_at = plan.calls + (framers[f] == FLS_FRAMER_SIMPLE ? 3 : 2);
+            assert_int_equal(fls_writer_flush(writer, FLS_LEVEL_PROCESS), FLS_AGAIN);
+            assert_int_equal(bytes_in(inner), 8);
+            assert_int_equal(fls_writer_write(writer, "other", 5), FLS_INVALID_ARGUMENT);
+            assert_ok(batch ? fls_writer_write_batch(writer, &payload, 1, NULL)
+                            : fls_writer_write_payload(writer, &payload));
+            assert_int_equal(bytes_in(inner), 8);
+            fls_writer_position(writer, NULL, &frame);
+            assert_int_equal(frame, 1);
+            assert_ok(fls_writer_write(writer, "other", 5));
+            assert_ok(fls_writer_close(writer, NULL));
+            assert_int_equal(bytes_in(inner), 17);
+            fls_sink_close(sink, NULL);
+        }
+    }
+}
+
 static void close_waits(void **state)
 {
     struct fls_writer_options options = {.framer = FLS_FRAMER_BATCHED, .owns_sink = 1};
@@ -1187,6 +1223,7 @@ int main(void)
         cmocka_unit_test(would_block_anywhere),
         cmocka_unit_test(would_block_at_every_call),
         cmocka_unit_test(another_message_is_refused_meanwhile),
+        cmocka_unit_test(flush_that_waits_behind_the_message),
         cmocka_unit_test(close_waits),
     };
 

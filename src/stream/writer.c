@@ -466,15 +466,19 @@ static enum fls_status write_new(struct fls_writer *writer, const struct fls_pay
     return status;
 }
 
+static void end_in_flight(struct fls_writer *writer)
+{
+    release_now(writer->in_flight.release);
+    writer->in_flight = (struct in_flight){0};
+    update_quick(writer);
+}
+
 static enum fls_status resume(struct fls_writer *writer)
 {
     enum fls_status status = send(writer);
 
-    if (status != FLS_AGAIN) {
-        release_now(writer->in_flight.release);
-        writer->in_flight = (struct in_flight){0};
-        update_quick(writer);
-    }
+    if (status != FLS_AGAIN)
+        end_in_flight(writer);
     return status;
 }
 
@@ -629,21 +633,31 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
 
 /* --- flushing and closing ---------------------------------------- */
 
+static enum fls_status flush_sink(struct fls_writer *writer, enum fls_level level)
+{
+    enum fls_status status = fls_sink_flush(writer->sink, level, &writer->error);
+
+    if (status == FLS_IO) {
+        writer->poisoned = 1;
+        refuse(writer, status);
+        update_quick(writer);
+    }
+    return status;
+}
+
+/* Only FLS_OK tells the caller that an unfinished message is through. After anything less it may
+ * be written again, and must be known then although its bytes have left. */
 enum fls_status fls_writer_flush(struct fls_writer *writer, enum fls_level level)
 {
     if (writer->poisoned)
         return writer->error.status;
     if (level == FLS_LEVEL_OBJECT)
         return FLS_OK;
-    enum fls_status status = resume(writer);
-    if (status != FLS_OK)
-        return status;
-    status = fls_sink_flush(writer->sink, level, &writer->error);
-    if (status == FLS_IO) {
-        writer->poisoned = 1;
-        refuse(writer, status);
-        update_quick(writer);
-    }
+    enum fls_status status = send(writer);
+    if (status == FLS_OK)
+        status = flush_sink(writer, level);
+    if (status != FLS_AGAIN && status != FLS_UNSUPPORTED)
+        end_in_flight(writer);
     return status;
 }
 

@@ -24,6 +24,7 @@ list(TRANSFORM faults_wrapped PREPEND "-Wl,--wrap=")
 foreach(name fault_write_test fault_read_test counts_test)
     if(TARGET ${name})
         target_link_options(${name} PRIVATE ${faults_wrapped})
+        set_tests_properties(${name} PROPERTIES TIMEOUT 1200) # under sanitizers
     endif()
 endforeach()
 

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Everything that the project holds itself to, step by step; about 25 minutes on two cores, of which
+# four are fuzzing (FUZZ_SECONDS, 60 a target). Ends with a summary; fails when a step failed.
+#   CHECK_STEPS="format asan"  only these steps
+#   CHECK_ROOT=FOLDER          where the build folders go (default: here)
+#   JOBS=N                     processes at a time (default: one for each processor)
+set -u
+cd "$(dirname "$0")/.."
+root=${CHECK_ROOT:-.}
+jobs=${JOBS:-$(nproc)}
+logs=$root/build-check
+mkdir -p "$logs"
+export CTEST_OUTPUT_ON_FAILURE=1
+
+all_steps="dependencies format release clang asan tsan valgrind crc32 fuzz install"
+steps=${CHECK_STEPS:-$all_steps}
+
+# --- the steps -----------------------------------------------------------------------------------
+
+check_dependencies() {
+    sh scripts/install-dependencies.sh full
+}
+
+check_format() {
+    sh scripts/format.sh --check
+}
+
+# build PRESET FOLDER [CMAKE ARGUMENT...]
+build() {
+    local preset=$1 folder=$2
+    shift 2
+    cmake --preset "$preset" -B "$root/$folder" "$@" && cmake --build "$root/$folder" -j"$jobs"
+}
+
+run_tests() {
+    TEST_JOBS=$jobs bash scripts/test.sh "$root/$1"
+}
+
+# gcc, with the large counts: tests read FLS_CHECK, and the property tests their own numbers.
+check_release() {
+    build release build &&
+        FLS_CHECK=1 FLS_PROPERTY_MESSAGES=100000 FLS_AGREEMENT_MESSAGES=1000000 run_tests build
+}
+
+check_clang() {
+    build clang-release build-clang-release && run_tests build-clang-release
+}
+
+check_asan() {
+    build asan build-asan && run_tests build-asan
+}
+
+# Without those that only repeat one thread's work very often.
+check_tsan() {
+    build tsan build-tsan &&
+        ctest --test-dir "$root/build-tsan" --no-tests=error -j"$jobs" \
+            -E '^(fault_write|fault_read|counts|builder_property)_test$|^verifier_agreement$'
+}
+
+# The unit tests under memcheck; those that run a scenario tens of thousands of times are left out.
+check_valgrind() {
+    local source name failed=0
+    build release build || return 1
+    for source in tests/*_test.c; do
+        name=$(basename "$source" .c)
+        case $name in fault_write_test | fault_read_test | counts_test) continue ;; esac
+        [ -x "$root/build/tests/$name" ] || continue
+        if (cd "$root/build/tests" && timeout 600 valgrind -q --error-exitcode=9 --leak-check=full \
+            --errors-for-leak-kinds=definite,indirect "./$name") >"$logs/valgrind-$name.log" 2>&1
+        then
+            echo "$name: clean"
+        else
+            echo "$name: FAILED"
+            tail -40 "$logs/valgrind-$name.log"
+            failed=1
+        fi
+    done
+    return "$failed"
+}
+
+# The other libraries that can calculate CRC-32.
+check_crc32() {
+    local library
+    for library in libdeflate zlib; do
+        build release "build-crc32-$library" -DFLATSTREAM_CRC32="$library" &&
+            ctest --test-dir "$root/build-crc32-$library" --no-tests=error -j"$jobs" \
+                -R '^(checksum|golden|frame|damage|reader|writer)_test$' || return 1
+    done
+}
+
+check_fuzz() {
+    FUZZ_BUILD=$root/build-fuzz JOBS=$jobs bash scripts/fuzz.sh
+}
+
+check_install() {
+    build release build && bash scripts/check-install.sh "$root/build"
+}
+
+# --- running them --------------------------------------------------------------------------------
+
+summary=""
+failures=0
+started=$SECONDS
+for step in $steps; do
+    if ! declare -F "check_$step" >/dev/null; then
+        echo "no step is called $step; there are: $all_steps" >&2
+        exit 2
+    fi
+    printf '%-14s ' "$step"
+    begun=$SECONDS
+    if "check_$step" >"$logs/$step.log" 2>&1; then
+        result=ok
+    else
+        result=FAILED
+        failures=$((failures + 1))
+    fi
+    line=$(printf '%-14s %-7s %4d s' "$step" "$result" $((SECONDS - begun)))
+    echo "${line#"$(printf '%-14s ' "$step")"}"
+    [ "$result" = ok ] || tail -60 "$logs/$step.log"
+    [ "$step" = fuzz ] && cat "$logs/fuzz.log"
+    summary+="$line"$'\n'
+done
+echo
+echo "$summary"
+echo "$((SECONDS - started)) s in all; $failures of $(echo "$steps" | wc -w) steps failed; logs in $logs"
+[ "$failures" -eq 0 ]

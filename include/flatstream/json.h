@@ -59,12 +59,15 @@ FLS_API FLS_MUST_USE enum fls_status fls_json_set_root(struct fls_json *json, co
  *   unquoted_names  names without quotes, as in an .fbs (not JSON, but parsed below)
  *   any_bytes       print strings that are not UTF-8 with \x escapes (not JSON either) instead of
  *                   failing
+ *   from_prefix     the message was aligned from four bytes before its start
+ *                   (FLS_ALIGNED_FROM_PREFIX): its numbers are read accordingly
  */
 struct fls_json_options {
     int pretty;
     int defaults;
     int unquoted_names;
     int any_bytes;
+    int from_prefix;
 };
 
 /*

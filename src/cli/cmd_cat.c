@@ -8,9 +8,12 @@
 
 #include <flatstream/reader.h>
 
+#include "cli/base64.h"
 #include "cli/input.h"
+#include "cli/json_out.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/schema_file.h"
 
 static const char help[] =
     "Usage: flatstream cat [OPTION]... FILE\n"
@@ -21,18 +24,25 @@ static const char help[] =
     "                     raw     the payloads, with nothing between them\n"
     "                     hex     `frame N at byte B: S bytes`, then a dump of the payload\n"
     "                     base64  one line a message\n"
+    "                     json    one object a line, by --schema\n"
     "  --from N           begin with frame N; the first is 0. What comes before is passed\n"
     "                     over unchecked\n"
-    "  --count N          print at most N messages\n" CLI_READ_HELP "\n"
+    "  --count N          print at most N messages\n" CLI_SCHEMA_HELP CLI_READ_HELP "\n"
     "Messages up to the first damaged frame are printed; then the error is reported and the\n"
     "exit status is 1. When several kinds of checksum fit and read the stream differently,\n"
     "nothing is printed and the exit status is 2: say --checksum. A reader that goes away\n"
     "(`| head`) ends it by SIGPIPE, without a word.\n"
+    "As json each message is verified first. One that the schema does not allow, or that\n"
+    "cannot be said in JSON (text that is no UTF-8), becomes an object of frame, offset, error\n"
+    "and base64, and the exit status is 1 at the end. Only fields that are in the message are\n"
+    "printed; the numbers that JSON lacks as nan, inf and -inf. `write --from jsonl` makes\n"
+    "messages of the objects again.\n"
     "\n" CLI_EXIT_HELP "\n"
     "Examples:\n"
     "  flatstream cat log.fls\n"
     "  flatstream cat --as hex --count 3 telemetry.fls\n"
     "  flatstream cat --as sized a.fls | flatstream write --from sized --checksum crc32 -o b.fls\n"
+    "  flatstream cat --as json --schema telemetry.fbs telemetry.fls | jq .cpu.user\n"
     "  flatstream cat --as raw --from 41 --count 1 telemetry.fls > message.bin\n";
 
 typedef void put_function(const struct fls_message *message);
@@ -95,42 +105,44 @@ static void put_hex(const struct fls_message *message)
     }
 }
 
-/* Three bytes as four characters; at the end, fewer with padding. */
-static void encode_base64(const unsigned char *bytes, size_t count, char *text)
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (; count > 0; bytes += 3, text += 4) {
-        unsigned group = (unsigned)bytes[0] << 16;
-        group |= count > 1 ? (unsigned)bytes[1] << 8 : 0;
-        group |= count > 2 ? bytes[2] : 0;
-        text[0] = letters[group >> 18];
-        text[1] = letters[group >> 12 & 63];
-        text[2] = count > 1 ? letters[group >> 6 & 63] : '=';
-        text[3] = count > 2 ? letters[group & 63] : '=';
-        count -= count < 3 ? count : 3;
-    }
-}
-
 static void put_base64(const struct fls_message *message)
 {
-    enum { STEP = CLI_OUT_ROOM / 4 * 3 };
-    const unsigned char *bytes = message->payload;
-
-    for (size_t at = 0; at < message->bytes && !cli_out_failed(); at += STEP) {
-        size_t part = message->bytes - at < STEP ? message->bytes - at : STEP;
-        encode_base64(bytes + at, part, cli_out_room(CLI_OUT_ROOM));
-        cli_out_advance((part + 2) / 3 * 4);
-    }
+    cli_base64(message->payload, message->bytes);
     cli_out_bytes("\n", 1);
 }
 
-static const char *const forms[] = {"lines", "sized", "raw", "hex", "base64", NULL};
-static put_function *const put[] = {put_line, put_sized, put_raw, put_hex, put_base64};
+/* What `--as json` prints by, and how many messages could not be printed so. */
+static struct cli_schema schema;
+static uint64_t not_json;
+
+static void put_refused(const struct fls_message *message, const struct fls_error *error)
+{
+    not_json++;
+    cli_out_text("{\"frame\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"error\":", message->frame,
+                 message->offset);
+    cli_json_string(error->reason);
+    cli_out_text(",\"base64\":\"");
+    cli_base64(message->payload, message->bytes);
+    cli_out_text("\"}");
+}
+
+static void put_json(const struct fls_message *message)
+{
+    struct fls_error error;
+
+    if (cli_schema_print(&schema, message->payload, message->bytes, &error) != FLS_OK)
+        put_refused(message, &error);
+    cli_out_bytes("\n", 1);
+}
+
+static const char *const forms[] = {"lines", "sized", "raw", "hex", "base64", "json", NULL};
+static put_function *const put[] = {put_line, put_sized, put_raw, put_hex, put_base64, put_json};
+
+enum { FORM_JSON = 5 };
 
 struct options {
     struct cli_read_options read;
+    struct cli_schema_options schema;
     int form;
     uint64_t from;
     uint64_t count;
@@ -214,14 +226,22 @@ static int cat(const char *path, const struct options *options)
     cli_out_flush();
     if (result != CLI_WELL)
         cli_fail(input.name, &error, NULL);
+    if (not_json > 0 && !cli_out_failed())
+        cli_error(input.name,
+                  "%" PRIu64
+                  " message%s could not be printed by the schema: see error in the output",
+                  not_json, not_json == 1 ? "" : "s");
+    if (not_json > 0 && result == CLI_WELL)
+        result = CLI_DAMAGED;
     cli_input_close(&input);
     return result;
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {{0, 0, 0}, 0, 0, UINT64_MAX};
+    struct options options = {{0, 0, 0}, {NULL, NULL}, 0, 0, UINT64_MAX};
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
+                                       CLI_SCHEMA_OPTIONS(&options.schema),
                                        {"as", 0, CLI_CHOICE, &options.form, forms, 0},
                                        {"from", 0, CLI_COUNT, &options.from, NULL, 0},
                                        {"count", 'n', CLI_COUNT, &options.count, NULL, 0}};
@@ -232,10 +252,18 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         result = cli_check_max_frame(verb, &options.read.max_frame);
     if (result != CLI_GO_ON)
         return result;
+    if ((options.form == FORM_JSON) != (options.schema.file != NULL))
+        return cli_usage(verb, options.schema.file ? "--schema goes with --as json"
+                                                   : "--as json needs --schema FILE");
     if (files.count != 1)
         return cli_usage(verb, files.count == 0 ? "which FILE? `-` is standard input"
                                                 : "one FILE at a time");
-    return cat(files.argv[0], &options);
+    result = cli_schema_open(verb, &options.schema, options.form == FORM_JSON, &schema);
+    if (result != CLI_GO_ON)
+        return result;
+    result = cat(files.argv[0], &options);
+    cli_schema_close(&schema);
+    return result;
 }
 
 const struct cli_verb cli_verb_cat = {"cat", "print the messages of a stream", help, run};

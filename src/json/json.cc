@@ -413,14 +413,16 @@ void set_options(flatbuffers::IDLOptions &to, const fls_json_options *options)
     to.natural_utf8 = true;
 }
 
-// libflatbuffers reads numbers in place, so they must be aligned as memory too.
-const void *align(fls_json &json, const void *message, size_t bytes)
+// libflatbuffers reads numbers in place, so they must be aligned as memory too: from the message's
+// start, or from four bytes before it.
+const void *align(fls_json &json, const void *message, size_t bytes, bool from_prefix)
 {
-    if (reinterpret_cast<uintptr_t>(message) % alignof(uint64_t) == 0)
+    const size_t lead = from_prefix ? 4 : 0;
+
+    if (reinterpret_cast<uintptr_t>(message) % alignof(uint64_t) == lead)
         return message;
-    json.aligned.resize(bytes / sizeof(uint64_t) + 1);
-    memcpy(json.aligned.data(), message, bytes);
-    return json.aligned.data();
+    json.aligned.resize((bytes + lead) / sizeof(uint64_t) + 1);
+    return memcpy(reinterpret_cast<uint8_t *>(json.aligned.data()) + lead, message, bytes);
 }
 
 fls_status print(fls_json &json, const void *message, size_t bytes, const fls_json_options *options,
@@ -430,7 +432,8 @@ fls_status print(fls_json &json, const void *message, size_t bytes, const fls_js
         return refuse(error, FLS_INVALID_ARGUMENT, "the schema has no root table: name one");
     set_options(json.parser->opts, options);
     json.text.clear();
-    if (!flatbuffers::GenerateText(*json.parser, align(json, message, bytes), &json.text))
+    if (!flatbuffers::GenerateText(
+            *json.parser, align(json, message, bytes, options && options->from_prefix), &json.text))
         return refuse(error, FLS_INVALID_FLATBUFFER,
                       "cannot be said in JSON: a string is not UTF-8, or a union holds a member "
                       "that the schema does not have");

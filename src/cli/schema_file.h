@@ -1,0 +1,66 @@
+/*
+ * schema_file.h: the schema that --schema names, and messages by it: verified, as JSON, from JSON.
+ */
+#ifndef CLI_SCHEMA_FILE_H
+#define CLI_SCHEMA_FILE_H
+
+#include <flatstream/schema.h>
+#include <flatstream/verifier.h>
+
+#include "cli/options.h"
+
+struct cli_schema_options {
+    const char *file;
+    const char *root;
+};
+
+/* Their rows, for a table of options. */
+#define CLI_SCHEMA_OPTIONS(o)                                                                      \
+    {"schema", 0, CLI_TEXT, &(o)->file, NULL, 0},                                                  \
+    {                                                                                              \
+        "root", 0, CLI_TEXT, &(o)->root, NULL, 0                                                   \
+    }
+
+/* Their paragraph, for a help text. */
+#define CLI_SCHEMA_HELP                                                                            \
+    "  --schema FILE      what the messages are: a .fbs, or a .bfbs of `flatc --schema -b`\n"      \
+    "  --root TABLE       their root table, where it is not the schema's root_type\n"
+
+struct fls_json;
+
+/*
+ *   schema    all that was opened; `root` the messages' root table, in it
+ *   verifier  accepts a message that is aligned from its start or from its size prefix: where it
+ *             was aligned cannot be known; `from_start` accepts only the first
+ *   json      opened when it was asked for, else NULL
+ */
+struct cli_schema {
+    struct fls_schema *schema;
+    const struct fls_object *root;
+    struct fls_verifier *verifier;
+    struct fls_verifier *from_start;
+    struct fls_json *json;
+};
+
+/*
+ * Opens what the options name, zeroed when they name nothing; with `with_json`, for printing and
+ * parsing too. CLI_GO_ON, CLI_USAGE (no such table, a schema that is none, no JSON in this build),
+ * CLI_SYSTEM; messages are given.
+ */
+int cli_schema_open(const struct cli_verb *verb, const struct cli_schema_options *options,
+                    int with_json, struct cli_schema *schema);
+
+/* Closes what is open; a zeroed one is allowed. */
+void cli_schema_close(struct cli_schema *schema);
+
+/* Prints a message as one line of JSON, without the newline, on standard output. FLS_OK; else what
+ * is wrong with the message, or FLS_NO_MEMORY, and nothing was printed. */
+enum fls_status cli_schema_print(const struct cli_schema *schema, const void *message, size_t bytes,
+                                 struct fls_error *error);
+
+/* Makes a message of one JSON object; valid until the next call. FLS_OK; FLS_INVALID_FLATBUFFER:
+ * error->reason says what and in which column of the text; FLS_NO_MEMORY. */
+enum fls_status cli_schema_parse(const struct cli_schema *schema, const char *text, size_t length,
+                                 const void **message, size_t *bytes, struct fls_error *error);
+
+#endif

@@ -353,26 +353,27 @@ static inline int fls_flatcc_add_segment(struct fls_flatcc_emitter *emitter, int
     return 0;
 }
 
-/* Bytes were copied in front of the front's old cursor: the first segment grows down over them when
- * it begins there. (A caller's segment never does: that address is in, or ends, our page.) */
+/* Bytes were copied to just below `old`. A first segment that begins at `old` grows down over them:
+ * what lies together goes out together. */
 static inline int fls_flatcc_join_front(struct fls_flatcc_emitter *emitter, uint8_t *old,
-                                        size_t bytes, int fresh_page)
+                                        size_t bytes)
 {
     struct iovec *segment = emitter->segments + emitter->first;
 
-    if (fresh_page || emitter->count == 0 || segment->iov_base != old)
+    if (emitter->count == 0 || segment->iov_base != old)
         return fls_flatcc_add_segment(emitter, 1, old - bytes, bytes);
     segment->iov_base = old - bytes;
     segment->iov_len += bytes;
     return 0;
 }
 
+/* Bytes were copied to `old` and above: the same for the last segment. */
 static inline int fls_flatcc_join_back(struct fls_flatcc_emitter *emitter, uint8_t *old,
-                                       size_t bytes, int fresh_page)
+                                       size_t bytes)
 {
     struct iovec *segment;
 
-    if (fresh_page || emitter->count == 0)
+    if (emitter->count == 0)
         return fls_flatcc_add_segment(emitter, 0, old, bytes);
     segment = emitter->segments + emitter->first + emitter->count - 1;
     if ((uint8_t *)segment->iov_base + segment->iov_len != old)
@@ -388,11 +389,10 @@ static inline int fls_flatcc_copy_front(struct fls_flatcc_emitter *emitter, cons
     struct fls_flatcc_end *front = &emitter->front;
 
     while (left > 0) {
-        int fresh = front->cursor == front->limit;
         uint8_t *old;
         size_t part;
 
-        if (fresh && fls_flatcc_next_page(emitter, 1, left))
+        if (front->cursor == front->limit && fls_flatcc_next_page(emitter, 1, left))
             return -1;
         old = front->cursor;
         part = (size_t)(front->cursor - front->limit);
@@ -400,7 +400,7 @@ static inline int fls_flatcc_copy_front(struct fls_flatcc_emitter *emitter, cons
         left -= part;
         front->cursor -= part;
         memcpy(front->cursor, bytes + left, part);
-        if (fls_flatcc_join_front(emitter, old, part, fresh))
+        if (fls_flatcc_join_front(emitter, old, part))
             return -1;
     }
     return 0;
@@ -413,11 +413,10 @@ static inline int fls_flatcc_copy_back(struct fls_flatcc_emitter *emitter, const
     struct fls_flatcc_end *back = &emitter->back;
 
     while (left > 0) {
-        int fresh = back->cursor == back->limit;
         uint8_t *old;
         size_t part;
 
-        if (fresh && fls_flatcc_next_page(emitter, 0, left))
+        if (back->cursor == back->limit && fls_flatcc_next_page(emitter, 0, left))
             return -1;
         old = back->cursor;
         part = (size_t)(back->limit - back->cursor);
@@ -426,7 +425,7 @@ static inline int fls_flatcc_copy_back(struct fls_flatcc_emitter *emitter, const
         back->cursor += part;
         bytes += part;
         left -= part;
-        if (fls_flatcc_join_back(emitter, old, part, fresh))
+        if (fls_flatcc_join_back(emitter, old, part))
             return -1;
     }
     return 0;

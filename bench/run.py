@@ -60,7 +60,31 @@ READ = [
         ("flatstream next, crc32", "flatstream", "next-crc32"),
     ]),
 ]
-SIZES = [64, 256, 1024, 16 * 1024, 1024 * 1024]
+BLOB = [
+    ("flatstream, vector by reference", "build_flatstream", "reference"),
+    ("flatstream, vector copied", "build_flatstream", "copy"),
+    ("Google's builder, then writev", "build_google", "copy"),
+    ("flatcc, finalised, then writev", "build_flatcc", "copy"),
+]
+BUILD = [
+    ("to a file in memory, overwritten", BLOB),
+    ("through a pipe", BLOB),
+    ("through a loopback socket", BLOB),
+    ("building alone", [
+        ("flatstream, vector by reference", "build_flatstream", "build-reference"),
+        ("flatstream, vector copied", "build_flatstream", "build-copy"),
+        ("Google's builder", "build_google", "build-copy"),
+        ("flatcc, finalised", "build_flatcc", "build-copy"),
+    ]),
+    ("a small table, building alone", [
+        ("flatstream", "build_flatstream", "build-small"),
+        ("Google's builder", "build_google", "build-small"),
+        ("flatcc, finalised", "build_flatcc", "build-small"),
+    ]),
+]
+GROUPS = {"write": WRITE, "read": READ, "build": BUILD}
+STREAM_SIZES = [64, 256, 1024, 16 * 1024, 1024 * 1024]
+BLOB_SIZES = [4 * 1024, 64 * 1024, 1024 * 1024, 16 * 1024 * 1024]
 # A run moves about so many bytes, or makes so many system calls, whichever is less.
 RUN_BYTES = 256 << 20
 RUN_CALLS = 200_000
@@ -72,9 +96,17 @@ def size_name(size):
     return f"{size >> 10} KiB" if size >= 1024 else f"{size} B"
 
 
+def sizes_of(kind, title):
+    if kind != "build":
+        return STREAM_SIZES
+    return [64] if title.startswith("a small table") else BLOB_SIZES
+
+
 def messages_of(mode, size, scale):
-    count = max(64, int(RUN_BYTES * scale) // (size + 12))
-    if mode in ("two", "writev", "simple", "vectored"):
+    count = max(8, int(RUN_BYTES * scale) // (size + 12))
+    if mode.startswith("build-"):
+        return min(count * 4, int(2_000_000 * scale))
+    if mode in ("two", "writev", "simple", "vectored", "reference"):
         count = min(count, int(RUN_CALLS * scale))
     return count
 
@@ -89,30 +121,62 @@ class Bench:
     def program(self, name):
         return os.path.join(self.folder, "bench", name)
 
-    def run(self, kind, name, mode, messages, size):
-        command = [self.program(name), kind, mode, self.path, str(messages), str(size)]
+    def exists(self, row):
+        return os.path.exists(self.program(row[1]))
+
+    def run(self, kind, name, mode, messages, size, path=None):
+        command = [self.program(name), kind, mode, path or self.path, str(messages), str(size)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
-        numbers = [float(field) for field in done.stdout.split()]
-        count, seconds, cpu, calls = numbers[1], numbers[2], numbers[3], numbers[4]
-        return {"ns": seconds / count * 1e9, "cpu": cpu / count * 1e9, "calls": calls / count}
+        return figures(done.stdout)
 
+    def run_drained(self, name, mode, messages, size, title):
+        """The writer's figures, with a raw reader at the other end of a pipe or socket."""
+        tcp = "socket" in title
+        path = f"tcp:{20000 + os.getpid() % 10000}" if tcp else "-"
+        drain = subprocess.Popen([self.program("raw"), "read", "drain", path, "0", "0"],
+                                 stdin=None if tcp else subprocess.PIPE,
+                                 stdout=subprocess.DEVNULL)
+        command = [self.program(name), "write", mode, path, str(messages), str(size)]
+        writer = subprocess.run(command, stdout=subprocess.PIPE if tcp else drain.stdin,
+                                stderr=None if tcp else subprocess.PIPE, text=True)
+        if not tcp:
+            drain.stdin.close()
+        if drain.wait() != 0 or writer.returncode != 0:
+            raise SystemExit(f"{' '.join(command)}: failed")
+        return figures(writer.stdout if tcp else writer.stderr)
+
+    def run_row(self, kind, title, row, messages, size):
+        if kind == "build" and title.startswith("through"):
+            return self.run_drained(row[1], row[2], messages, size, title)
+        return self.run("write" if kind == "build" else kind, row[1], row[2], messages, size)
     def prepare(self, mode, messages, size):
         """A file for readers, with the checksum that the mode ends in."""
         checksum = mode.split("-")[1] if "-" in mode else None
         writer = f"batched-{checksum}" if checksum else "batched"
         self.run("write", "flatstream", writer, messages, size)
 
-    def group(self, kind, rows, size):
+    def group(self, kind, title, rows, size):
+        rows = [row for row in rows if self.exists(row)]
         results = {row: [] for row in rows}
-        messages = {row: messages_of(row[2], size, self.scale) for row in rows}
+        # All rows of a group with calls to save move as many messages as the dearest one.
+        messages = min(messages_of(row[2], size, self.scale) for row in rows)
         if kind == "read":
-            self.prepare(rows[0][2], messages[rows[0]], size)
-        for _ in range(self.rounds):
+            self.prepare(rows[0][2], messages, size)
+        for round_number in range(self.rounds + 1):
             for row in rows:
-                results[row].append(self.run(kind, row[1], row[2], messages[row], size))
+                run = self.run_row(kind, title, row, messages, size)
+                if round_number > 0:  # the first warms up
+                    results[row].append(run)
         return {row: summary(runs) for row, runs in results.items()}
+
+
+def figures(line):
+    """What a contestant printed, for one message."""
+    numbers = [float(field) for field in line.split()]
+    count, seconds, cpu, calls = numbers[1], numbers[2], numbers[3], numbers[4]
+    return {"ns": seconds / count * 1e9, "cpu": cpu / count * 1e9, "calls": calls / count}
 
 
 def summary(runs):
@@ -136,25 +200,23 @@ def calls(value):
     return "0" if value == 0 else f"{value:.2g}" if value < 1 else f"{value:.0f}"
 
 
-def table(kind, results):
-    """results: {(group title, row): {size: summary}}"""
-    lines = [f"| {kind}, ns a message (ratio) | " + " | ".join(map(size_name, SIZES)) +
-             " | calls at 64 B | spread at 64 B |",
-             "| --- |" + " ---: |" * (len(SIZES) + 2)]
-    for title, rows in (WRITE if kind == "write" else READ):
-        first = results[(title, rows[0])]
-        lines.append(f"| **{title}** |" + " |" * (len(SIZES) + 2))
-        for row in rows:
-            own = results[(title, row)]
-            cells = []
-            for size in SIZES:
-                ratio = own[size]["ns"] / first[size]["ns"]
-                cells.append(number(own[size]["ns"]) +
-                             ("" if row is rows[0] else f" ({ratio:.2f})"))
-            least = own[SIZES[0]]
-            lines.append(f"| {row[0]} | " + " | ".join(cells) +
-                         f" | {calls(least['calls'])} | {least['spread'] * 100:.0f} % |")
-    return "\n".join(lines)
+def table(kind, title, results):
+    """One group as a table. results: {row: {size: summary}}"""
+    sizes = sizes_of(kind, title)
+    rows = list(results)
+    lines = [f"| {kind}: {title} | " + " | ".join(map(size_name, sizes)) +
+             f" | calls at {size_name(sizes[0])} | spread |",
+             "| --- |" + " ---: |" * (len(sizes) + 2)]
+    for row in rows:
+        cells = []
+        for size in sizes:
+            ratio = results[row][size]["ns"] / results[rows[0]][size]["ns"]
+            cells.append(number(results[row][size]["ns"]) +
+                         ("" if row is rows[0] else f" ({ratio:.2f})"))
+        spread = max(results[row][size]["spread"] for size in sizes)
+        lines.append(f"| {row[0]} | " + " | ".join(cells) +
+                     f" | {calls(results[row][sizes[0]]['calls'])} | {spread * 100:.0f} % |")
+    return "\n".join(lines) + "\n"
 
 
 def machine():
@@ -173,16 +235,17 @@ def machine():
 COLOURS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#9c755f", "#bab0ac"]
 
 
-def plot(title, rows, results, path):
+def plot(title, sizes, results, path):
     """Horizontal bars of ns a message, one block a size, each scaled to its own longest."""
+    rows = list(results)
     bar, gap, left, width = 16, 26, 260, 420
-    height = 50 + len(SIZES) * (len(rows) * bar + gap)
+    height = 50 + len(sizes) * (len(rows) * bar + gap)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 110}" '
            f'height="{height}" font-family="sans-serif" font-size="12">',
            f'<rect width="100%" height="100%" fill="white"/>'
            f'<text x="10" y="20" font-size="15">{title}: ns a message (shorter is better)</text>']
     y = 40
-    for size in SIZES:
+    for size in sizes:
         longest = max(results[row][size]["ns"] for row in rows)
         out.append(f'<text x="10" y="{y + 12}" font-weight="bold">{size_name(size)}</text>')
         for colour, row in zip(COLOURS, rows):
@@ -199,17 +262,35 @@ def plot(title, rows, results, path):
         file.write("\n".join(out) + "\n")
 
 
-def measure(bench, kind, groups):
-    results = {}
-    for title, rows in groups:
-        for size in SIZES:
-            if sys.stderr.isatty():
-                print(f"\r\033[K{kind}: {title}, {size_name(size)}", end="", file=sys.stderr)
-            for row, value in bench.group(kind, rows, size).items():
-                results.setdefault((title, row), {})[size] = value
+def progress(text):
     if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+        print(f"\r\033[K{text}", end="", file=sys.stderr)
+
+
+def measure(bench, kind, title, rows):
+    results = {}
+    for size in sizes_of(kind, title):
+        progress(f"{kind}: {title}, {size_name(size)}")
+        for row, value in bench.group(kind, title, rows, size).items():
+            results.setdefault(row, {})[size] = value
+    progress("")
     return results
+
+
+def run_all(bench, arguments):
+    """Yields the report piece by piece, and draws a plot for each group."""
+    yield (f"Measured on {machine()}. Nanoseconds a message; medians of {bench.rounds} interleaved "
+           "rounds after one to warm up; in brackets the ratio to the first row; spread is "
+           "(largest - smallest) / median, the worst of the row.\n")
+    for kind, groups in GROUPS.items():
+        if arguments.only not in (None, kind):
+            continue
+        for title, rows in groups:
+            results = measure(bench, kind, title, rows)
+            name = f"{kind}-{title.replace(',', '').replace(' ', '-')}.svg"
+            plot(f"{kind}, {title}", sizes_of(kind, title), results,
+                 os.path.join(arguments.out, name))
+            yield table(kind, title, results)
 
 
 def main():
@@ -218,31 +299,20 @@ def main():
     parser.add_argument("--build", default="build", help="build folder")
     parser.add_argument("--memory", default="/dev/shm", help="a folder in memory, for the files")
     parser.add_argument("--out", default="build/bench-results", help="folder for table and plots")
-    parser.add_argument("--only", choices=["write", "read"])
+    parser.add_argument("--only", choices=list(GROUPS))
     parser.add_argument("--quick", action="store_true", help="three rounds of a quarter the size")
     arguments = parser.parse_args()
     os.makedirs(arguments.out, exist_ok=True)
     bench = Bench(arguments)
-    text = [f"Measured on {machine()}; medians of {bench.rounds} interleaved rounds; in brackets "
-            "the ratio to the first row of each group.\n"]
     try:
-        for kind, groups in (("write", WRITE), ("read", READ)):
-            if arguments.only in (None, kind):
-                results = measure(bench, kind, groups)
-                text.append(table(kind, results) + "\n")
-                for title, rows in groups:
-                    name = f"{kind}-{title.replace(',', '').replace(' ', '-')}.svg"
-                    plot(f"{kind}, {title}", rows,
-                         {row: results[(title, row)] for row in rows},
-                         os.path.join(arguments.out, name))
+        with open(os.path.join(arguments.out, "results.md"), "w", encoding="utf-8") as file:
+            for piece in run_all(bench, arguments):
+                print(piece, flush=True)
+                file.write(piece + "\n")
     finally:
         if os.path.exists(bench.path):
             os.unlink(bench.path)
-    report = "\n".join(text)
-    with open(os.path.join(arguments.out, "results.md"), "w", encoding="utf-8") as file:
-        file.write(report)
-    print(report)
-    print(f"Plots and table: {arguments.out}", file=sys.stderr)
+    print(f"Tables and plots: {arguments.out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

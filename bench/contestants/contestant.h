@@ -94,7 +94,7 @@ static inline struct job parse_job(int argc, char **argv)
     job.path = argv[3];
     job.messages = strtoull(argv[4], NULL, 10);
     job.size = strtoull(argv[5], NULL, 10);
-    job.payload = malloc(job.size + 1);
+    job.payload = (uint8_t *)malloc(job.size + 1);
     if (!job.payload)
         die("malloc");
     for (size_t i = 0; i < job.size; i++)

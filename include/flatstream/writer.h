@@ -14,7 +14,8 @@
  * fls_writer_flush is allowed, and when it returns FLS_OK all that was taken is through: a message
  * that fls_writer_position has moved past was among it and must not be written again; one that it
  * has not (a full batch had to go first) is still to be written. When nothing of the message was
- * taken yet, it may also be given up.
+ * taken yet, it may also be given up, by writing another that lies elsewhere: the same address and
+ * length are taken for the same message.
  *
  * Failure. When a system error leaves part of a frame (or, batched, taken messages) behind that
  * cannot be completed, the writer is poisoned: each later call returns the same error, whose

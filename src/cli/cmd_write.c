@@ -20,6 +20,7 @@
 #include "cli/progress.h"
 #include "cli/records.h"
 #include "cli/report.h"
+#include "cli/schema_file.h"
 #include "cli/signals.h"
 
 static const char help[] =
@@ -31,6 +32,9 @@ static const char help[] =
     "  --from FORM        lines  each line, without its newline, is a message (the default)\n"
     "                     sized  each record is: its length, 4 bytes, little-endian; its bytes\n"
     "                     files  each input is one message\n"
+    "                     jsonl  each line is a JSON object, and becomes a message by --schema\n"
+    "  --skip-bad         jsonl: report and pass over lines that make no message; else the\n"
+    "                     first ends it, with exit status 1\n" CLI_SCHEMA_HELP
     "  --checksum KIND    none, crc16, crc32, or xxh3 (the default); auto is xxh3, or with\n"
     "                     --append what the file has\n"
     "  --framer HOW       how frames reach the system; the bytes are the same: batched (many\n"
@@ -42,6 +46,9 @@ static const char help[] =
     "  --repair           with --append: cut a torn tail off first, as recover --truncate does\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
+    "A line that is no such object is named by its line and column; columns count bytes from 1,\n"
+    "and the mistake is before them. Blank lines are passed over.\n"
+    "\n"
     "On SIGINT, SIGTERM and SIGHUP what was read is written, whole, and the exit status is\n"
     "128 and the signal's number; a second signal ends it at once. When OUT fails (a full\n"
     "disk), a frame that it took in part is cut off again, so that --append can go on.\n"
@@ -52,16 +59,21 @@ static const char help[] =
     "Examples:\n"
     "  journalctl -f | flatstream write -o journal.fls\n"
     "  flatstream write -o three.fls --from files one.bin two.bin three.bin\n"
+    "  flatstream write -o events.fls --from jsonl --schema events.fbs events.jsonl\n"
     "  flatstream write -o log.fls --append --repair more.txt\n"
     "  flatstream write -o - --checksum crc32 words.txt | ssh host 'cat > words.fls'\n";
 
-static const char *const forms[] = {"lines", "sized", "files", NULL};
+enum { FORM_JSONL = 3 };
+static const char *const forms[] = {"lines", "sized", "files", "jsonl", NULL};
+static const enum cli_record_form record_forms[] = {CLI_LINES, CLI_SIZED, CLI_FILES, CLI_LINES};
 static const char *const framers[] = {"batched", "vectored", "simple", NULL};
 static const enum fls_framer framer_values[] = {FLS_FRAMER_BATCHED, FLS_FRAMER_VECTORED,
                                                 FLS_FRAMER_LEGACY};
 
 struct options {
     const char *output;
+    struct cli_schema_options schema;
+    int skip_bad;
     int form;
     int checksum;
     int framer;
@@ -81,6 +93,9 @@ struct target {
     uint64_t start_offset;
     uint64_t start_frame;
     struct fls_writer *writer;
+    struct cli_schema schema; /* of JSON lines */
+    int skip_bad;
+    uint64_t bad_lines;
 };
 
 /* --- before anything is written ----------------------------------------------------------------
@@ -308,9 +323,56 @@ static enum fls_status write_one(struct target *target, const void *record, size
     return status;
 }
 
+static int is_blank(const char *line, size_t bytes)
+{
+    while (bytes > 0 && strchr(" \t\r", line[bytes - 1]) && line[bytes - 1] != '\0')
+        bytes--;
+    return bytes == 0;
+}
+
+/* A line of JSON that makes no message: named, and with --skip-bad passed over. */
+static enum fls_status bad_line(struct target *target, const struct cli_records *records,
+                                const char *input, struct fls_error *error)
+{
+    char reason[sizeof error->reason];
+
+    memcpy(reason, error->reason, sizeof reason);
+    if (target->skip_bad) {
+        target->bad_lines++;
+        cli_error(input, "line %" PRIu64 ", %s; skipped", records->count, reason);
+        return FLS_OK;
+    }
+    return cli_set_error(error, FLS_INVALID_FLATBUFFER, "line %" PRIu64 ", %s", records->count,
+                         reason);
+}
+
+/* One record as a message, if it makes one. */
+static enum fls_status write_record(struct target *target, const struct cli_records *records,
+                                    const char *input, const void *record, size_t bytes,
+                                    enum culprit *culprit, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    if (target->schema.json) {
+        if (is_blank(record, bytes))
+            return FLS_OK;
+        status = cli_schema_parse(&target->schema, record, bytes, &record, &bytes, error);
+        if (status == FLS_INVALID_FLATBUFFER)
+            return bad_line(target, records, input, error);
+        if (status != FLS_OK)
+            return status;
+    }
+    *culprit = OUTPUT;
+    status = write_one(target, record, bytes);
+    if (status == FLS_OK)
+        *culprit = INPUT;
+    return status;
+}
+
 /* All records of one input. When it fails, *culprit says who did; an input's error is in *error. */
 static enum fls_status write_input(struct target *target, struct cli_records *records,
-                                   enum culprit *culprit, struct fls_error *error)
+                                   const char *input, enum culprit *culprit,
+                                   struct fls_error *error)
 {
     const void *record;
     size_t bytes;
@@ -319,11 +381,10 @@ static enum fls_status write_input(struct target *target, struct cli_records *re
     error->status = FLS_OK;
     *culprit = INPUT;
     while ((status = cli_records_next(records, &record, &bytes, error)) == FLS_OK) {
-        status = write_one(target, record, bytes);
-        if (status != FLS_OK) {
-            *culprit = OUTPUT;
+        status = write_record(target, records, input, record, bytes, culprit, error);
+        if (status != FLS_OK)
             return status;
-        }
+        error->status = FLS_OK;
     }
     /* A failure of `before_wait` is the output's. */
     if (status != FLS_END && status != FLS_STOPPED && error->status == FLS_OK)
@@ -343,7 +404,7 @@ static enum fls_status open_and_write(struct target *target, struct cli_records 
     if (fd < 0 || fstat(fd, &information) != 0)
         return cli_system_error(error, "open", errno);
     cli_records_begin(records, fd, S_ISREG(information.st_mode));
-    enum fls_status status = write_input(target, records, culprit, error);
+    enum fls_status status = write_input(target, records, cli_input_name(path), culprit, error);
     if (!is_stdin)
         close(fd);
     return status;
@@ -424,6 +485,9 @@ static int finish(const struct options *options, struct target *target, enum fls
     int result = close_output(target);
     if (result != CLI_WELL)
         return result;
+    if (target->bad_lines > 0)
+        cli_error(target->name, "%" PRIu64 " bad line%s skipped, %" PRIu64 " messages written",
+                  target->bad_lines, target->bad_lines == 1 ? " was" : "s were", messages);
     if (status == FLS_STOPPED) {
         report_interrupted(target, messages);
         return cli_signal_exit();
@@ -440,7 +504,7 @@ static int finish(const struct options *options, struct target *target, enum fls
 static int write_all(const struct options *options, const struct cli_operands *inputs,
                      struct target *target)
 {
-    struct cli_records records = {.form = (enum cli_record_form)options->form,
+    struct cli_records records = {.form = record_forms[options->form],
                                   .bytes_max = options->max_frame,
                                   .before_wait = flush,
                                   .context = target};
@@ -458,9 +522,14 @@ static int write_all(const struct options *options, const struct cli_operands *i
     return finish(options, target, status, culprit, input, &error);
 }
 
-static int write_stream(const struct options *options, const struct cli_operands *inputs)
+static int write_stream(const struct options *options, const struct cli_operands *inputs,
+                        const struct cli_schema *schema)
 {
-    struct target target = {.name = options->output, .fd = -1, .kind = FLS_CHECKSUM_XXH3};
+    struct target target = {.name = options->output,
+                            .fd = -1,
+                            .kind = FLS_CHECKSUM_XXH3,
+                            .schema = *schema,
+                            .skip_bad = options->skip_bad};
     int result = check_inputs(options, inputs);
 
     target.is_stdout = strcmp(options->output, "-") == 0;
@@ -482,6 +551,11 @@ static int check(const struct cli_verb *verb, struct options *options)
 {
     if (!options->output)
         return cli_usage(verb, "where to? -o OUT names the stream; `-o -` is standard output");
+    if ((options->form == FORM_JSONL) != (options->schema.file != NULL))
+        return cli_usage(verb, options->schema.file ? "--schema goes with --from jsonl"
+                                                    : "--from jsonl needs --schema FILE");
+    if (options->skip_bad && options->form != FORM_JSONL)
+        return cli_usage(verb, "--skip-bad goes with --from jsonl");
     if (options->repair && !options->append)
         return cli_usage(verb, "--repair goes with --append");
     if (options->append && strcmp(options->output, "-") == 0)
@@ -493,9 +567,11 @@ static int check(const struct cli_verb *verb, struct options *options)
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {NULL, 0, 0, 0, 0, 0, 0, 0};
+    struct options options = {NULL, {NULL, NULL}, 0, 0, 0, 0, 0, 0, 0, 0};
     const struct cli_option table[] = {
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+        CLI_SCHEMA_OPTIONS(&options.schema),
+        {"skip-bad", 0, CLI_FLAG, &options.skip_bad, NULL, 0},
         {"from", 0, CLI_CHOICE, &options.form, forms, 0},
         {"checksum", 0, CLI_CHOICE, &options.checksum, cli_checksum_choices, 0},
         {"framer", 0, CLI_CHOICE, &options.framer, framers, 0},
@@ -506,6 +582,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     static char standard_input[] = "-";
     char *default_input[] = {standard_input};
     struct cli_operands inputs;
+    struct cli_schema schema;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &inputs);
 
     if (result == CLI_GO_ON)
@@ -514,7 +591,12 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         return result;
     if (inputs.count == 0)
         inputs = (struct cli_operands){default_input, 1};
-    return write_stream(&options, &inputs);
+    result = cli_schema_open(verb, &options.schema, 1, &schema);
+    if (result != CLI_GO_ON)
+        return result;
+    result = write_stream(&options, &inputs, &schema);
+    cli_schema_close(&schema);
+    return result;
 }
 
 const struct cli_verb cli_verb_write = {"write", "make a stream of lines, records or files", help,

@@ -244,7 +244,7 @@ static const char *advice(const struct cli_report *report)
 {
     const struct fls_error *error = &report->recovery.error;
 
-    if (error->status == FLS_IO)
+    if (error->status == FLS_IO || error->status == FLS_VALIDATION_FAILED)
         return NULL;
     if (report->fit == CLI_FIT_NONE || !report->readable)
         return NULL;

@@ -30,30 +30,54 @@ static void report_no_fit(const struct cli_input *input, struct cli_report *repo
 
 #define BATCH 256
 
-/* The quick way through what is intact: many messages a call. FLS_OK never comes back. */
-static enum fls_status count_intact(struct fls_reader *reader, struct cli_report *report)
+/* The watch looks at an intact message; when it refuses it, the report is about that. */
+static enum fls_status show(const struct cli_watch *watch, const struct fls_message *message,
+                            struct fls_recovery *recovery)
+{
+    enum fls_status status = watch->see(watch->context, message, &recovery->error);
+
+    if (status == FLS_OK)
+        return FLS_OK;
+    recovery->error.has_frame = 1;
+    recovery->error.frame = message->frame;
+    recovery->error.offset = message->offset;
+    recovery->good_offset = message->offset;
+    recovery->end = FLS_STREAM_CORRUPT;
+    return FLS_STOPPED;
+}
+
+/* The quick way through what is intact: many messages a call. FLS_OK never comes back; FLS_STOPPED:
+ * the watch refused a message. */
+static enum fls_status count_intact(struct fls_reader *reader, const struct cli_watch *watch,
+                                    struct cli_report *report)
 {
     struct fls_message messages[BATCH];
+    struct fls_recovery *recovery = &report->recovery;
     enum fls_status status;
     size_t count;
 
     while ((status = fls_reader_next_batch(reader, messages, BATCH, &count)) == FLS_OK) {
         for (size_t i = 0; i < count; i++) {
+            if (watch && show(watch, &messages[i], recovery) != FLS_OK)
+                return FLS_STOPPED;
             cli_sizes_add(report->sizes, messages[i].bytes);
-            report->recovery.payload_bytes += messages[i].bytes;
+            recovery->payload_bytes += messages[i].bytes;
+            recovery->frames++;
         }
-        report->recovery.frames += count;
     }
     return status;
 }
 
 /* Where the quick way ended, the library's scan says what that means: the reader still stands at
  * the frame in question. Only a mismatch has passed it, and needs no more saying. */
-static enum fls_status scan_quickly(struct fls_reader *reader, struct cli_report *report)
+static enum fls_status scan_quickly(struct fls_reader *reader, const struct cli_watch *watch,
+                                    struct cli_report *report)
 {
     struct fls_recovery *recovery = &report->recovery, intact;
-    enum fls_status status = count_intact(reader, report);
+    enum fls_status status = count_intact(reader, watch, report);
 
+    if (status == FLS_STOPPED)
+        return FLS_OK;
     if (status == FLS_CHECKSUM_MISMATCH) {
         recovery->error = *fls_reader_error(reader);
         recovery->good_offset = recovery->error.offset;
@@ -80,7 +104,8 @@ static enum fls_status scan_for_zeros(struct fls_reader *reader, struct cli_repo
 }
 
 static enum fls_status scan(struct cli_input *input, const struct cli_read_options *options,
-                            unsigned flags, struct cli_report *report)
+                            unsigned flags, const struct cli_watch *watch,
+                            struct cli_report *report)
 {
     struct fls_reader_options reading = {.checksum = input->kind,
                                          .payload_bytes_max = options->max_frame,
@@ -95,7 +120,7 @@ static enum fls_status scan(struct cli_input *input, const struct cli_read_optio
     if (flags & FLS_RECOVER_ZERO_TAIL_IS_TORN)
         status = scan_for_zeros(reader, report);
     else
-        status = scan_quickly(reader, report);
+        status = scan_quickly(reader, watch, report);
     fls_reader_close(reader);
     return status;
 }
@@ -121,8 +146,8 @@ static void count_bytes(struct cli_input *input, unsigned flags, struct cli_repo
     }
 }
 
-void cli_scan_input(struct cli_input *input, const struct cli_read_options *options, unsigned flags,
-                    struct cli_report *report)
+void cli_scan_watched(struct cli_input *input, const struct cli_read_options *options,
+                      unsigned flags, const struct cli_watch *watch, struct cli_report *report)
 {
     begin_report(input->path, report);
     report->fit = input->fit;
@@ -138,9 +163,15 @@ void cli_scan_input(struct cli_input *input, const struct cli_read_options *opti
     else if (input->fit == CLI_FIT_NONE)
         report_no_fit(input, report);
     else
-        report->readable = scan(input, options, flags, report) == FLS_OK;
+        report->readable = scan(input, options, flags, watch, report) == FLS_OK;
     count_bytes(input, flags, report);
     cli_progress_end();
+}
+
+void cli_scan_input(struct cli_input *input, const struct cli_read_options *options, unsigned flags,
+                    struct cli_report *report)
+{
+    cli_scan_watched(input, options, flags, NULL, report);
 }
 
 void cli_scan_nothing(const char *path, const struct cli_read_options *options,
@@ -160,17 +191,23 @@ void cli_scan_nothing(const char *path, const struct cli_read_options *options,
     report->recovery.good_offset = report->readable ? error->found : 0;
 }
 
-void cli_scan_path(const char *path, const struct cli_read_options *options, unsigned flags,
-                   struct cli_report *report)
+void cli_scan_path_watched(const char *path, const struct cli_read_options *options, unsigned flags,
+                           const struct cli_watch *watch, struct cli_report *report)
 {
     struct cli_input input;
     struct fls_error error;
 
     if (cli_input_open(&input, path, options, &error) == FLS_OK)
-        cli_scan_input(&input, options, flags, report);
+        cli_scan_watched(&input, options, flags, watch, report);
     else
         cli_scan_nothing(path, options, &error, report);
     cli_input_close(&input);
+}
+
+void cli_scan_path(const char *path, const struct cli_read_options *options, unsigned flags,
+                   struct cli_report *report)
+{
+    cli_scan_path_watched(path, options, flags, NULL, report);
 }
 
 void cli_report_free(struct cli_report *report)

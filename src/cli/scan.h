@@ -5,6 +5,7 @@
 #ifndef CLI_SCAN_H
 #define CLI_SCAN_H
 
+#include <flatstream/reader.h>
 #include <flatstream/recover.h>
 
 #include "cli/input.h"
@@ -41,11 +42,30 @@ struct cli_report {
 void cli_scan_input(struct cli_input *input, const struct cli_read_options *options, unsigned flags,
                     struct cli_report *report);
 
+/*
+ * Someone who sees each intact message of a scan. What `see` does not return FLS_OK for ends the
+ * scan as damage, with `error`, where the caller puts frame and offset. Not called in a scan for
+ * zeros.
+ */
+struct cli_watch {
+    enum fls_status (*see)(void *context, const struct fls_message *message,
+                           struct fls_error *error);
+    void *context;
+};
+
+/* Scans an open input while `watch` (NULL: no one) looks on. */
+void cli_scan_watched(struct cli_input *input, const struct cli_read_options *options,
+                      unsigned flags, const struct cli_watch *watch, struct cli_report *report);
+
 /* The report for an input that could not even be opened. */
 void cli_scan_nothing(const char *path, const struct cli_read_options *options,
                       const struct fls_error *error, struct cli_report *report);
 
-/* Opens, scans, closes. */
+/* Opens, scans while `watch` looks on, closes. */
+void cli_scan_path_watched(const char *path, const struct cli_read_options *options, unsigned flags,
+                           const struct cli_watch *watch, struct cli_report *report);
+
+/* The same with no one looking on. */
 void cli_scan_path(const char *path, const struct cli_read_options *options, unsigned flags,
                    struct cli_report *report);
 

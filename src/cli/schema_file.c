@@ -218,6 +218,18 @@ void cli_schema_close(struct cli_schema *schema)
 /* --- messages ----------------------------------------------------------------------------------
  */
 
+enum fls_status cli_schema_see(void *schema, const struct fls_message *message,
+                               struct fls_error *error)
+{
+    const struct fls_verifier *verifier = ((const struct cli_schema *)schema)->verifier;
+
+    if (fls_verifier_check(verifier, message->payload, message->bytes, NULL) == FLS_OK)
+        return FLS_OK;
+    (void)fls_verifier_check(verifier, message->payload, message->bytes, error);
+    snprintf(error->subject, sizeof error->subject, "schema");
+    return error->status = FLS_VALIDATION_FAILED;
+}
+
 #ifdef FLS_WITH_JSON
 
 enum fls_status cli_schema_print(const struct cli_schema *schema, const void *message, size_t bytes,

@@ -4,6 +4,7 @@
 #ifndef CLI_SCHEMA_FILE_H
 #define CLI_SCHEMA_FILE_H
 
+#include <flatstream/reader.h>
 #include <flatstream/schema.h>
 #include <flatstream/verifier.h>
 
@@ -52,6 +53,11 @@ int cli_schema_open(const struct cli_verb *verb, const struct cli_schema_options
 
 /* Closes what is open; a zeroed one is allowed. */
 void cli_schema_close(struct cli_schema *schema);
+
+/* As cli_watch.see: refuses, with FLS_VALIDATION_FAILED, a message that does not verify. `schema`
+ * is a struct cli_schema. */
+enum fls_status cli_schema_see(void *schema, const struct fls_message *message,
+                               struct fls_error *error);
 
 /* Prints a message as one line of JSON, without the newline, on standard output. FLS_OK; else what
  * is wrong with the message, or FLS_NO_MEMORY, and nothing was printed. */

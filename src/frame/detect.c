@@ -6,9 +6,10 @@
  *   PROVEN     checksums of 4 bytes in all or more agree: chance is 2^-32 at most. (Empty payloads
  *              under none, crc16 and crc32 are all zeros and prove nothing.)
  *   BOUNDARY   nothing contradicts, and the frames end exactly where the sample does
- *   DAMAGED    the lengths lead exactly to the sample's end, but checksums disagree
+ *   DAMAGED    two lengths or more lead exactly to the sample's end, but checksums disagree
  *   PLAUSIBLE  nothing contradicts, but the last frame is torn or goes on past the sample; or some
- *              frames were intact before the first contradiction
+ *              frames were intact before the first contradiction; or the one frame there ends
+ *              exactly where the sample does, but is damaged
  * Anything else is OUT. The kinds with the highest rank are the candidates; of two, one with two
  * bytes more of agreeing checksums wins.
  */
@@ -85,8 +86,10 @@ static enum rank rank_of(const struct walk *walk)
 {
     if (walk->agreeing_bytes >= 4)
         return PROVEN;
+    if (walk->at_boundary && walk->disagreeing == 0)
+        return BOUNDARY;
     if (walk->at_boundary)
-        return walk->disagreeing > 0 ? DAMAGED : BOUNDARY;
+        return walk->frames >= CHAIN_FRAMES_MIN ? DAMAGED : PLAUSIBLE;
     if (walk->contradicted || walk->disagreeing > 0)
         return began_well(walk) ? PLAUSIBLE : OUT;
     return PLAUSIBLE;

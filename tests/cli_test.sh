@@ -311,8 +311,16 @@ expect 2 "$flatstream" write --append -o a.fls --checksum crc32 two
 says err 'carry xxh3, not crc32'
 same a.fls xxh3.fls
 expect 0 "$flatstream" write --append -o a.fls --checksum xxh3 two
-head -c 7 crc32.fls >a.fls
+# Torn in the first frame: every kind says so, and the next one may be any.
+head -c 100 long | tr -c . y | "$flatstream" write --checksum crc32 -o first.fls
+head -c 50 first.fls >a.fls
 expect 1 "$flatstream" write --append -o a.fls two
+says err 'payload ends after .*--repair'
+expect 0 "$flatstream" write --append --repair -o a.fls lines.txt
+same a.fls xxh3.fls
+# Where the first bytes could be a frame of another kind, the user's word is taken.
+head -c 7 crc32.fls >a.fls
+expect 1 "$flatstream" write --append --checksum crc32 -o a.fls two
 expect 0 "$flatstream" write --append --repair --checksum crc32 -o a.fls lines.txt
 same a.fls crc32.fls
 python3 - <<'PY'

@@ -22,7 +22,7 @@ static const char help[] =
     "                     inside is refused\n"
     "  -o, --output OUT   write the intact frames up to the first error to the new file OUT,\n"
     "                     which must not exist; it appears when it is whole. `-` is standard\n"
-    "                     output\n"
+    "                     output, and takes the place of the report\n"
     "  --zero-tail        take a run of zero bytes at the end (power loss, preallocation) as\n"
     "                     torn; it would else read as empty frames\n" CLI_READ_HELP
     "  --json             one JSON object\n"

@@ -80,7 +80,7 @@ static int explain(int argc, char **argv)
         return unknown_verb(argv[2]);
     if (!verb)
         return print_help();
-    cli_out_text("%s", verb->help);
+    cli_out_bytes(verb->help, strlen(verb->help));
     return CLI_WELL;
 }
 

@@ -168,7 +168,7 @@ int cli_parse(const struct cli_verb *verb, const struct cli_option *options, siz
         } else if (strcmp(argument, "--") == 0) {
             only_operands = 1;
         } else if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
-            cli_out_text("%s", verb->help);
+            cli_out_bytes(verb->help, strlen(verb->help));
             result = CLI_WELL;
         } else {
             result =

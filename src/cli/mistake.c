@@ -1,0 +1,56 @@
+/*
+ * mistake.c: see mistake.h.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/mistake.h"
+
+int cli_mistaken(struct cli_mistake *mistake, size_t at, size_t length, const char *format, ...)
+{
+    va_list arguments;
+
+    mistake->at = at;
+    mistake->length = length;
+    va_start(arguments, format);
+    vsnprintf(mistake->text, sizeof mistake->text, format, arguments);
+    va_end(arguments);
+    return 0;
+}
+
+/* Does a character begin at this byte? Only those take a column. */
+static int begins_character(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+/* Control characters would move the columns. */
+static void put_text(const char *text)
+{
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        putc(byte < 0x20 || byte == 0x7f ? ' ' : byte, stderr);
+    }
+}
+
+int cli_point_at(const struct cli_verb *verb, const char *name, const char *text,
+                 const struct cli_mistake *mistake)
+{
+    size_t total = strlen(text), end = mistake->at + mistake->length;
+
+    cli_error(verb->name, "%s: %s", name, mistake->text);
+    fputs("  ", stderr);
+    put_text(text);
+    fputs("\n  ", stderr);
+    for (size_t i = 0; i < mistake->at && i < total; i++)
+        if (begins_character(text[i]))
+            putc(' ', stderr);
+    putc('^', stderr);
+    for (size_t i = mistake->at + 1; i < end && i < total; i++)
+        if (begins_character(text[i]))
+            putc('~', stderr);
+    putc('\n', stderr);
+    fflush(stderr);
+    return CLI_USAGE;
+}

@@ -53,8 +53,10 @@ target_include_directories(flatstream_dependencies INTERFACE ${crc32_include})
 target_link_libraries(flatstream_dependencies INTERFACE ${crc32_library})
 
 # Optional.
-pkg_check_modules(LIBURING QUIET IMPORTED_TARGET liburing)
-if(LIBURING_FOUND)
+if(FLATSTREAM_URING)
+    pkg_check_modules(LIBURING QUIET IMPORTED_TARGET liburing)
+endif()
+if(FLATSTREAM_URING AND LIBURING_FOUND)
     target_compile_definitions(flatstream_dependencies INTERFACE FLS_WITH_URING)
     target_link_libraries(flatstream_dependencies INTERFACE PkgConfig::LIBURING)
     string(APPEND flatstream_private_libs " -luring")

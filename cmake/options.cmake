@@ -1,6 +1,7 @@
 # Build options and the warnings that every target is held to.
 option(FLATSTREAM_TESTS "Build the tests and benchmarks" ON)
 option(FLATSTREAM_FUZZ "Build the fuzz targets (needs clang)" OFF)
+option(FLATSTREAM_URING "Use io_uring, where liburing is found" ON)
 option(FLATSTREAM_NATIVE "Optimise for this machine's processor" OFF)
 set(FLATSTREAM_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=: address,undefined or thread")
 set(FLATSTREAM_CRC32 "" CACHE STRING "Library for CRC-32: isal, libdeflate or zlib (default: the fastest found)")

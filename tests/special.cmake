@@ -100,3 +100,7 @@ if(FLATBUFFERS_FOUND AND FLATC)
 endif()
 
 target_link_options(schema_fault_test PRIVATE ${faults_wrapped})
+
+# What the kernel may do to a ring is done between the ring and those who use it.
+target_link_options(uring_test PRIVATE -Wl,--wrap=fls_ring_wait -Wl,--wrap=io_uring_queue_init
+                    -Wl,--wrap=io_uring_submit -Wl,--wrap=open)

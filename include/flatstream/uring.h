@@ -41,12 +41,14 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  *   - until a flush, whole buffers that have completed, in any order; the file may have holes
  *   - after a flush, exactly the bytes accepted, with no padding: with O_DIRECT the part behind the
  *     last 4096-byte boundary is written through the page cache
- *   - after an error, and the close that follows, the bytes up to the first that was not written
+ *   - after an error, and the close that follows, the bytes up to the first that was not written;
+ *     in any case what it held when it was opened, and what a flush had carried there
  * A failed write is reported by the next call (FLS_IO), and by every one after it.
  * FLS_LEVEL_MACHINE links fdatasync behind the last write. With FLS_FILE_APPEND it goes on at the
  * file's end, aligned or not. The kernel needs no access to the caller's memory after the call that
  * took it, so a payload's release may follow at once.
- * FLS_OK, FLS_UNSUPPORTED, FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a regular file).
+ * FLS_OK, FLS_UNSUPPORTED (the file is as it was, so an ordinary sink can be opened instead),
+ * FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a regular file).
  */
 FLS_API FLS_MUST_USE enum fls_status
 fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,
@@ -54,9 +56,10 @@ fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,
                          struct fls_error *error);
 
 /*
- * A sink on a connected stream socket, one send in flight. With `zero_copy` the kernel sends from
- * the caller's memory where the device can (on loopback it copies after all) and the call returns
- * only when it is done with it. FLS_OK, FLS_UNSUPPORTED, FLS_IO, FLS_NO_MEMORY.
+ * A sink on a connected stream socket, blocking or not when it is opened here, one send in flight.
+ * With `zero_copy` the kernel sends from the caller's memory where kernel, socket and device can
+ * (else, and on a socket that does not block, it copies) and the call returns only when it is done
+ * with it. FLS_OK, FLS_UNSUPPORTED, FLS_IO, FLS_NO_MEMORY.
  */
 FLS_API FLS_MUST_USE enum fls_status
 fls_sink_open_uring_socket(int fd, enum fls_ownership ownership, int zero_copy,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "io/uring.h"
@@ -13,9 +14,12 @@
 
 #include <liburing.h>
 
+#define SUBMIT_TRIES 1000
+#define SUBMIT_PAUSE_NS 1000000L
+
 struct fls_ring {
     struct io_uring uring;
-    int registered;
+    int broken; /* errno with which submitting failed: entries are stuck, nothing more is sent */
     uint64_t calls;
 };
 
@@ -71,24 +75,50 @@ void fls_ring_close(struct fls_ring *ring)
     free(ring);
 }
 
+/* The kernel may be short of memory, or of room for results, for a while. */
+static void wait_for_kernel(void)
+{
+    struct timespec time = {0, SUBMIT_PAUSE_NS};
+
+    nanosleep(&time, NULL);
+}
+
+/* Submits all that was prepared. An entry that stays behind would be sent with the next one, when
+ * nobody reckons with it: so a failure is for ever. */
 static int submit(struct fls_ring *ring)
 {
-    int result;
+    unsigned tries = 0;
 
-    do {
+    while (ring->broken == 0 && io_uring_sq_ready(&ring->uring) > 0) {
         ring->calls++;
-        result = io_uring_submit(&ring->uring);
-    } while (result == -EINTR);
-    return result < 0 ? -result : 0;
+        int result = io_uring_submit(&ring->uring);
+        int may_pass = result == -EAGAIN || result == -EBUSY || result == 0;
+        if (may_pass && ++tries < SUBMIT_TRIES)
+            wait_for_kernel();
+        else if (result <= 0 && result != -EINTR)
+            ring->broken = result < 0 ? -result : EBUSY;
+    }
+    return ring->broken;
+}
+
+/* The next free entry; NULL when there is none, or nothing may be sent any more. */
+static struct io_uring_sqe *next_entry(struct fls_ring *ring)
+{
+    return ring->broken ? NULL : io_uring_get_sqe(&ring->uring);
+}
+
+static int no_entry(const struct fls_ring *ring)
+{
+    return ring->broken ? ring->broken : EBUSY;
 }
 
 int fls_ring_write(struct fls_ring *ring, int fd, unsigned block, const uint8_t *from, size_t bytes,
                    uint64_t offset, unsigned tag)
 {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
+    struct io_uring_sqe *entry = next_entry(ring);
 
     if (!entry)
-        return EBUSY;
+        return no_entry(ring);
     io_uring_prep_write_fixed(entry, fd, from, (unsigned)bytes, offset, (int)block);
     entry->user_data = tag;
     return submit(ring);
@@ -97,10 +127,10 @@ int fls_ring_write(struct fls_ring *ring, int fd, unsigned block, const uint8_t 
 int fls_ring_read(struct fls_ring *ring, int fd, unsigned block, uint8_t *to, size_t bytes,
                   uint64_t offset, unsigned tag)
 {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
+    struct io_uring_sqe *entry = next_entry(ring);
 
     if (!entry)
-        return EBUSY;
+        return no_entry(ring);
     io_uring_prep_read_fixed(entry, fd, to, (unsigned)bytes, offset, (int)block);
     entry->user_data = tag;
     return submit(ring);
@@ -111,17 +141,15 @@ int fls_ring_write_and_sync(struct fls_ring *ring, int fd, const uint8_t *from, 
 {
     struct io_uring_sqe *entry;
 
+    if (ring->broken || io_uring_sq_space_left(&ring->uring) < 2)
+        return no_entry(ring);
     if (bytes > 0) {
-        entry = io_uring_get_sqe(&ring->uring);
-        if (!entry)
-            return EBUSY;
+        entry = next_entry(ring);
         io_uring_prep_write(entry, fd, from, (unsigned)bytes, offset);
         entry->user_data = tag;
         entry->flags |= IOSQE_IO_LINK;
     }
-    entry = io_uring_get_sqe(&ring->uring);
-    if (!entry)
-        return EBUSY;
+    entry = next_entry(ring);
     io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC);
     entry->user_data = tag + 1;
     return submit(ring);
@@ -147,7 +175,7 @@ int fls_ring_wait(struct fls_ring *ring, struct fls_ring_result *result)
 }
 
 /* Waits for a send's result and, when the kernel announces one, for its notice that the memory is
- * free again. */
+ * free again. When waiting itself fails, the ring can no longer tell one send from another. */
 static int wait_for_send(struct fls_ring *ring)
 {
     int sent = 0, more = 1;
@@ -158,8 +186,10 @@ static int wait_for_send(struct fls_ring *ring)
         ring->calls++;
         if (failure == -EINTR)
             continue;
-        if (failure < 0)
+        if (failure < 0) {
+            ring->broken = -failure;
             return failure;
+        }
         more = (entry->flags & IORING_CQE_F_MORE) != 0;
         if (!(entry->flags & IORING_CQE_F_NOTIF))
             sent = entry->res;
@@ -168,22 +198,34 @@ static int wait_for_send(struct fls_ring *ring)
     return sent;
 }
 
-int fls_ring_send(struct fls_ring *ring, int fd, const struct iovec *segments, int count,
-                  int zero_copy, uint64_t *calls)
+static int send_once(struct fls_ring *ring, int fd, const struct msghdr *message, int flags,
+                     int zero_copy)
+{
+    struct io_uring_sqe *entry = next_entry(ring);
+
+    if (!entry)
+        return -no_entry(ring);
+    if (zero_copy)
+        io_uring_prep_sendmsg_zc(entry, fd, message, (unsigned)flags);
+    else
+        io_uring_prep_sendmsg(entry, fd, message, (unsigned)flags);
+    int failure = submit(ring);
+    return failure ? -failure : wait_for_send(ring);
+}
+
+int fls_ring_send(struct fls_ring *ring, int fd, const struct iovec *segments, int count, int flags,
+                  int *zero_copy, uint64_t *calls)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)segments,
                              .msg_iovlen = (size_t)count};
-    struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
     uint64_t before = ring->calls;
+    int sent = send_once(ring, fd, &message, flags, *zero_copy);
 
-    if (!entry)
-        return -EBUSY;
-    if (zero_copy)
-        io_uring_prep_sendmsg_zc(entry, fd, &message, MSG_NOSIGNAL);
-    else
-        io_uring_prep_sendmsg(entry, fd, &message, MSG_NOSIGNAL);
-    int failure = submit(ring);
-    int sent = failure ? -failure : wait_for_send(ring);
+    /* A kernel before 6.1, or a socket that cannot: nothing was sent. */
+    if (*zero_copy && (sent == -EOPNOTSUPP || sent == -EINVAL)) {
+        *zero_copy = 0;
+        sent = send_once(ring, fd, &message, flags, 0);
+    }
     *calls += ring->calls - before;
     return sent;
 }
@@ -229,10 +271,10 @@ int fls_ring_write_and_sync(struct fls_ring *ring, int fd, const uint8_t *from, 
     return ENOSYS;
 }
 
-int fls_ring_send(struct fls_ring *ring, int fd, const struct iovec *segments, int count,
-                  int zero_copy, uint64_t *calls)
+int fls_ring_send(struct fls_ring *ring, int fd, const struct iovec *segments, int count, int flags,
+                  int *zero_copy, uint64_t *calls)
 {
-    (void)ring, (void)fd, (void)segments, (void)count, (void)zero_copy, (void)calls;
+    (void)ring, (void)fd, (void)segments, (void)count, (void)flags, (void)zero_copy, (void)calls;
     return -ENOSYS;
 }
 

@@ -22,7 +22,8 @@ FLS_MUST_USE enum fls_status fls_ring_open(unsigned depth, uint8_t *memory, size
                                            struct fls_error *error);
 void fls_ring_close(struct fls_ring *ring);
 
-/* Submit one operation on registered block `block`. 0, or an errno. */
+/* Submit one operation on registered block `block`. 0, or an errno: then nothing more can be
+ * submitted to this ring; what is in flight can be waited for. */
 int fls_ring_write(struct fls_ring *ring, int fd, unsigned block, const uint8_t *from, size_t bytes,
                    uint64_t offset, unsigned tag);
 int fls_ring_read(struct fls_ring *ring, int fd, unsigned block, uint8_t *to, size_t bytes,
@@ -33,10 +34,11 @@ int fls_ring_read(struct fls_ring *ring, int fd, unsigned block, uint8_t *to, si
 int fls_ring_write_and_sync(struct fls_ring *ring, int fd, const uint8_t *from, size_t bytes,
                             uint64_t offset, unsigned tag);
 
-/* Sends and waits: bytes sent, or -errno. With zero_copy it returns when the kernel is done with
- * the memory. *calls is increased by the system calls made. */
-int fls_ring_send(struct fls_ring *ring, int fd, const struct iovec *segments, int count,
-                  int zero_copy, uint64_t *calls);
+/* Sends and waits: bytes sent, or -errno. `flags` as for sendmsg(2); MSG_DONTWAIT must be said.
+ * With *zero_copy it returns when the kernel is done with the memory; *zero_copy is cleared where
+ * that cannot be had. *calls is increased by the system calls made. */
+int fls_ring_send(struct fls_ring *ring, int fd, const struct iovec *segments, int count, int flags,
+                  int *zero_copy, uint64_t *calls);
 
 /* Waits for the next result. 0, or an errno (EINTR is retried). */
 int fls_ring_wait(struct fls_ring *ring, struct fls_ring_result *result);

@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -21,6 +23,8 @@
 
 #define DIRECT_ALIGNMENT ((size_t)4096)
 #define DEPTH_MAX 1024
+#define LAST_TRIES 20
+#define LAST_PAUSE_NS 1000000L
 
 struct block {
     uint8_t *bytes;
@@ -42,31 +46,39 @@ struct uring_sink {
     unsigned current;
     unsigned in_flight;
     uint64_t offset;
+    uint64_t plain_calls;   /* system calls beside the ring's */
+    uint64_t whole_bytes;   /* what the file is known to hold: as opened, or since the last flush */
     int os_errno;           /* of the first failure; 0: none */
     uint64_t failed_offset; /* the lowest offset that could not be written */
     struct block blocks[];
 };
 
+/* A failure stays; so it must not look like one after which to try again. */
 static void note_failure(struct uring_sink *sink, int os_errno, uint64_t offset)
 {
     if (sink->os_errno == 0)
-        sink->os_errno = os_errno;
+        sink->os_errno = os_errno == EINTR ? EIO : os_errno;
     if (offset < sink->failed_offset)
         sink->failed_offset = offset;
 }
 
 static enum fls_status report_failure(struct uring_sink *sink, struct fls_error *error)
 {
-    sink->base.system_calls = fls_ring_calls(sink->ring);
+    sink->base.system_calls = fls_ring_calls(sink->ring) + sink->plain_calls;
     if (sink->os_errno == 0)
         return FLS_OK;
     return fls_error_system(error, "io_uring write", sink->os_errno);
 }
 
-/* Submits what a block has left; a failure is noted. */
+/* Submits what a block has left; a failure is noted. After one nothing more is written. */
 static void submit(struct uring_sink *sink, unsigned index)
 {
     struct block *block = &sink->blocks[index];
+
+    if (sink->os_errno) {
+        note_failure(sink, sink->os_errno, block->offset + block->done);
+        return;
+    }
     int failure = fls_ring_write(sink->ring, sink->fd, index, block->bytes + block->done,
                                  block->filled - block->done, block->offset + block->done, index);
 
@@ -97,23 +109,33 @@ static void complete(struct uring_sink *sink, struct fls_ring_result result)
     submit(sink, result.tag);
 }
 
-static void wait_one(struct uring_sink *sink)
+/* What is in flight when waiting fails is not known to be written. */
+static void doubt_all(struct uring_sink *sink, int os_errno)
+{
+    for (unsigned i = 0; i < sink->count; i++) {
+        struct block *block = &sink->blocks[i];
+        if (block->busy)
+            note_failure(sink, os_errno, block->offset + block->done);
+    }
+}
+
+/* Whether waiting was possible. */
+static int wait_one(struct uring_sink *sink)
 {
     struct fls_ring_result result;
     int failure = fls_ring_wait(sink->ring, &result);
 
-    if (failure == 0) {
+    if (failure)
+        doubt_all(sink, failure);
+    else if (result.tag < sink->count && sink->blocks[result.tag].busy)
         complete(sink, result);
-        return;
-    }
-    note_failure(sink, failure, 0);
-    sink->in_flight = 0;
+    return failure == 0;
 }
 
 static void wait_all(struct uring_sink *sink)
 {
-    while (sink->in_flight > 0)
-        wait_one(sink);
+    while (sink->in_flight > 0 && wait_one(sink))
+        continue;
 }
 
 /* The block being filled is full: sends it on its way and finds a free one. */
@@ -126,8 +148,8 @@ static void next_block(struct uring_sink *sink)
     sink->offset += full->filled;
     submit(sink, sink->current);
     sink->current = (sink->current + 1) % sink->count;
-    while (sink->blocks[sink->current].busy)
-        wait_one(sink);
+    while (sink->blocks[sink->current].busy && wait_one(sink))
+        continue;
     sink->blocks[sink->current].filled = 0;
 }
 
@@ -147,12 +169,14 @@ static enum fls_status uring_writev(struct fls_sink *base, const struct iovec *s
             memcpy(block->bytes + block->filled, (const char *)segments[i].iov_base + at, part);
             block->filled += part;
             at += part;
+            *accepted += part;
             if (block->filled == sink->block_bytes)
                 next_block(sink);
+            if (sink->os_errno)
+                return FLS_OK; /* the next call says it */
         }
-        *accepted += segments[i].iov_len;
     }
-    base->system_calls = fls_ring_calls(sink->ring);
+    base->system_calls = fls_ring_calls(sink->ring) + sink->plain_calls;
     return FLS_OK;
 }
 
@@ -170,16 +194,21 @@ static void write_aligned_part(struct uring_sink *sink)
     block->done = 0;
     submit(sink, sink->current);
     wait_all(sink);
+    if (sink->os_errno)
+        return;
     memmove(block->bytes, block->bytes + aligned, all - aligned);
     block->filled = all - aligned;
     sink->offset += aligned;
 }
 
-static int pwrite_all(int fd, const uint8_t *bytes, size_t length, uint64_t offset, size_t *done)
+static int pwrite_all(struct uring_sink *sink, const uint8_t *bytes, size_t length, uint64_t offset,
+                      size_t *done)
 {
     *done = 0;
     while (*done < length) {
-        ssize_t written = pwrite(fd, bytes + *done, length - *done, (off_t)(offset + *done));
+        ssize_t written =
+            pwrite(sink->plain_fd, bytes + *done, length - *done, (off_t)(offset + *done));
+        sink->plain_calls++;
         if (written > 0)
             *done += (size_t)written;
         else if (written == 0 || errno != EINTR)
@@ -188,41 +217,60 @@ static int pwrite_all(int fd, const uint8_t *bytes, size_t length, uint64_t offs
     return 0;
 }
 
-/* The results of a write with a linked sync: a short write cancels the sync. */
-static int wait_for_sync(struct uring_sink *sink, size_t bytes, size_t *written)
+static int may_be_repeated(int result)
+{
+    return result >= 0 || result == -ECANCELED || result == -EINTR || result == -EAGAIN;
+}
+
+/* The results of a write with a linked sync. A short write cancels the sync. */
+static int wait_for_sync(struct uring_sink *sink, size_t bytes, size_t *written, int *synced)
 {
     struct fls_ring_result result;
-    int failure = 0, results = bytes > 0 ? 2 : 1;
+    int failure = 0;
 
     *written = 0;
-    for (int i = 0; i < results; i++) {
+    for (int results = bytes > 0 ? 2 : 1; results > 0; results--) {
         int waited = fls_ring_wait(sink->ring, &result);
         if (waited)
             return waited;
-        if (result.tag == 0 && result.result > 0)
+        if (!may_be_repeated(result.result))
+            failure = failure ? failure : -result.result;
+        else if (result.tag == 1)
+            *synced = result.result == 0;
+        else if (result.result > 0)
             *written = (size_t)result.result;
-        else if (result.result < 0 && result.result != -ECANCELED)
-            failure = -result.result;
     }
     return failure;
 }
 
-/* Writes [bytes, length) and syncs the file, linked; what a short write left is done by hand. */
-static int write_and_sync(struct uring_sink *sink, const uint8_t *bytes, size_t length)
+static int sync_by_hand(struct uring_sink *sink)
 {
-    size_t written, rest;
+    int result;
+
+    do {
+        sink->plain_calls++;
+        result = fdatasync(sink->plain_fd);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+/* Writes `length` bytes and syncs the file, linked; what that left is done by hand. *done says what
+ * was written, whatever is returned. */
+static int write_and_sync(struct uring_sink *sink, const uint8_t *bytes, size_t length,
+                          size_t *done)
+{
+    size_t rest = 0;
+    int synced = 0;
     int failure =
         fls_ring_write_and_sync(sink->ring, sink->plain_fd, bytes, length, sink->offset, 0);
 
     if (failure == 0)
-        failure = wait_for_sync(sink, length, &written);
-    if (failure || written == length)
+        failure = wait_for_sync(sink, length, done, &synced);
+    if (failure || (*done == length && synced))
         return failure;
-    failure = pwrite_all(sink->plain_fd, bytes + written, length - written, sink->offset + written,
-                         &rest);
-    if (failure == 0 && fdatasync(sink->plain_fd) != 0)
-        failure = errno;
-    return failure;
+    failure = pwrite_all(sink, bytes + *done, length - *done, sink->offset + *done, &rest);
+    *done += rest;
+    return failure ? failure : sync_by_hand(sink);
 }
 
 /* What is behind the last boundary, through the page cache. It stays in the block when direct. */
@@ -233,13 +281,14 @@ static void write_tail(struct uring_sink *sink, enum fls_level level)
     int failure;
 
     if (level == FLS_LEVEL_MACHINE)
-        failure = write_and_sync(sink, block->bytes, block->filled);
+        failure = write_and_sync(sink, block->bytes, block->filled, &done);
     else
-        failure = pwrite_all(sink->plain_fd, block->bytes, block->filled, sink->offset, &done);
+        failure = pwrite_all(sink, block->bytes, block->filled, sink->offset, &done);
     if (failure) {
         note_failure(sink, failure, sink->offset + done);
         return;
     }
+    sink->whole_bytes = sink->offset + block->filled;
     if (!sink->direct) {
         sink->offset += block->filled;
         block->filled = 0;
@@ -279,14 +328,25 @@ static enum fls_status free_sink(struct uring_sink *sink, struct fls_error *erro
     return status;
 }
 
-/* After a failure the file is cut to what was written without a gap. */
+/* After a failure the file is cut to what was written without a gap; never into what it held when
+ * it was opened, nor into what a flush has carried there. */
 static void cut_to_whole(struct uring_sink *sink)
 {
+    uint64_t whole =
+        sink->failed_offset > sink->whole_bytes ? sink->failed_offset : sink->whole_bytes;
     uint64_t bytes;
 
-    if (fls_os_file_bytes(sink->plain_fd, &bytes, NULL) == FLS_OK && bytes > sink->failed_offset &&
-        fls_os_truncate(sink->plain_fd, sink->failed_offset, NULL) != FLS_OK)
+    if (fls_os_file_bytes(sink->plain_fd, &bytes, NULL) == FLS_OK && bytes > whole &&
+        fls_os_truncate(sink->plain_fd, whole, NULL) != FLS_OK)
         return; /* the failure itself is reported; there is nothing better to do */
+}
+
+/* A write that ends after the file was cut would make it longer again, with a hole. */
+static void wait_a_little(void)
+{
+    struct timespec time = {0, LAST_PAUSE_NS};
+
+    nanosleep(&time, NULL);
 }
 
 static enum fls_status uring_close(struct fls_sink *base, struct fls_error *error)
@@ -294,6 +354,9 @@ static enum fls_status uring_close(struct fls_sink *base, struct fls_error *erro
     struct uring_sink *sink = (struct uring_sink *)base;
     enum fls_status status = uring_flush(base, FLS_LEVEL_PROCESS, error);
 
+    for (unsigned tries = 0; sink->in_flight > 0 && tries < LAST_TRIES; tries++)
+        if (!wait_one(sink))
+            wait_a_little();
     if (status != FLS_OK)
         cut_to_whole(sink);
     enum fls_status closed = free_sink(sink, status == FLS_OK ? error : NULL);
@@ -357,22 +420,43 @@ static enum fls_status open_direct(struct uring_sink *sink, const char *path,
     return status == FLS_OK ? status : fls_error_copy(error, &refusal);
 }
 
+/* The kind of file, before anything is done to it. O_NONBLOCK was for a pipe without a reader; a
+ * file's reads and writes are to wait. */
+static enum fls_status require_regular(int fd, struct fls_error *error)
+{
+    uint64_t bytes;
+    enum fls_status status = fls_os_file_bytes(fd, &bytes, error);
+
+    if (status == FLS_UNSUPPORTED)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "not a regular file");
+    if (status == FLS_OK && fcntl(fd, F_SETFL, 0) != 0)
+        return fls_error_system(error, "fcntl", errno);
+    return status;
+}
+
 static enum fls_status open_descriptors(struct uring_sink *sink, const char *path,
                                         enum fls_file_mode mode, struct fls_error *error)
 {
-    /* Not O_APPEND: it would ignore the offsets. O_RDWR: appending reads the last block. */
-    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT | O_TRUNC, O_CREAT};
+    /* Not O_APPEND: it would ignore the offsets. O_RDWR: appending reads the last block. O_TRUNC
+     * later: a refusal leaves the file as it was. */
+    int exclusive = mode == FLS_FILE_CREATE_NEW ? O_EXCL : 0;
 
-    if ((size_t)mode >= sizeof flags / sizeof flags[0])
+    if ((unsigned)mode > FLS_FILE_APPEND)
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown file mode %d", (int)mode);
-    enum fls_status status = fls_os_open(path, O_RDWR | flags[mode], &sink->plain_fd, error);
-    if (status != FLS_OK)
-        return status;
+    enum fls_status status =
+        fls_os_open(path, O_RDWR | O_CREAT | O_NONBLOCK | exclusive, &sink->plain_fd, error);
+    if (status == FLS_OK)
+        status = require_regular(sink->plain_fd, error);
     sink->fd = sink->plain_fd;
-    if (!sink->direct)
-        return FLS_OK;
-    sink->fd = -1;
-    return open_direct(sink, path, error);
+    if (status == FLS_OK && sink->direct) {
+        sink->fd = -1;
+        status = open_direct(sink, path, error);
+    }
+    if (status != FLS_OK && exclusive && sink->plain_fd >= 0)
+        unlink(path);
+    if (status == FLS_OK && mode == FLS_FILE_TRUNCATE)
+        status = fls_os_truncate(sink->plain_fd, 0, error);
+    return status;
 }
 
 /* Stands at the file's end; with O_DIRECT, at the boundary before it, with the bytes between. */
@@ -381,10 +465,9 @@ static enum fls_status stand_at_end(struct uring_sink *sink, struct fls_error *e
     uint64_t bytes;
     enum fls_status status = fls_os_file_bytes(sink->plain_fd, &bytes, error);
 
-    if (status == FLS_UNSUPPORTED)
-        return fls_error_set(error, FLS_INVALID_ARGUMENT, "not a regular file");
     if (status != FLS_OK)
         return status;
+    sink->whole_bytes = bytes;
     size_t tail = sink->direct ? (size_t)(bytes % DIRECT_ALIGNMENT) : 0;
     sink->offset = bytes - tail;
     if (tail > 0 &&
@@ -426,14 +509,15 @@ struct uring_socket {
     int fd;
     enum fls_ownership ownership;
     int zero_copy;
+    int flags; /* of each send; the ring does not look whether the socket is to block */
 };
 
 static enum fls_status socket_writev(struct fls_sink *base, const struct iovec *segments, int count,
                                      size_t *accepted, struct fls_error *error)
 {
     struct uring_socket *sink = (struct uring_socket *)base;
-    int sent =
-        fls_ring_send(sink->ring, sink->fd, segments, count, sink->zero_copy, &base->system_calls);
+    int sent = fls_ring_send(sink->ring, sink->fd, segments, count, sink->flags, &sink->zero_copy,
+                             &base->system_calls);
 
     if (sent == -EAGAIN)
         return FLS_AGAIN;
@@ -484,7 +568,9 @@ enum fls_status fls_sink_open_uring_socket(int fd, enum fls_ownership ownership,
     opened->base.ops = &uring_socket_ops;
     opened->fd = fd;
     opened->ownership = ownership;
-    opened->zero_copy = zero_copy;
+    int blocks = (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+    opened->flags = MSG_NOSIGNAL | (blocks ? 0 : MSG_DONTWAIT);
+    opened->zero_copy = zero_copy && blocks; /* the memory is free when the peer has taken it */
     *sink = &opened->base;
     return FLS_OK;
 }

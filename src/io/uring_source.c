@@ -4,7 +4,8 @@
  * The blocks form one ring of memory that is mapped twice, one copy behind the other, so that what
  * lies across its end is still seen in one piece. Block n of the file goes to slot n modulo depth.
  * The invariant: bytes [begin, end) of the file are in the ring, complete; blocks from end's on are
- * in flight or done out of order; a slot is used again only when begin has left it.
+ * in flight, done out of order, or failed; a slot is used again only when begin has left it. A
+ * failed read is reported when its bytes are asked for, not before, and tried again after that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,18 +21,21 @@
 
 #define DIRECT_ALIGNMENT ((size_t)4096)
 #define DEPTH_MAX 1024
+#define LOOKS_MAX 100
 
 struct slot {
     uint64_t block;
     size_t got;
     int busy;
-    int ended; /* the file ends in this block, as far as was seen */
+    int ended;   /* the file ends in this block, as far as was seen */
+    int failure; /* errno of its last read; 0: none */
 };
 
 struct uring_source {
     struct fls_source base;
     struct fls_ring *ring;
     int fd;
+    int direct;
     uint8_t *memory;
     size_t ring_bytes;
     size_t block_bytes;
@@ -48,58 +52,68 @@ static struct slot *slot_of(struct uring_source *source, uint64_t block)
     return &source->slots[block % source->depth];
 }
 
-/* Reads what a block has not got yet. With O_DIRECT from the boundary before. */
-static int submit(struct uring_source *source, struct slot *slot)
+/* Reads what a block has not got yet; with O_DIRECT from the boundary before. A failure is kept in
+ * the slot. */
+static void submit(struct uring_source *source, struct slot *slot)
 {
     unsigned index = (unsigned)(slot - source->slots);
-    size_t from = slot->got & ~(DIRECT_ALIGNMENT - 1);
-    int failure = fls_ring_read(
+    size_t from = source->direct ? slot->got & ~(DIRECT_ALIGNMENT - 1) : slot->got;
+
+    slot->failure = fls_ring_read(
         source->ring, source->fd, index, source->memory + index * source->block_bytes + from,
         source->block_bytes - from, slot->block * source->block_bytes + from, index);
-
     slot->got = from;
-    slot->busy = failure == 0;
-    source->in_flight += failure == 0;
-    return failure;
+    slot->busy = slot->failure == 0;
+    source->in_flight += slot->failure == 0;
 }
 
-/* Submits reads for every slot that is free. 0, or an errno. */
-static int read_ahead(struct uring_source *source)
+/* A read that failed, and was reported, is to be done again. */
+static int is_left_undone(const struct uring_source *source, const struct slot *slot)
 {
+    return !slot->busy && !slot->ended && slot->got < source->block_bytes;
+}
+
+/* Submits reads for every slot that is free, and again for the one that is asked for. */
+static void read_ahead(struct uring_source *source)
+{
+    uint64_t wanted = source->end / source->block_bytes;
     uint64_t limit = source->begin / source->block_bytes + source->depth;
 
-    while (source->next_block < limit) {
+    if (wanted < source->next_block && is_left_undone(source, slot_of(source, wanted)))
+        submit(source, slot_of(source, wanted));
+    for (; source->next_block < limit; source->next_block++) {
         struct slot *slot = slot_of(source, source->next_block);
         if (slot->busy)
-            return 0;
-        *slot = (struct slot){source->next_block, 0, 0, 0};
-        int failure = submit(source, slot);
-        if (failure)
-            return failure;
-        source->next_block++;
+            return;
+        *slot = (struct slot){.block = source->next_block};
+        submit(source, slot);
     }
-    return 0;
 }
 
 /* Files one completion. A short read is tried again for the rest, until it brings nothing more. */
-static int complete(struct uring_source *source, struct fls_ring_result result)
+static void complete(struct uring_source *source, struct fls_ring_result result)
 {
     struct slot *slot = &source->slots[result.tag];
     size_t before = slot->got;
 
     source->in_flight--;
     slot->busy = 0;
-    if (result.result == -EINTR || result.result == -EAGAIN)
-        return submit(source, slot);
-    if (result.result < 0)
-        return -result.result;
+    if (result.result == -EINTR || result.result == -EAGAIN) {
+        submit(source, slot);
+        return;
+    }
+    if (result.result < 0) {
+        slot->failure = -result.result;
+        return;
+    }
     slot->got += (size_t)result.result;
     slot->ended = slot->got < source->block_bytes;
-    /* A read that ended off the boundary may have been cut short by the kernel: ask once more,
-     * unless it brought what was there before. */
-    if (slot->ended && result.result > 0 && slot->got > before && slot->got % DIRECT_ALIGNMENT == 0)
-        return submit(source, slot);
-    return 0;
+    /* One that ended on a boundary may have been cut short by the kernel. (One that ended off it
+     * may too: that is seen when the end is looked at again.) */
+    if (slot->ended && slot->got > before && slot->got % DIRECT_ALIGNMENT == 0) {
+        slot->ended = 0;
+        submit(source, slot);
+    }
 }
 
 static int wait_one(struct uring_source *source)
@@ -107,69 +121,111 @@ static int wait_one(struct uring_source *source)
     struct fls_ring_result result;
     int failure = fls_ring_wait(source->ring, &result);
 
-    return failure ? failure : complete(source, result);
+    if (failure == 0)
+        complete(source, result);
+    return failure;
 }
 
-/* Moves `end` over the blocks that are complete. Whether it stands at the end of the file. */
-static int advance_end(struct uring_source *source)
+/* Moves `end` over what is complete. Whether it then stands at the end of the file; and the failure
+ * of the block that it stands at, if that has failed. */
+static int advance_end(struct uring_source *source, int *failure)
 {
+    *failure = 0;
     for (;;) {
-        struct slot *slot = slot_of(source, source->end / source->block_bytes);
-        uint64_t start = slot->block * source->block_bytes;
-        if (start + source->block_bytes <= source->end || slot->busy ||
-            slot->block != source->end / source->block_bytes || slot->block >= source->next_block)
+        uint64_t block = source->end / source->block_bytes;
+        struct slot *slot = slot_of(source, block);
+        if (block >= source->next_block || slot->busy)
             return 0;
-        if (start + slot->got >
-            source->end) /* a file that shrank does not take back what was read */
-            source->end = start + slot->got;
-        if (slot->ended)
-            return 1;
+        /* A file that shrank does not take back what was read. */
+        if (block * source->block_bytes + slot->got > source->end)
+            source->end = block * source->block_bytes + slot->got;
+        if (slot->got < source->block_bytes) {
+            *failure = slot->failure;
+            return slot->ended;
+        }
     }
 }
 
-/* At what was the end: forgets the blocks behind it and asks for this one again. 0, or an errno. */
+/* At what was the end: forgets the blocks behind it and asks for this one again. 0, or an errno of
+ * the ring. */
 static int look_again(struct uring_source *source)
 {
-    while (source->in_flight > 0) {
-        int failure = wait_one(source);
-        if (failure)
-            return failure;
-    }
-    struct slot *slot = slot_of(source, source->end / source->block_bytes);
-    source->next_block = source->end / source->block_bytes + 1;
-    slot->block = source->next_block - 1;
-    slot->got = (size_t)(source->end % source->block_bytes);
-    slot->ended = 0;
-    int failure = submit(source, slot);
+    int failure = 0;
+
+    while (failure == 0 && source->in_flight > 0)
+        failure = wait_one(source);
+    if (failure)
+        return failure;
+    uint64_t block = source->end / source->block_bytes;
+    struct slot *slot = slot_of(source, block);
+    source->next_block = block + 1;
+    *slot = (struct slot){.block = block, .got = (size_t)(source->end % source->block_bytes)};
+    submit(source, slot);
     while (failure == 0 && slot->busy)
         failure = wait_one(source);
     return failure;
+}
+
+static uint64_t bytes_behind_end(const struct uring_source *source)
+{
+    uint64_t bytes;
+
+    if (fls_os_file_bytes(source->fd, &bytes, NULL) != FLS_OK || bytes < source->end)
+        return 0;
+    return bytes - source->end;
+}
+
+/* At the end, as far as was seen: FLS_OK after a new look, FLS_END when one has brought nothing and
+ * there is nothing. Short reads are no end; but not for ever. */
+static enum fls_status look_or_end(struct uring_source *source, unsigned *looks, int *failure)
+{
+    if (*looks > 0 && bytes_behind_end(source) == 0)
+        return FLS_END;
+    *failure = *looks < LOOKS_MAX ? look_again(source) : EIO;
+    ++*looks;
+    return *failure ? FLS_IO : FLS_OK;
+}
+
+/* Reads until `need` bytes are there, or a look at the end brought nothing more. *failure is the
+ * errno of what stands in the way. */
+static enum fls_status fetch(struct uring_source *source, size_t need, int *failure)
+{
+    enum fls_status status = FLS_OK;
+    uint64_t looked_at = source->end;
+    unsigned looks = 0;
+
+    while (status == FLS_OK) {
+        int at_end = advance_end(source, failure);
+        if (source->end - source->begin >= need)
+            return FLS_OK;
+        looks = looked_at == source->end ? looks : 0;
+        looked_at = source->end;
+        if (*failure) {
+            slot_of(source, source->end / source->block_bytes)->failure = 0;
+            return FLS_IO;
+        }
+        if (at_end) {
+            status = look_or_end(source, &looks, failure);
+        } else {
+            read_ahead(source);
+            *failure = source->in_flight > 0 ? wait_one(source) : 0;
+            status = *failure ? FLS_IO : FLS_OK;
+        }
+    }
+    return status;
 }
 
 static enum fls_status uring_peek(struct fls_source *base, size_t need, struct fls_view *view,
                                   struct fls_error *error)
 {
     struct uring_source *source = (struct uring_source *)base;
-    enum fls_status status = FLS_OK;
-    int failure = 0, looked_again = 0;
+    int failure;
+    enum fls_status status = fetch(source, need, &failure);
 
-    while (failure == 0 && source->end - source->begin < need && status == FLS_OK) {
-        int at_end = advance_end(source);
-        if (source->end - source->begin >= need)
-            break;
-        if (at_end && looked_again)
-            status = FLS_END;
-        else if (at_end)
-            failure = look_again(source), looked_again = 1;
-        else
-            failure = read_ahead(source);
-        if (failure == 0 && !at_end && source->in_flight > 0)
-            failure = wait_one(source);
-    }
     base->system_calls = fls_ring_calls(source->ring);
     view->bytes = source->memory + source->begin % source->ring_bytes;
     view->available = (size_t)(source->end - source->begin);
-    return failure ? fls_error_system(error, "io_uring read", failure) : status;
+    return status == FLS_IO ? fls_error_system(error, "io_uring read", failure) : status;
 }
 
 static void uring_consume(struct fls_source *base, size_t bytes)
@@ -253,8 +309,9 @@ static enum fls_status open_file(struct uring_source *source, const char *path, 
 {
     struct fls_error refusal;
     uint64_t bytes;
+    int flags = direct ? O_DIRECT : 0;
     enum fls_status status =
-        fls_os_open(path, O_RDONLY | (direct ? O_DIRECT : 0), &source->fd, &refusal);
+        fls_os_open(path, O_RDONLY | O_NONBLOCK | flags, &source->fd, &refusal);
 
     if (status == FLS_IO && refusal.os_errno == EINVAL && direct)
         return fls_error_set(error, FLS_UNSUPPORTED,
@@ -264,7 +321,20 @@ static enum fls_status open_file(struct uring_source *source, const char *path, 
     status = fls_os_file_bytes(source->fd, &bytes, error);
     if (status == FLS_UNSUPPORTED)
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "not a regular file");
+    /* O_NONBLOCK was for a pipe without a writer; a file's reads are to wait. */
+    if (status == FLS_OK && fcntl(source->fd, F_SETFL, flags) != 0)
+        return fls_error_system(error, "fcntl", errno);
     return status;
+}
+
+/* Registered buffers are whole pages, and each a whole number of what O_DIRECT wants. */
+static size_t rounded_block(size_t asked)
+{
+    size_t page = fls_max_size((size_t)sysconf(_SC_PAGESIZE), DIRECT_ALIGNMENT);
+    size_t bytes =
+        asked > 0 ? fls_min_size(asked, (size_t)1 << 30) : FLS_URING_BUFFER_BYTES_DEFAULT;
+
+    return (bytes + page - 1) / page * page;
 }
 
 enum fls_status fls_source_open_uring_file(const char *path,
@@ -274,8 +344,6 @@ enum fls_status fls_source_open_uring_file(const char *path,
     static const struct fls_uring_options defaults = FLS_ZERO;
     const struct fls_uring_options *all = options ? options : &defaults;
     unsigned depth = all->depth > 0 ? all->depth : FLS_URING_DEPTH_DEFAULT;
-    size_t block = all->buffer_bytes > 0 ? fls_min_size(all->buffer_bytes, (size_t)1 << 30)
-                                         : FLS_URING_BUFFER_BYTES_DEFAULT;
 
     depth = depth < 2 ? 2 : depth > DEPTH_MAX ? DEPTH_MAX : depth;
     struct uring_source *opened = calloc(1, sizeof *opened + depth * sizeof *opened->slots);
@@ -284,7 +352,8 @@ enum fls_status fls_source_open_uring_file(const char *path,
     opened->base.ops = &uring_source_ops;
     opened->fd = -1;
     opened->depth = depth;
-    opened->block_bytes = (block + DIRECT_ALIGNMENT - 1) & ~(DIRECT_ALIGNMENT - 1);
+    opened->direct = all->direct;
+    opened->block_bytes = rounded_block(all->buffer_bytes);
     opened->ring_bytes = depth * opened->block_bytes;
     opened->base.peek_bytes_max = (depth - 1) * opened->block_bytes;
     enum fls_status status = open_file(opened, path, all->direct, error);

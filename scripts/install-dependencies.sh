@@ -7,9 +7,12 @@ libdeflate-dev zlib1g-dev"
 useful="libflatbuffers-dev flatbuffers-compiler python3 xxhash strace valgrind liburing-dev"
 # `make check`, `make fuzz` and `make format` need these as well.
 full="clang libclang-rt-14-dev llvm clang-format"
+# `make bench` measures these peers beside.
+bench="libfstrm-dev libcapnp-dev capnproto libprotobuf-dev protobuf-compiler"
 
 packages="$required $useful"
 [ "${1:-}" = full ] && packages="$packages $full"
+[ "${1:-}" = bench ] && packages="$packages $bench"
 
 missing=""
 for package in $packages; do

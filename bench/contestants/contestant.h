@@ -64,13 +64,25 @@ static inline struct stopwatch start_watch(void)
     return (struct stopwatch){(double)now.tv_sec + (double)now.tv_nsec / 1e9, cpu_now()};
 }
 
-static inline void report(const struct outcome *outcome)
+/* Keeps a value from being optimised away. */
+static inline void keep(const void *pointer)
+{
+    __asm__ volatile("" : : "r"(pointer) : "memory");
+}
+
+static inline void report_to(FILE *file, const struct outcome *outcome)
 {
     struct stopwatch end = start_watch();
 
-    printf("%llu %llu %.9f %.6f %llu\n", (unsigned long long)outcome->bytes,
-           (unsigned long long)outcome->messages, end.wall - outcome->began.wall,
-           end.cpu - outcome->began.cpu, (unsigned long long)outcome->system_calls);
+    fprintf(file, "%llu %llu %.9f %.6f %llu\n", (unsigned long long)outcome->bytes,
+            (unsigned long long)outcome->messages, end.wall - outcome->began.wall,
+            end.cpu - outcome->began.cpu, (unsigned long long)outcome->system_calls);
+    fflush(file);
+}
+
+static inline void report(const struct outcome *outcome)
+{
+    report_to(stdout, outcome);
 }
 
 /* The payload of message i: its index makes each one, and each checksum, different. */

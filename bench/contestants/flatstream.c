@@ -6,8 +6,9 @@
  *   read   next                       fls_reader_next
  *          batch                      fls_reader_next_batch, 256 at a time
  *          aligned                    next, with the default alignment of 8 (the others take
- * payloads as they lie, as the raw loops do) mmap                       next over a mapping each
- * also as MODE-crc16, MODE-crc32, MODE-xxh3.
+ *                                     payloads as they lie, as the raw loops do)
+ *          mmap                       next over a mapping
+ * each also as MODE-crc16, MODE-crc32, MODE-xxh3.
  */
 #include <flatstream/flatstream.h>
 
@@ -15,11 +16,6 @@
 
 #define BATCH 256
 #define GATHER 100
-
-static inline void keep(const void *pointer)
-{
-    __asm__ volatile("" : : "r"(pointer) : "memory");
-}
 
 static void check(enum fls_status status, const struct fls_error *error)
 {

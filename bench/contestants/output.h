@@ -97,9 +97,7 @@ static inline int open_input(const char *path)
 /* The report goes to standard error when standard output carries the stream. */
 static inline void report_beside(const struct job *job, const struct outcome *outcome)
 {
-    if (strcmp(job->path, "-") == 0)
-        dup2(2, 1);
-    report(outcome);
+    report_to(strcmp(job->path, "-") == 0 ? stderr : stdout, outcome);
 }
 
 /* Writes header and message, to the end. */

@@ -28,12 +28,6 @@
 
 enum sum { NONE, SUM_XXH3, SUM_CRC32 };
 
-/* Keeps a value from being optimised away. */
-static inline void keep(const void *pointer)
-{
-    __asm__ volatile("" : : "r"(pointer) : "memory");
-}
-
 static size_t sum_bytes(enum sum sum)
 {
     return sum == SUM_XXH3 ? 8 : sum == SUM_CRC32 ? 4 : 0;

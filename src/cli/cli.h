@@ -38,6 +38,7 @@ extern const struct cli_verb cli_verb_write;
 extern const struct cli_verb cli_verb_cat;
 extern const struct cli_verb cli_verb_info;
 extern const struct cli_verb cli_verb_verify;
+extern const struct cli_verb cli_verb_select;
 extern const struct cli_verb cli_verb_recover;
 extern const struct cli_verb cli_verb_bench;
 

@@ -49,20 +49,41 @@ static void put_ascii(unsigned char byte)
         cli_out_bytes(&byte, 1);
 }
 
-void cli_json_string(const char *text)
+/* How many bytes from here on print as they are. */
+static size_t plain_length(const unsigned char *text, size_t length)
 {
-    const unsigned char *at = (const unsigned char *)text;
+    size_t count = 0;
+
+    while (count < length && text[count] >= 0x20 && text[count] < 0x7f && text[count] != '"' &&
+           text[count] != '\\')
+        count++;
+    return count;
+}
+
+void cli_json_text(const char *text, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + length;
 
     cli_out_bytes("\"", 1);
-    while (*at) {
-        unsigned length = *at < 0x80 ? 1 : well_formed(at);
+    while (at < end) {
+        size_t plain = plain_length(at, (size_t)(end - at));
+        cli_out_bytes(at, plain);
+        at += plain;
+        if (at == end)
+            break;
+        unsigned sequence = *at < 0x80 ? 1 : well_formed(at);
         if (*at < 0x80)
             put_ascii(*at);
-        else if (length == 0)
+        else if (sequence == 0)
             cli_out_text("\\ufffd");
         else
-            cli_out_bytes(at, length);
-        at += length ? length : 1;
+            cli_out_bytes(at, sequence);
+        at += sequence ? sequence : 1;
     }
     cli_out_bytes("\"", 1);
+}
+
+void cli_json_string(const char *text)
+{
+    cli_json_text(text, strlen(text));
 }

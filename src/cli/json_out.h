@@ -4,8 +4,13 @@
 #ifndef CLI_JSON_OUT_H
 #define CLI_JSON_OUT_H
 
+#include <stddef.h>
+
 /* Prints `text` in quotes, escaped. Bytes that are no UTF-8 become U+FFFD, so that what comes out
  * is JSON for every parser. */
 void cli_json_string(const char *text);
+
+/* The same for `length` bytes, behind which there is a zero byte; those among them are printed. */
+void cli_json_text(const char *text, size_t length);
 
 #endif

@@ -14,9 +14,9 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 
-static const struct cli_verb *const verbs[] = {&cli_verb_write,   &cli_verb_cat,
-                                               &cli_verb_info,    &cli_verb_verify,
-                                               &cli_verb_recover, &cli_verb_bench};
+static const struct cli_verb *const verbs[] = {&cli_verb_write, &cli_verb_cat,    &cli_verb_select,
+                                               &cli_verb_info,  &cli_verb_verify, &cli_verb_recover,
+                                               &cli_verb_bench};
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -37,6 +37,7 @@ static int print_help(void)
         "  flatstream info log.fls\n"
         "  flatstream cat log.fls | tail\n"
         "  flatstream verify --json log.fls\n"
+        "  flatstream select log.fls --schema log.fbs --where 'level > 3' --fields text\n"
         "  flatstream recover --truncate log.fls    # after a crash\n"
         "\n"
         "Exit status: 0 all well; 1 the stream is damaged, or something was lost; 2 wrong\n"
@@ -87,7 +88,7 @@ static int explain(int argc, char **argv)
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2)
-        return cli_usage(NULL, "which verb? write, cat, info, verify, recover or bench");
+        return cli_usage(NULL, "which verb? write, cat, select, info, verify, recover or bench");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_help();
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)

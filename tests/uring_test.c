@@ -372,6 +372,7 @@ static enum fls_status course(const struct fls_uring_options *options, size_t ex
     enum fls_status status = FLS_OK;
     size_t at = existing, flushed = existing;
 
+    unlink(path); /* a write that was given up on before may still come, to the file before */
     make_file(pattern, existing, path, "wb");
     struct fls_sink *sink = open_sink(FLS_FILE_APPEND, options);
     for (size_t i = 0; i < 14 && status == FLS_OK; i++) {

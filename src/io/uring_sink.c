@@ -45,6 +45,7 @@ struct uring_sink {
     unsigned count;
     unsigned current;
     unsigned in_flight;
+    unsigned unclaimed; /* results of a write and sync that could not be waited for */
     uint64_t offset;
     uint64_t plain_calls;   /* system calls beside the ring's */
     uint64_t whole_bytes;   /* what the file is known to hold: as opened, or since the last flush */
@@ -129,6 +130,8 @@ static int wait_one(struct uring_sink *sink)
         doubt_all(sink, failure);
     else if (result.tag < sink->count && sink->blocks[result.tag].busy)
         complete(sink, result);
+    else if (sink->unclaimed > 0)
+        sink->unclaimed--;
     return failure == 0;
 }
 
@@ -231,8 +234,10 @@ static int wait_for_sync(struct uring_sink *sink, size_t bytes, size_t *written,
     *written = 0;
     for (int results = bytes > 0 ? 2 : 1; results > 0; results--) {
         int waited = fls_ring_wait(sink->ring, &result);
-        if (waited)
+        if (waited) {
+            sink->unclaimed = (unsigned)results;
             return waited;
+        }
         if (!may_be_repeated(result.result))
             failure = failure ? failure : -result.result;
         else if (result.tag == 1)
@@ -354,7 +359,7 @@ static enum fls_status uring_close(struct fls_sink *base, struct fls_error *erro
     struct uring_sink *sink = (struct uring_sink *)base;
     enum fls_status status = uring_flush(base, FLS_LEVEL_PROCESS, error);
 
-    for (unsigned tries = 0; sink->in_flight > 0 && tries < LAST_TRIES; tries++)
+    for (unsigned tries = 0; sink->in_flight + sink->unclaimed > 0 && tries < LAST_TRIES; tries++)
         if (!wait_one(sink))
             wait_a_little();
     if (status != FLS_OK)

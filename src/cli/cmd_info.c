@@ -1,56 +1,346 @@
 /*
- * cmd_info.c: what is in a stream?
+ * cmd_info.c: what is in a stream? Its frames, its fields by a schema, and both as a chart.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/chart.h"
+#include "cli/expression.h"
+#include "cli/field_statistics.h"
+#include "cli/json_out.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/schema_file.h"
 
 static const char help[] =
     "Usage: flatstream info [OPTION]... FILE...\n"
     "Reads a stream to its end and tells what is in it. `-` is standard input.\n"
-    "\n" CLI_READ_HELP "  --json             one JSON object for each file, one a line\n"
+    "\n" CLI_READ_HELP CLI_SCHEMA_HELP
+    "  --plot OUT.svg     draw the messages' sizes over the stream, and fields; of one FILE.\n"
+    "                     OUT.svg is replaced; `-` is standard output, instead of the report\n"
+    "  --plot-field PATH  draw this field too; may be repeated. items[].price: of all elements\n"
+    "  --json             one JSON object for each file, one a line\n"
     "\n" CLI_REPORT_HELP "Then the messages by size, as bars.\n"
-    "\n" CLI_JSON_HELP "\n" CLI_EXIT_HELP "\n"
+    "\n" CLI_STATISTICS_HELP "\n"
+    "Without --plot and --json a small chart follows, on a terminal or with --plot-field. A\n"
+    "chart has at most 1000 columns, each of equally many messages.\n"
+    "\n" CLI_JSON_HELP "With --schema, info adds invalid (messages that do not verify),\n"
+    "first_invalid (null, or what is wrong with the first), and fields: for each path least,\n"
+    "greatest, mean, present, and values (the messages in which it has a value).\n"
+    "\n" CLI_EXIT_HELP "\n"
     "Examples:\n"
     "  flatstream info telemetry.fls\n"
     "  flatstream info --json telemetry.fls | jq .frames\n"
+    "  flatstream info --schema telemetry.fbs --plot load.svg --plot-field cpu.user telemetry.fls\n"
     "  flatstream info --offset 1128 roads.fgb     # size-prefixed FlatBuffers behind a header\n";
 
-static int info_one(const char *path, const struct cli_read_options *options, int json)
-{
-    struct cli_report report;
+struct options {
+    struct cli_read_options read;
+    struct cli_schema_options schema;
+    struct cli_texts plot_fields;
+    const char *plot;
+    int json;
+};
 
-    cli_scan_path(path, options, json ? CLI_SCAN_TO_THE_END : 0, &report);
-    if (json)
-        cli_report_json(&report, NULL);
+/* What is looked at in each message of one file; what is not wanted is NULL or empty. */
+struct look {
+    const struct options *options;
+    struct cli_schema *schema;
+    struct cli_statistics *statistics;
+    struct cli_chart chart;
+    uint64_t invalid;
+    struct fls_error first_invalid;
+};
+
+/* --- looking -----------------------------------------------------------------------------------
+ */
+
+static void note_invalid(struct look *look, const struct fls_message *message,
+                         const struct fls_error *error)
+{
+    if (look->invalid++ > 0)
+        return;
+    look->first_invalid = *error;
+    look->first_invalid.has_frame = 1;
+    look->first_invalid.frame = message->frame;
+    look->first_invalid.offset = message->offset;
+}
+
+/* As cli_watch.see: never refuses. */
+static enum fls_status see(void *context, const struct fls_message *message,
+                           struct fls_error *unused)
+{
+    struct look *look = context;
+    struct fls_error error;
+    int is_sound = 0;
+
+    (void)unused;
+    if (look->schema->verifier) {
+        is_sound = cli_schema_see(look->schema, message, &error) == FLS_OK;
+        if (is_sound)
+            cli_statistics_add(look->statistics, message);
+        else
+            note_invalid(look, message, &error);
+    }
+    if (look->chart.count > 0)
+        cli_chart_add(&look->chart, message, is_sound);
+    return FLS_OK;
+}
+
+/* --- the plot ----------------------------------------------------------------------------------
+ */
+
+static int write_failed(const char *path, int fd, int os_errno)
+{
+    if (fd >= 0)
+        close(fd);
+    cli_error(path, "%s", strerror(os_errno));
+    return CLI_SYSTEM;
+}
+
+static int write_plot(const char *path, const char *text, size_t length)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return write_failed(path, fd, errno);
+    while (length > 0) {
+        ssize_t written = write(fd, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return write_failed(path, fd, written < 0 ? errno : EIO);
+        text += written;
+        length -= (size_t)written;
+    }
+    return close(fd) == 0 || errno == EINTR ? CLI_WELL : write_failed(path, -1, errno);
+}
+
+static int plot(const struct look *look, const char *name)
+{
+    const char *path = look->options->plot, *slash = strrchr(name, '/');
+    size_t length;
+    char *text = cli_chart_svg(&look->chart, slash ? slash + 1 : name, &length);
+    int result = CLI_WELL;
+
+    if (!text) {
+        cli_error(path, "out of memory");
+        return CLI_SYSTEM;
+    }
+    if (strcmp(path, "-") == 0)
+        cli_out_bytes(text, length);
     else
-        cli_report_text(&report, 1);
+        result = write_plot(path, text, length);
+    free(text);
+    return result;
+}
+
+/* The picture must not replace the stream. */
+static int check_plot(const struct cli_verb *verb, const struct options *options,
+                      const struct cli_operands *files)
+{
+    struct stat in, out;
+
+    if (!options->plot)
+        return CLI_GO_ON;
+    if (files->count != 1)
+        return cli_usage(verb, "--plot draws one FILE at a time");
+    if (options->json && strcmp(options->plot, "-") == 0)
+        return cli_usage(verb, "--json and --plot - both want standard output");
+    if (strcmp(files->argv[0], "-") != 0 && stat(files->argv[0], &in) == 0 &&
+        stat(options->plot, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return cli_usage(verb, "--plot %s is the stream itself", options->plot);
+    return CLI_GO_ON;
+}
+
+/* --- the report --------------------------------------------------------------------------------
+ */
+
+static int wants_text_chart(const struct options *options)
+{
+    return !options->plot && !options->json &&
+           (options->plot_fields.count > 0 || isatty(STDOUT_FILENO));
+}
+
+static void put_text(const struct look *look, const struct cli_report *report)
+{
+    cli_report_text(report, 1);
+    if (look->statistics && report->sizes) {
+        if (look->invalid > 0)
+            cli_out_text("  invalid   %" PRIu64 " messages do not verify\n", look->invalid);
+        cli_statistics_text(look->statistics);
+    }
+    if (wants_text_chart(look->options))
+        cli_chart_text(&look->chart);
+}
+
+static void put_json(const struct look *look, const struct cli_report *report)
+{
+    char text[512];
+
+    cli_report_json_begin(report);
+    if (look->statistics) {
+        cli_out_text(",\"invalid\":%" PRIu64 ",\"first_invalid\":", look->invalid);
+        if (look->invalid > 0) {
+            cli_error_text(&look->first_invalid, text, sizeof text);
+            cli_json_string(text);
+        } else {
+            cli_out_text("null");
+        }
+        cli_statistics_json(look->statistics);
+    }
+    cli_out_text("}\n");
+}
+
+static void complain(const struct look *look, const struct cli_report *report)
+{
+    char text[512];
+
+    cli_report_complain(report);
+    if (look->invalid == 0)
+        return;
+    cli_error_text(&look->first_invalid, text, sizeof text);
+    cli_error(report->name, "%" PRIu64 " message%s not verify; the first: %s", look->invalid,
+              look->invalid == 1 ? " does" : "s do", text);
+}
+
+static int tell(const struct look *look, const struct cli_report *report)
+{
+    const struct options *options = look->options;
+    int result = cli_report_exit(report), plotted = CLI_WELL;
+
+    if (look->invalid > 0 && result == CLI_WELL)
+        result = CLI_DAMAGED;
+    if (options->json)
+        put_json(look, report);
+    else if (!options->plot || strcmp(options->plot, "-") != 0)
+        put_text(look, report);
+    if (options->plot)
+        plotted = plot(look, report->name);
     cli_out_flush();
-    if (!json)
-        cli_report_complain(&report);
-    int result = cli_report_exit(&report);
-    cli_report_free(&report);
+    if (!options->json)
+        complain(look, report);
+    return plotted > result ? plotted : result;
+}
+
+/* --- the verb ----------------------------------------------------------------------------------
+ */
+
+/* 0: no memory. */
+static int prepare(struct look *look, struct fls_path *const *paths)
+{
+    const struct options *options = look->options;
+
+    if (look->schema->schema) {
+        look->statistics = cli_statistics_new(look->schema->schema, look->schema->root);
+        if (!look->statistics)
+            return 0;
+    }
+    if (!options->plot && !wants_text_chart(options))
+        return 1;
+    if (!cli_chart_add_series(&look->chart, "message size in bytes", NULL))
+        return 0;
+    for (size_t i = 0; i < options->plot_fields.count; i++)
+        if (!cli_chart_add_series(&look->chart, options->plot_fields.list[i], paths[i]))
+            return 0;
+    return 1;
+}
+
+static int info_one(const char *path, const struct options *options, struct cli_schema *schema,
+                    struct fls_path *const *paths)
+{
+    struct look look = {.options = options, .schema = schema};
+    struct cli_watch watch = {see, &look};
+    struct cli_report report;
+    int result = CLI_SYSTEM;
+
+    if (prepare(&look, paths)) {
+        int watches = look.statistics || look.chart.count > 0;
+        cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
+                              watches ? &watch : NULL, &report);
+        result = tell(&look, &report);
+        cli_report_free(&report);
+    } else {
+        cli_error(cli_input_name(path), "out of memory");
+    }
+    cli_statistics_free(look.statistics);
+    cli_chart_free(&look.chart);
+    return result;
+}
+
+/* Only numbers can be drawn. */
+static int compile_plot_field(const struct cli_verb *verb, const struct cli_schema *schema,
+                              const char *text, struct fls_path **path)
+{
+    struct cli_mistake mistake;
+    struct fls_error error;
+    enum fls_status status = fls_path_compile(schema->schema, schema->root, text, path, &error);
+
+    if (status == FLS_NO_MEMORY) {
+        cli_error(verb->name, "out of memory");
+        return CLI_SYSTEM;
+    }
+    if (status != FLS_OK)
+        cli_path_mistake(&error, 0, strlen(text), &mistake);
+    else if (fls_path_kind(*path) <= FLS_VALUE_REAL)
+        return CLI_GO_ON;
+    else
+        cli_mistaken(&mistake, 0, strlen(text), "no number, and cannot be drawn%s",
+                     fls_path_kind(*path) == FLS_VALUE_VECTOR
+                         ? ": a vector; [] behind it means all elements"
+                         : "");
+    return cli_point_at(verb, "--plot-field", text, &mistake);
+}
+
+static int info_all(const struct cli_verb *verb, const struct options *options,
+                    struct cli_schema *schema, const struct cli_operands *files)
+{
+    struct fls_path *paths[CLI_TEXTS_MAX] = {NULL};
+    int result = CLI_GO_ON;
+
+    for (size_t i = 0; i < options->plot_fields.count && result == CLI_GO_ON; i++)
+        result = compile_plot_field(verb, schema, options->plot_fields.list[i], &paths[i]);
+    for (int i = 0; i < files->count && result != CLI_USAGE && !cli_out_failed(); i++) {
+        int one = info_one(files->argv[i], options, schema, paths);
+        result = one > result ? one : result;
+    }
+    for (size_t i = 0; i < options->plot_fields.count; i++)
+        fls_path_close(paths[i]);
     return result;
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct cli_read_options options = {0, 0, 0};
-    int json = 0;
-    const struct cli_option table[] = {CLI_READ_OPTIONS(&options),
-                                       {"json", 0, CLI_FLAG, &json, NULL, 0}};
+    struct options options = {.plot = NULL};
+    struct cli_schema schema;
+    const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
+                                       CLI_SCHEMA_OPTIONS(&options.schema),
+                                       {"plot", 0, CLI_TEXT, &options.plot, NULL, 0},
+                                       {"plot-field", 0, CLI_TEXTS, &options.plot_fields, NULL, 0},
+                                       {"json", 0, CLI_FLAG, &options.json, NULL, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
 
     if (result == CLI_GO_ON)
-        result = cli_check_max_frame(verb, &options.max_frame);
+        result = cli_check_max_frame(verb, &options.read.max_frame);
     if (result != CLI_GO_ON)
         return result;
     if (files.count == 0)
         return cli_usage(verb, "which FILE? `-` is standard input");
-    for (int i = 0; i < files.count && !cli_out_failed(); i++) {
-        int one = info_one(files.argv[i], &options, json);
-        result = one > result ? one : result;
-    }
+    if (options.plot_fields.count > 0 && !options.schema.file)
+        return cli_usage(verb, "--plot-field goes with --schema");
+    result = check_plot(verb, &options, &files);
+    if (result == CLI_GO_ON)
+        result = cli_schema_open(verb, &options.schema, 0, &schema);
+    if (result != CLI_GO_ON)
+        return result;
+    result = info_all(verb, &options, &schema, &files);
+    cli_schema_close(&schema);
     return result;
 }
 

@@ -39,6 +39,13 @@ static unsigned well_formed(const unsigned char *text)
     return length;
 }
 
+unsigned cli_utf8_length(const char *text)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+
+    return *bytes < 0x80 ? 0 : well_formed(bytes);
+}
+
 static void put_ascii(unsigned char byte)
 {
     if (byte == '"' || byte == '\\')

@@ -87,11 +87,23 @@ static int set_number(const struct parser *parser, const struct cli_option *opti
     return CLI_GO_ON;
 }
 
+static int add_text(const struct parser *parser, const struct cli_option *option, const char *value)
+{
+    struct cli_texts *texts = option->target;
+
+    if (texts->count == CLI_TEXTS_MAX)
+        return cli_usage(parser->verb, "--%s: at most %d of them", option->name, CLI_TEXTS_MAX);
+    texts->list[texts->count++] = value;
+    return CLI_GO_ON;
+}
+
 static int set_value(const struct parser *parser, const struct cli_option *option,
                      const char *value)
 {
     if (option->kind == CLI_CHOICE)
         return set_choice(parser, option, value);
+    if (option->kind == CLI_TEXTS)
+        return add_text(parser, option, value);
     if (option->kind != CLI_TEXT)
         return set_number(parser, option, value);
     *(const char **)option->target = value;

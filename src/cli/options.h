@@ -10,11 +10,12 @@
 #include "cli/cli.h"
 
 enum cli_option_kind {
-    CLI_FLAG,  /* int: set to 1 */
-    CLI_TEXT,  /* const char *: the argument itself */
-    CLI_COUNT, /* uint64_t: a whole number */
-    CLI_BYTES, /* uint64_t: a whole number, with K, M, G (powers of 1024) if wanted */
-    CLI_CHOICE /* int: the argument's place in `choices` */
+    CLI_FLAG,   /* int: set to 1 */
+    CLI_TEXT,   /* const char *: the argument itself */
+    CLI_COUNT,  /* uint64_t: a whole number */
+    CLI_BYTES,  /* uint64_t: a whole number, with K, M, G (powers of 1024) if wanted */
+    CLI_CHOICE, /* int: the argument's place in `choices` */
+    CLI_TEXTS   /* struct cli_texts: each use adds the argument */
 };
 
 /*
@@ -31,6 +32,13 @@ struct cli_option {
     void *target;
     const char *const *choices;
     uint64_t least;
+};
+
+/* The arguments of an option that may be used several times. */
+#define CLI_TEXTS_MAX 31
+struct cli_texts {
+    const char *list[CLI_TEXTS_MAX];
+    size_t count;
 };
 
 /* The arguments that are no options: argv[0 .. count). */

@@ -213,7 +213,7 @@ static void json_sizes(const struct cli_report *report)
                  cli_sizes_quantile(sizes, 99), cli_sizes_largest(sizes));
 }
 
-void cli_report_json(const struct cli_report *report, const char *action)
+void cli_report_json_begin(const struct cli_report *report)
 {
     const struct fls_recovery *recovery = &report->recovery;
 
@@ -230,6 +230,11 @@ void cli_report_json(const struct cli_report *report, const char *action)
     json_number("good_offset", 1, recovery->good_offset);
     json_sizes(report);
     json_error(&recovery->error);
+}
+
+void cli_report_json(const struct cli_report *report, const char *action)
+{
+    cli_report_json_begin(report);
     if (action && *action)
         cli_out_text(",\"action\":\"%s\"", action);
     else if (action)

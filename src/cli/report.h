@@ -13,6 +13,9 @@ void cli_report_text(const struct cli_report *report, int histogram);
  * ("" is null). */
 void cli_report_json(const struct cli_report *report, const char *action);
 
+/* The same without its end, `}` and a newline, so that more can follow. */
+void cli_report_json_begin(const struct cli_report *report);
+
 /* The report's error, if there is one, on standard error, with what to do next. */
 void cli_report_complain(const struct cli_report *report);
 

@@ -1,265 +1,189 @@
 #!/usr/bin/env python3
-"""Runs the contestants side by side and writes a Markdown table and SVG plots.
+"""Runs the contestants side by side and writes Markdown tables and SVG plots.
 
-    bench/run.py --build build [--quick] [--only write|read] [--out FOLDER]
+    bench/run.py --build build [--quick] [--only KIND] [--contestant NAME=PATH] [--out FOLDER]
 
 A contestant is a program `contestant write|read MODE PATH N SIZE` that prints
-`bytes messages seconds cpu_seconds system_calls`. Runs are interleaved: in each round every
-contestant runs once, in turn, so that a slow moment of the machine falls on all. Quoted is the
-median over the rounds; the spread is (largest - smallest) / median. Files are in memory.
+`bytes messages seconds cpu_seconds system_calls` (bench/README.md). Runs are interleaved: in each
+round every contestant runs once, in turn, so that a slow moment of the machine falls on all. Quoted
+is the median over the rounds; the spread is (largest - smallest) / median. Files are in memory.
 """
 import argparse
 import os
-import platform
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
 
-# (row title, program, mode); the first of a group is what the others are compared with.
-WRITE = [
-    ("plain, buffered", [
-        ("raw copy into 256 KiB, write", "raw", "copy"),
-        ("flatstream batched", "flatstream", "batched"),
-    ]),
-    ("xxh3, buffered", [
-        ("raw copy with XXH3", "raw", "copy-xxh3"),
-        ("flatstream batched, xxh3", "flatstream", "batched-xxh3"),
-    ]),
-    ("crc32, buffered", [
-        ("raw copy with CRC-32", "raw", "copy-crc32"),
-        ("flatstream batched, crc32", "flatstream", "batched-crc32"),
-    ]),
-    ("a message at a time", [
-        ("raw writev", "raw", "writev"),
-        ("raw two writes", "raw", "two"),
-        ("flatstream vectored", "flatstream", "vectored"),
-        ("flatstream simple", "flatstream", "simple"),
-    ]),
-    ("100 messages a call", [
-        ("raw writev of 100 by reference", "raw", "gather"),
-        ("flatstream write_batch", "flatstream", "batch100"),
-    ]),
-]
-READ = [
-    ("plain", [
-        ("raw parse of a 256 KiB buffer", "raw", "parse"),
-        ("flatstream next", "flatstream", "next"),
-        ("flatstream next_batch", "flatstream", "batch"),
-        ("flatstream next, aligned to 8", "flatstream", "aligned"),
-        ("raw mmap", "raw", "mmap"),
-        ("flatstream mmap", "flatstream", "mmap"),
-    ]),
-    ("xxh3", [
-        ("raw parse with XXH3", "raw", "parse-xxh3"),
-        ("flatstream next, xxh3", "flatstream", "next-xxh3"),
-        ("flatstream next_batch, xxh3", "flatstream", "batch-xxh3"),
-    ]),
-    ("crc32", [
-        ("raw parse with CRC-32", "raw", "parse-crc32"),
-        ("flatstream next, crc32", "flatstream", "next-crc32"),
-    ]),
-]
-BLOB = [
-    ("flatstream, vector by reference", "build_flatstream", "reference"),
-    ("flatstream, vector copied", "build_flatstream", "copy"),
-    ("Google's builder, then writev", "build_google", "copy"),
-    ("flatcc, finalised, then writev", "build_flatcc", "copy"),
-]
-BUILD = [
-    ("to a file in memory, overwritten", BLOB),
-    ("through a pipe", BLOB),
-    ("through a loopback socket", BLOB),
-    ("building alone", [
-        ("flatstream, vector by reference", "build_flatstream", "build-reference"),
-        ("flatstream, vector copied", "build_flatstream", "build-copy"),
-        ("Google's builder", "build_google", "build-copy"),
-        ("flatcc, finalised", "build_flatcc", "build-copy"),
-    ]),
-    ("a small table, building alone", [
-        ("flatstream", "build_flatstream", "build-small"),
-        ("Google's builder", "build_google", "build-small"),
-        ("flatcc, finalised", "build_flatcc", "build-small"),
-    ]),
-]
-GROUPS = {"write": WRITE, "read": READ, "build": BUILD}
-STREAM_SIZES = [64, 256, 1024, 16 * 1024, 1024 * 1024]
-BLOB_SIZES = [4 * 1024, 64 * 1024, 1024 * 1024, 16 * 1024 * 1024]
+from groups import KINDS, all_groups
+from report import NOTES, machine, plot, size_name, table
+
 # A run moves about so many bytes, or makes so many system calls, whichever is less.
 RUN_BYTES = 256 << 20
 RUN_CALLS = 200_000
+RUN_HANDOVERS = 500_000
+RUN_SECONDS_MAX = 120
+CALL_A_MESSAGE = ("two", "writev", "simple", "vectored", "direct", "reference")
 
 
-def size_name(size):
-    if size >= 1 << 20:
-        return f"{size >> 20} MiB"
-    return f"{size >> 10} KiB" if size >= 1024 else f"{size} B"
-
-
-def sizes_of(kind, title):
-    if kind != "build":
-        return STREAM_SIZES
-    return [64] if title.startswith("a small table") else BLOB_SIZES
-
-
-def messages_of(mode, size, scale):
+def messages_of(kind, row, size, scale):
     count = max(8, int(RUN_BYTES * scale) // (size + 12))
-    if mode.startswith("build-"):
+    if kind == "handover":
+        return min(count, int(RUN_HANDOVERS * scale))
+    if row.mode.startswith("build-"):
         return min(count * 4, int(2_000_000 * scale))
-    if mode in ("two", "writev", "simple", "vectored", "reference"):
+    if row.mode in CALL_A_MESSAGE and row.program != "capnp":
         count = min(count, int(RUN_CALLS * scale))
     return count
 
 
+class Unavailable(Exception):
+    """The contestant does not know this mode, or cannot run it here."""
+
+
 class Bench:
-    def __init__(self, arguments):
-        self.folder = arguments.build
+    def __init__(self, arguments, folder):
+        self.build = arguments.build
         self.rounds = 3 if arguments.quick else 9
-        self.scale = 0.25 if arguments.quick else 1.0
-        self.path = os.path.join(arguments.memory, f"flatstream-bench-{os.getpid()}.fls")
+        self.scale = 0.125 if arguments.quick else 1.0
+        self.folder = folder
+        self.left_out = set()
+        self.fifo = os.path.join(folder, "pipe")
+        os.mkfifo(self.fifo)
 
     def program(self, name):
-        return os.path.join(self.folder, "bench", name)
+        return name if "/" in name else os.path.join(self.build, "bench", name)
 
-    def exists(self, row):
-        return os.path.exists(self.program(row[1]))
+    def path(self, program="flatstream", mode="any"):
+        return os.path.join(self.folder, f"{os.path.basename(program)}-{mode}.bin")
 
-    def run(self, kind, name, mode, messages, size, path=None):
-        command = [self.program(name), kind, mode, path or self.path, str(messages), str(size)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
-        return figures(done.stdout)
+    def run(self, way, program, mode, messages, size, path=None):
+        return self.run_together([self.command(way, program, mode, path or self.path(), messages,
+                                               size)])[0]
 
-    def run_drained(self, name, mode, messages, size, title):
-        """The writer's figures, with a raw reader at the other end of a pipe or socket."""
-        tcp = "socket" in title
-        path = f"tcp:{20000 + os.getpid() % 10000}" if tcp else "-"
-        drain = subprocess.Popen([self.program("raw"), "read", "drain", path, "0", "0"],
-                                 stdin=None if tcp else subprocess.PIPE,
-                                 stdout=subprocess.DEVNULL)
-        command = [self.program(name), "write", mode, path, str(messages), str(size)]
-        writer = subprocess.run(command, stdout=subprocess.PIPE if tcp else drain.stdin,
-                                stderr=None if tcp else subprocess.PIPE, text=True)
-        if not tcp:
-            drain.stdin.close()
-        if drain.wait() != 0 or writer.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}: failed")
-        return figures(writer.stdout if tcp else writer.stderr)
+    def command(self, way, program, mode, path, messages, size):
+        return [self.program(program), way, mode, path, str(messages), str(size)]
 
-    def run_row(self, kind, title, row, messages, size):
-        if kind == "build" and title.startswith("through"):
-            return self.run_drained(row[1], row[2], messages, size, title)
-        return self.run("write" if kind == "build" else kind, row[1], row[2], messages, size)
-    def prepare(self, mode, messages, size):
-        """A file for readers, with the checksum that the mode ends in."""
-        checksum = mode.split("-")[1] if "-" in mode else None
-        writer = f"batched-{checksum}" if checksum else "batched"
-        self.run("write", "flatstream", writer, messages, size)
+    def run_together(self, commands):
+        """Runs them at the same time; when one fails, the others are ended."""
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    text=True) for command in commands]
+        try:
+            wait_for_all(running)
+        finally:
+            for process in running:
+                if process.poll() is None:
+                    process.kill()
+        outputs = [process.communicate() for process in running]
+        for command, process, output in zip(commands, running, outputs):
+            if process.returncode == 2:
+                raise Unavailable(" ".join(command[:3]))
+        for command, process, output in zip(commands, running, outputs):
+            if process.returncode > 0:  # not the one that was killed for another's failure
+                raise SystemExit(f"{' '.join(command)}: {output[1].strip() or process.returncode}")
+        return [figures(*output) for output in outputs]
 
-    def group(self, kind, title, rows, size):
-        rows = [row for row in rows if self.exists(row)]
+    def run_pair(self, row, reader, messages, size):
+        """Writer and reader at the two ends of a pipe or a loopback socket: both figures."""
+        path = f"tcp:{20000 + os.getpid() % 10000}" if row.where == "socket" else self.fifo
+        # The drain is told no number of messages.
+        wanted = (0, 0) if reader[1] == "drain" else (messages, size)
+        return self.run_together([
+            self.command("read", *reader, path, *wanted),
+            self.command("write", row.program, row.mode, path, messages, size)])
+
+    def run_row(self, kind, row, messages, size):
+        if kind == "pipe":
+            return both_ends(*self.run_pair(row, (row.program, row.read), messages, size))
+        if row.where in ("pipe", "socket"):
+            return self.run_pair(row, ("raw", "drain"), messages, size)[1]
+        if kind == "read" or row.where == "file-read":
+            return self.run("read", row.program, row.mode, messages, size,
+                            self.path(*writer_of(row)))
+        return self.run("write", row.program, row.mode, messages, size)
+
+    def prepare(self, kind, row, messages, size):
+        """The file that a reader reads."""
+        if kind != "read" and row.where != "file-read":
+            return
+        path = self.path(*writer_of(row))
+        if not os.path.exists(path):
+            self.run("write", *writer_of(row), messages, size, path)
+
+    def leave_out(self, what):
+        if what not in self.left_out:
+            print(f"left out: {what} cannot be run here", file=sys.stderr)
+        self.left_out.add(what)
+
+    def clear(self):
+        for name in os.listdir(self.folder):
+            if name != "pipe":
+                os.unlink(os.path.join(self.folder, name))
+
+    def group(self, group, size):
+        """{row: summary} of one size."""
+        rows = [row for row in group.rows if os.path.exists(self.program(row.program))]
+        messages = {row: messages_of(group.kind, row, size, self.scale) for row in rows}
+        if group.kind in ("write", "read"):  # all alike, as many as the dearest can
+            messages = dict.fromkeys(rows, min(messages.values()))
         results = {row: [] for row in rows}
-        # All rows of a group with calls to save move as many messages as the dearest one.
-        messages = min(messages_of(row[2], size, self.scale) for row in rows)
-        if kind == "read":
-            self.prepare(rows[0][2], messages, size)
         for round_number in range(self.rounds + 1):
-            for row in rows:
-                run = self.run_row(kind, title, row, messages, size)
+            for row in list(results):
+                try:
+                    self.prepare(group.kind, row, messages[row], size)
+                    figure = self.run_row(group.kind, row, messages[row], size)
+                except Unavailable as problem:
+                    self.leave_out(str(problem))
+                    del results[row]
+                    continue
                 if round_number > 0:  # the first warms up
-                    results[row].append(run)
+                    results[row].append(figure)
+        self.clear()
         return {row: summary(runs) for row, runs in results.items()}
 
 
-def figures(line):
+def wait_for_all(running):
+    """Until all have ended, or one has failed."""
+    def too_long(*_):
+        raise SystemExit(f"{' '.join(running[-1].args)}: runs for ever")
+
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(RUN_SECONDS_MAX)
+    while any([process.poll() is None for process in running]) and \
+            not any(process.returncode for process in running):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    signal.alarm(0)
+
+
+def writer_of(row):
+    """Who writes the file that this row reads: (program, mode)."""
+    checksum = next((kind for kind in ("xxh3", "crc32") if row.mode.endswith(kind)), None)
+    return row.file or ("flatstream", f"batched-{checksum}" if checksum else "batched")
+
+
+def figures(line, more=""):
     """What a contestant printed, for one message."""
     numbers = [float(field) for field in line.split()]
-    count, seconds, cpu, calls = numbers[1], numbers[2], numbers[3], numbers[4]
-    return {"ns": seconds / count * 1e9, "cpu": cpu / count * 1e9, "calls": calls / count}
+    count, seconds, cpu, calls = max(numbers[1], 1), numbers[2], numbers[3], numbers[4]
+    figure = {"ns": seconds / count * 1e9, "cpu": cpu / count * 1e9, "calls": calls / count}
+    extra = more.split()
+    if len(extra) == 3:  # of a hand-over
+        figure["median"], figure["p999"] = float(extra[0]), float(extra[1])
+    return figure
+
+
+def both_ends(reader, writer):
+    """The two begin together, when the pipe is open; the reader ends last."""
+    return {"ns": max(reader["ns"], writer["ns"]), "cpu": reader["cpu"] + writer["cpu"],
+            "calls": reader["calls"] + writer["calls"]}
 
 
 def summary(runs):
     ns = [run["ns"] for run in runs]
-    median = statistics.median(ns)
-    return {
-        "ns": median,
-        "spread": (max(ns) - min(ns)) / median,
-        "cpu": statistics.median(run["cpu"] for run in runs),
-        "calls": statistics.median(run["calls"] for run in runs),
-    }
-
-
-def number(value):
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def calls(value):
-    return "0" if value == 0 else f"{value:.2g}" if value < 1 else f"{value:.0f}"
-
-
-def table(kind, title, results):
-    """One group as a table. results: {row: {size: summary}}"""
-    sizes = sizes_of(kind, title)
-    rows = list(results)
-    lines = [f"| {kind}: {title} | " + " | ".join(map(size_name, sizes)) +
-             f" | calls at {size_name(sizes[0])} | spread |",
-             "| --- |" + " ---: |" * (len(sizes) + 2)]
-    for row in rows:
-        cells = []
-        for size in sizes:
-            ratio = results[row][size]["ns"] / results[rows[0]][size]["ns"]
-            cells.append(number(results[row][size]["ns"]) +
-                         ("" if row is rows[0] else f" ({ratio:.2f})"))
-        spread = max(results[row][size]["spread"] for size in sizes)
-        lines.append(f"| {row[0]} | " + " | ".join(cells) +
-                     f" | {calls(results[row][sizes[0]]['calls'])} | {spread * 100:.0f} % |")
-    return "\n".join(lines) + "\n"
-
-
-def machine():
-    model = "unknown"
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    with open("/proc/meminfo", encoding="ascii") as file:
-        memory = int(file.readline().split()[1]) >> 20
-    return (f"{model}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}, "
-            f"{time.strftime('%Y-%m-%d')}")
-
-
-COLOURS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#9c755f", "#bab0ac"]
-
-
-def plot(title, sizes, results, path):
-    """Horizontal bars of ns a message, one block a size, each scaled to its own longest."""
-    rows = list(results)
-    bar, gap, left, width = 16, 26, 260, 420
-    height = 50 + len(sizes) * (len(rows) * bar + gap)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 110}" '
-           f'height="{height}" font-family="sans-serif" font-size="12">',
-           f'<rect width="100%" height="100%" fill="white"/>'
-           f'<text x="10" y="20" font-size="15">{title}: ns a message (shorter is better)</text>']
-    y = 40
-    for size in sizes:
-        longest = max(results[row][size]["ns"] for row in rows)
-        out.append(f'<text x="10" y="{y + 12}" font-weight="bold">{size_name(size)}</text>')
-        for colour, row in zip(COLOURS, rows):
-            value = results[row][size]["ns"]
-            length = max(1, value / longest * width)
-            out.append(f'<text x="{left - 6}" y="{y + 12}" text-anchor="end">{row[0]}</text>'
-                       f'<rect x="{left}" y="{y + 2}" width="{length:.1f}" height="{bar - 4}" '
-                       f'fill="{colour}"/>'
-                       f'<text x="{left + length + 5:.1f}" y="{y + 12}">{number(value)}</text>')
-            y += bar
-        y += gap
-    out.append("</svg>")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(out) + "\n")
+    medians = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    return dict(medians, spread=(max(ns) - min(ns)) / medians["ns"])
 
 
 def progress(text):
@@ -267,51 +191,73 @@ def progress(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr)
 
 
-def measure(bench, kind, title, rows):
+def measure(bench, group):
     results = {}
-    for size in sizes_of(kind, title):
-        progress(f"{kind}: {title}, {size_name(size)}")
-        for row, value in bench.group(kind, title, rows, size).items():
+    for size in group.sizes:
+        progress(f"{group.kind}: {group.title}, {size_name(size)}")
+        for row, value in bench.group(group, size).items():
             results.setdefault(row, {})[size] = value
     progress("")
-    return results
+    # A row that could not be measured at every size is in no table.
+    return {row: sizes for row, sizes in results.items() if len(sizes) == len(group.sizes)}
 
 
-def run_all(bench, arguments):
+def run_all(bench, groups, out):
     """Yields the report piece by piece, and draws a plot for each group."""
     yield (f"Measured on {machine()}. Nanoseconds a message; medians of {bench.rounds} interleaved "
-           "rounds after one to warm up; in brackets the ratio to the first row; spread is "
-           "(largest - smallest) / median, the worst of the row.\n")
-    for kind, groups in GROUPS.items():
-        if arguments.only not in (None, kind):
+           "rounds after one to warm up; in brackets the ratio to the first row; CPU in ns a "
+           "message, user and system; spread is (largest - smallest) / median, the worst of the "
+           "row.\n")
+    kinds = set()
+    for group in groups:
+        results = measure(bench, group)
+        if not results:
             continue
-        for title, rows in groups:
-            results = measure(bench, kind, title, rows)
-            name = f"{kind}-{title.replace(',', '').replace(' ', '-')}.svg"
-            plot(f"{kind}, {title}", sizes_of(kind, title), results,
-                 os.path.join(arguments.out, name))
-            yield table(kind, title, results)
+        if group.kind in NOTES and group.kind not in kinds:
+            yield NOTES[group.kind] + "\n"
+        kinds.add(group.kind)
+        plot(group, results, out)
+        yield table(group, results)
 
 
-def main():
+def contestant(argument):
+    name, equals, path = argument.partition("=")
+    if not equals or not os.path.exists(path):
+        raise argparse.ArgumentTypeError(f"{argument}: not NAME=PATH of a program")
+    return name, os.path.abspath(path)
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help="build folder")
     parser.add_argument("--memory", default="/dev/shm", help="a folder in memory, for the files")
-    parser.add_argument("--out", default="build/bench-results", help="folder for table and plots")
-    parser.add_argument("--only", choices=list(GROUPS))
-    parser.add_argument("--quick", action="store_true", help="three rounds of a quarter the size")
+    parser.add_argument("--out", default="build/bench-results", help="folder for tables and plots")
+    parser.add_argument("--only", choices=KINDS, action="append", help="may be repeated")
+    parser.add_argument("--contestant", type=contestant, action="append", default=[],
+                        metavar="NAME=PATH", help="another contestant; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="three rounds of an eighth the size")
     arguments = parser.parse_args()
+    path = os.environ.get("FLATSTREAM_RS_CONTESTANT")
+    if path:
+        arguments.contestant.append(contestant(f"flatstream-rs={path}"))
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
     os.makedirs(arguments.out, exist_ok=True)
-    bench = Bench(arguments)
+    groups = [group for group in all_groups(arguments.contestant)
+              if not arguments.only or group.kind in arguments.only]
+    folder = tempfile.mkdtemp(prefix="flatstream-bench-", dir=arguments.memory)
     try:
+        bench = Bench(arguments, folder)
         with open(os.path.join(arguments.out, "results.md"), "w", encoding="utf-8") as file:
-            for piece in run_all(bench, arguments):
+            for piece in run_all(bench, groups, arguments.out):
                 print(piece, flush=True)
                 file.write(piece + "\n")
     finally:
-        if os.path.exists(bench.path):
-            os.unlink(bench.path)
+        shutil.rmtree(folder)
     print(f"Tables and plots: {arguments.out}", file=sys.stderr)
 
 

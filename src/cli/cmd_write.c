@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <flatstream/uring.h>
 #include <flatstream/writer.h>
 
 #include "cli/cut.h"
@@ -20,7 +20,9 @@
 #include "cli/progress.h"
 #include "cli/records.h"
 #include "cli/report.h"
+#include "cli/scan.h"
 #include "cli/schema_file.h"
+#include "cli/sender.h"
 #include "cli/signals.h"
 
 static const char help[] =
@@ -41,6 +43,10 @@ static const char help[] =
     "                     in one call, the default), vectored (one call each), simple (two)\n"
     "  --batch N          batched: send after N messages; else after 256 KiB, or when the\n"
     "                     input pauses\n"
+    "  --io HOW           plain (the default), or uring: OUT, a regular file, is written through\n"
+    "                     io_uring; where the system refuses that, plainly, with a warning\n"
+    "  --direct           with --io uring: past the page cache, with O_DIRECT, or not at all\n"
+    "  --async            a thread of its own does the writing while this one reads\n"
     "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
     "                     damaged, or has another kind of checksum, is refused\n"
     "  --repair           with --append: cut a torn tail off first, as recover --truncate does\n"
@@ -66,6 +72,7 @@ static const char help[] =
 enum { FORM_JSONL = 3 };
 static const char *const forms[] = {"lines", "sized", "files", "jsonl", NULL};
 static const enum cli_record_form record_forms[] = {CLI_LINES, CLI_SIZED, CLI_FILES, CLI_LINES};
+static const char *const ways[] = {"plain", "uring", NULL};
 static const char *const framers[] = {"batched", "vectored", "simple", NULL};
 static const enum fls_framer framer_values[] = {FLS_FRAMER_BATCHED, FLS_FRAMER_VECTORED,
                                                 FLS_FRAMER_LEGACY};
@@ -81,6 +88,9 @@ struct options {
     uint64_t max_frame;
     int append;
     int repair;
+    int uring;
+    int direct;
+    int async;
 };
 
 /* Where the stream goes. `start_*`: behind what an appended file has. */
@@ -92,7 +102,8 @@ struct target {
     enum fls_checksum_kind kind;
     uint64_t start_offset;
     uint64_t start_frame;
-    struct fls_writer *writer;
+    int by_uring; /* it may hold less than the writer's error says */
+    struct cli_sender sender;
     struct cli_schema schema; /* of JSON lines */
     int skip_bad;
     uint64_t bad_lines;
@@ -266,6 +277,27 @@ static int open_output(const struct options *options, struct target *target)
     return CLI_GO_ON;
 }
 
+/* The sink by io_uring, behind what the file has; *sink stays NULL when the ordinary one will do.
+ */
+static enum fls_status open_uring(const struct options *options, struct target *target,
+                                  struct fls_sink **sink, struct fls_error *error)
+{
+    struct fls_uring_options uring = {.direct = options->direct};
+    char reason[sizeof error->reason];
+
+    if (!target->is_ours)
+        return cli_set_error(error, FLS_INVALID_ARGUMENT,
+                             "not a regular file: --io uring writes only such");
+    enum fls_status status =
+        fls_sink_open_uring_file(options->output, FLS_FILE_APPEND, &uring, sink, error);
+    target->by_uring = status == FLS_OK;
+    if (status != FLS_UNSUPPORTED || options->direct)
+        return status;
+    cli_error_text(error, reason, sizeof reason);
+    cli_error(target->name, "%s; it is written without", reason);
+    return FLS_OK;
+}
+
 static int open_writer(const struct options *options, struct target *target)
 {
     struct fls_writer_options writing = {.framer = framer_values[options->framer],
@@ -273,17 +305,18 @@ static int open_writer(const struct options *options, struct target *target)
                                          .payload_bytes_max = options->max_frame,
                                          .batch_messages = (size_t)options->batch,
                                          .start_offset = target->start_offset,
-                                         .start_frame = target->start_frame,
-                                         .owns_sink = 1};
-    struct fls_sink *sink;
+                                         .start_frame = target->start_frame};
+    struct fls_sink *sink = NULL;
     struct fls_error error;
-    enum fls_status status = fls_sink_open_fd(target->fd, FLS_BORROWED, &sink, &error);
+    enum fls_status status = FLS_OK;
 
-    if (status == FLS_OK) {
-        status = fls_writer_open(sink, &writing, &target->writer, &error);
-        if (status != FLS_OK)
-            fls_sink_close(sink, NULL);
-    }
+    if (options->uring)
+        status = open_uring(options, target, &sink, &error);
+    if (status == FLS_OK && !sink)
+        status = fls_sink_open_fd(target->fd, FLS_BORROWED, &sink, &error);
+    target->sender.fd = target->fd;
+    if (status == FLS_OK)
+        status = cli_sender_open(&target->sender, sink, &writing, options->async, &error);
     if (status == FLS_OK)
         return CLI_GO_ON;
     cli_fail(target->name, &error, NULL);
@@ -292,36 +325,15 @@ static int open_writer(const struct options *options, struct target *target)
     return cli_exit_of(status);
 }
 
-static void wait_for_output(const struct target *target)
-{
-    struct pollfd output = {target->fd, POLLOUT, 0};
-
-    (void)poll(&output, 1, -1);
-}
-
 static enum fls_status flush(void *context)
 {
-    struct target *target = context;
-    enum fls_status status;
-
-    while ((status = fls_writer_flush(target->writer, FLS_LEVEL_PROCESS)) == FLS_AGAIN)
-        wait_for_output(target);
-    return status;
+    return cli_sender_flush(&((struct target *)context)->sender);
 }
 
 /* --- the writing -------------------------------------------------------------------------------
  */
 
 enum culprit { INPUT, OUTPUT };
-
-static enum fls_status write_one(struct target *target, const void *record, size_t bytes)
-{
-    enum fls_status status;
-
-    while ((status = fls_writer_write(target->writer, record, bytes)) == FLS_AGAIN)
-        wait_for_output(target);
-    return status;
-}
 
 static int is_blank(const char *line, size_t bytes)
 {
@@ -363,7 +375,7 @@ static enum fls_status write_record(struct target *target, const struct cli_reco
             return status;
     }
     *culprit = OUTPUT;
-    status = write_one(target, record, bytes);
+    status = cli_sender_write(&target->sender, record, bytes);
     if (status == FLS_OK)
         *culprit = INPUT;
     return status;
@@ -427,17 +439,34 @@ static uint64_t total_bytes(const struct cli_operands *inputs)
     return total;
 }
 
+/* io_uring had taken more than it could write; what it wrote ends anywhere. Whether only whole
+ * frames are left. */
+static int cut_by_scan(const struct options *options, const struct target *target)
+{
+    struct cli_read_options reading = {(int)target->kind + CLI_CHECKSUM_FIRST, options->max_frame,
+                                       0};
+    struct cli_report report;
+
+    cli_scan_path(options->output, &reading, 0, &report);
+    int whole = report.readable && report.recovery.end == FLS_STREAM_CLEAN;
+    if (report.readable && report.recovery.end == FLS_STREAM_TORN)
+        whole = cli_cut_tail(&report) == CLI_WELL;
+    cli_report_free(&report);
+    return whole;
+}
+
 /* The output failed: what is whole stays, what is not is cut off where it can be. */
 static int output_failed(const struct options *options, struct target *target)
 {
-    struct fls_error error = *fls_writer_error(target->writer);
+    struct fls_error error = cli_sender_error(&target->sender);
     int cut = 0;
 
-    fls_writer_abandon(target->writer);
+    cli_sender_abandon(&target->sender);
     if (error.status == FLS_IO && error.os_errno == EPIPE && target->is_stdout)
         cli_end_by_pipe();
     if (error.status == FLS_IO && target->is_ours && error.has_frame)
-        cut = ftruncate(target->fd, (off_t)error.offset) == 0;
+        cut = target->by_uring ? cut_by_scan(options, target)
+                               : ftruncate(target->fd, (off_t)error.offset) == 0;
     if (!target->is_stdout)
         close(target->fd);
     if (cut)
@@ -452,11 +481,9 @@ static int output_failed(const struct options *options, struct target *target)
 
 static int close_output(struct target *target)
 {
-    enum fls_status status;
     struct fls_error error;
+    enum fls_status status = cli_sender_close(&target->sender, &error);
 
-    while ((status = fls_writer_close(target->writer, &error)) == FLS_AGAIN)
-        wait_for_output(target);
     if (status == FLS_OK && !target->is_stdout && close(target->fd) != 0 && errno != EINTR)
         status = cli_system_error(&error, "close", errno);
     if (status == FLS_OK)
@@ -475,9 +502,9 @@ static void report_interrupted(const struct target *target, uint64_t messages)
 static int finish(const struct options *options, struct target *target, enum fls_status status,
                   enum culprit culprit, const char *input, const struct fls_error *error)
 {
-    uint64_t messages = fls_writer_statistics(target->writer).messages;
+    uint64_t messages = cli_sender_messages(&target->sender);
     int refused = culprit == OUTPUT && status != FLS_OK;
-    struct fls_error refusal = *fls_writer_error(target->writer);
+    struct fls_error refusal = cli_sender_error(&target->sender);
 
     cli_progress_end();
     if (flush(target) != FLS_OK)
@@ -560,6 +587,12 @@ static int check(const struct cli_verb *verb, struct options *options)
         return cli_usage(verb, "--repair goes with --append");
     if (options->append && strcmp(options->output, "-") == 0)
         return cli_usage(verb, "--append needs a file that can be read, not standard output");
+    if (options->direct && !options->uring)
+        return cli_usage(verb, "--direct goes with --io uring");
+    if (options->uring && strcmp(options->output, "-") == 0)
+        return cli_usage(verb, "--io uring writes a regular file, not standard output");
+    if (options->async && options->framer != 0)
+        return cli_usage(verb, "--async writes batches: it goes with --framer batched only");
     if (options->max_frame == 0)
         options->max_frame = FLS_PAYLOAD_BYTES_MAX_DEFAULT;
     return cli_check_max_frame(verb, &options->max_frame);
@@ -567,7 +600,7 @@ static int check(const struct cli_verb *verb, struct options *options)
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {NULL, {NULL, NULL}, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct options options = FLS_ZERO;
     const struct cli_option table[] = {
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
         CLI_SCHEMA_OPTIONS(&options.schema),
@@ -576,6 +609,9 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         {"checksum", 0, CLI_CHOICE, &options.checksum, cli_checksum_choices, 0},
         {"framer", 0, CLI_CHOICE, &options.framer, framers, 0},
         {"batch", 0, CLI_COUNT, &options.batch, NULL, 1},
+        {"io", 0, CLI_CHOICE, &options.uring, ways, 0},
+        {"direct", 0, CLI_FLAG, &options.direct, NULL, 0},
+        {"async", 0, CLI_FLAG, &options.async, NULL, 0},
         {"append", 0, CLI_FLAG, &options.append, NULL, 0},
         {"repair", 0, CLI_FLAG, &options.repair, NULL, 0},
         {"max-frame", 0, CLI_BYTES, &options.max_frame, NULL, 1}};

@@ -1,0 +1,165 @@
+#!/bin/bash
+# The ways of `flatstream write` to its output: --io uring, --direct, --async. The bytes, the exit
+# statuses and the messages are those of the plain way. Run by ctest with FLATSTREAM.
+set -u
+flatstream=${FLATSTREAM:?}
+scratch=$(mktemp -d -p /var/tmp)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
+}
+
+# expect STATUS COMMAND...: runs it; output in ./out and ./err.
+expect() {
+    local want=$1 got
+    shift
+    "$@" >out 2>err
+    got=$?
+    [ "$got" = "$want" ] || {
+        fail "exit $got, not $want: $*" 1
+        head -5 out err >&2
+    }
+}
+
+says() {
+    grep -Eq -- "$2" "$1" || {
+        fail "$1 does not say '$2'" 1
+        head -5 "$1" >&2
+    }
+}
+
+same() {
+    cmp -s "$1" "$2" || fail "$1 and $2 differ" 1
+}
+
+seq 1 200000 >lines.txt
+head -c 3000000 /dev/urandom >blob
+expect 0 "$flatstream" write -o plain.fls lines.txt
+expect 0 "$flatstream" write -o plain-blob.fls --from files blob lines.txt blob
+
+# What the system lets us do decides which ways are tried; a build without io_uring has a warning.
+ways=("--async")
+expect 0 "$flatstream" write -o uring.fls --io uring lines.txt
+same uring.fls plain.fls
+if [ -s err ]; then
+    says err 'io_uring.*written without'
+    [ "$(wc -l <err)" = 1 ] || fail "more than a warning"
+    expect 3 "$flatstream" write -o direct.fls --io uring --direct lines.txt
+    says err 'io_uring'
+else
+    ways+=("--io uring" "--io uring --async")
+    "$flatstream" write -o direct.fls --io uring --direct lines.txt 2>err
+    case $? in
+    0) ways+=("--io uring --direct" "--io uring --direct --async") ;;
+    3) says err 'O_DIRECT' ;;
+    *) fail "--direct" ;;
+    esac
+fi
+
+# --- the same bytes ---------------------------------------------------------------------------------
+for way in "${ways[@]}"; do
+    # shellcheck disable=SC2086 # a way is words
+    for checksum in none crc16 crc32 xxh3; do
+        "$flatstream" write -o want.fls --checksum $checksum lines.txt
+        expect 0 "$flatstream" write -o got.fls $way --checksum $checksum lines.txt
+        same got.fls want.fls
+        [ -s err ] && fail "$way is not quiet"
+    done
+    # shellcheck disable=SC2086
+    {
+        expect 0 "$flatstream" write -o got.fls $way --from files blob lines.txt blob
+        same got.fls plain-blob.fls
+        expect 0 "$flatstream" write -o got.fls $way --batch 3 - <lines.txt
+        same got.fls plain.fls
+        expect 0 "$flatstream" write -o got.fls $way /dev/null
+        [ -s got.fls ] && fail "$way: not empty"
+        (cat lines.txt && sleep 0.2 && cat blob | base64) >slow.txt
+        "$flatstream" write -o want.fls slow.txt
+        (cat lines.txt && sleep 0.2 && cat blob | base64) | "$flatstream" write -o got.fls $way
+        same got.fls want.fls
+        # behind what is there, repaired or not
+        head -n 777 lines.txt | "$flatstream" write -o got.fls
+        tail -n +778 lines.txt | "$flatstream" write -o got.fls --append $way
+        same got.fls plain.fls
+        head -c 500001 plain.fls >got.fls
+        expect 1 "$flatstream" write -o got.fls --append $way lines.txt
+        expect 0 "$flatstream" write -o got.fls --append --repair $way lines.txt
+        expect 0 "$flatstream" verify got.fls
+    }
+done
+
+# --- wrong usage ------------------------------------------------------------------------------------
+expect 2 "$flatstream" write -o got.fls --io fast lines.txt
+expect 2 "$flatstream" write -o got.fls --direct lines.txt
+says err 'goes with --io uring'
+expect 2 "$flatstream" write -o - --io uring lines.txt
+says err 'regular file'
+expect 2 "$flatstream" write -o got.fls --async --framer vectored lines.txt
+if [ ${#ways[@]} -gt 1 ]; then
+    expect 2 "$flatstream" write -o /dev/null --io uring lines.txt
+    says err 'regular file'
+fi
+
+# --- what fails, fails the same way -----------------------------------------------------------------
+for way in "${ways[@]}"; do
+    # shellcheck disable=SC2086
+    {
+        printf '\003\000\000\000abc\011\000\000\000de' >torn
+        expect 1 "$flatstream" write -o got.fls --from sized $way torn
+        says err 'messages before it were written'
+        expect 0 "$flatstream" cat got.fls
+        [ "$(cat out)" = abc ] || fail "$way: not the message before"
+        expect 1 "$flatstream" write -o got.fls --max-frame 5 $way lines.txt
+        says err 'messages before it were written'
+        [ "$("$flatstream" cat got.fls | tail -n 1)" = 99999 ] || fail "$way: not all before"
+        # no room: whole frames are left, and --append goes on
+        for blocks in 1 300 777; do
+            expect 3 bash -c "ulimit -f $blocks; trap '' XFSZ; '$flatstream' write -o got.fls $way lines.txt"
+            says err 'whole in the file'
+            expect 0 "$flatstream" verify got.fls
+            [ "$(stat -c %s got.fls)" -le $((blocks * 1024)) ] || fail "$way: too large"
+            # (a direct write goes as a whole or not at all)
+            [ "$(stat -c %s got.fls)" -gt 0 ] || [[ $way = *direct* ]] ||
+                fail "$way: nothing is left"
+            cmp -s -n "$(stat -c %s got.fls)" got.fls plain.fls || fail "$way: not a prefix"
+            expect 0 "$flatstream" write -o got.fls --append $way lines.txt
+            expect 0 "$flatstream" verify got.fls
+        done
+        # what was there before is never touched
+        head -n 50000 lines.txt | "$flatstream" write -o got.fls
+        cp got.fls before.fls
+        expect 3 bash -c "ulimit -f 800; trap '' XFSZ; '$flatstream' write -o got.fls --append $way lines.txt"
+        says err 'whole in the file'
+        cmp -s -n "$(stat -c %s before.fls)" got.fls before.fls || fail "$way: what was there"
+        expect 0 "$flatstream" verify got.fls
+        # a signal: what was read is written, whole
+        mkfifo input
+        "$flatstream" write -o got.fls $way input 2>err &
+        writer=$!
+        exec 9>input
+        cat lines.txt >&9
+        sleep 0.3
+        kill -INT $writer
+        wait $writer
+        [ $? = 130 ] || fail "$way: not 130"
+        exec 9>&-
+        rm input
+        says err 'interrupted: 200000 messages were written, and are whole'
+        same got.fls plain.fls
+    }
+done
+
+# --- to a pipe, whose reader may go away ------------------------------------------------------------
+"$flatstream" write -o - --async lines.txt | cmp -s - plain.fls || fail "--async to a pipe"
+"$flatstream" write -o - --async lines.txt 2>err | head -c 1000 >/dev/null
+[ "${PIPESTATUS[0]}" = 141 ] || fail "--async without a reader"
+[ -s err ] && fail "not silent"
+expect 3 "$flatstream" write -o /dev/full --async lines.txt
+says err 'No space left'
+
+[ $failures = 0 ] && echo "all ways lead to the same bytes: ${ways[*]}"
+exit $((failures > 0))

@@ -27,8 +27,8 @@ LAYER_SIZES = (64, 1024, 16 << 10, 1 << 20)
 HANDOVER_SIZES = (64, 256, 1024, 16 << 10)
 BLOB_SIZES = (4 << 10, 64 << 10, 1 << 20, 16 << 20)
 
-FSTRM = ("fstrm", "buffered")
-CAPNP = ("capnp", "buffered")
+FSTRM = ("fstrm", "buffered-256k")
+CAPNP = ("capnp", "buffered-256k")
 PROTOBUF = ("protobuf", "delimited-256k")
 
 
@@ -47,7 +47,8 @@ WRITE = (
           Row("fstrm", "fstrm", "buffered"),
           Row("fstrm, 256 KiB stdio buffer", "fstrm", "buffered-256k"),
           Row("Cap'n Proto", "capnp", "buffered"),
-          Row("Cap'n Proto, data by reference", "capnp", "reference"),
+          Row("Cap'n Proto, 256 KiB buffer", "capnp", "buffered-256k"),
+          Row("Cap'n Proto, 256 KiB, by reference", "capnp", "reference-256k"),
           Row("protobuf delimited", "protobuf", "delimited"),
           Row("protobuf delimited, 256 KiB blocks", "protobuf", "delimited-256k")),
     write("xxh3, buffered",
@@ -75,7 +76,9 @@ READ = (
          Row("fstrm", "fstrm", "buffered", file=FSTRM),
          Row("fstrm, 256 KiB stdio buffer", "fstrm", "buffered-256k", file=FSTRM),
          Row("Cap'n Proto", "capnp", "buffered", file=CAPNP),
-         Row("protobuf delimited", "protobuf", "delimited", file=PROTOBUF)),
+         Row("Cap'n Proto, 256 KiB buffer", "capnp", "buffered-256k", file=CAPNP),
+         Row("protobuf delimited", "protobuf", "delimited", file=PROTOBUF),
+         Row("protobuf delimited, 256 KiB blocks", "protobuf", "delimited-256k", file=PROTOBUF)),
     read("plain, mapped",
          Row("raw mmap", "raw", "mmap"),
          Row("flatstream mmap", "flatstream", "mmap"),
@@ -96,9 +99,11 @@ PIPE = (
         Row("fstrm", "fstrm", "buffered", read="buffered"),
         Row("fstrm, 256 KiB stdio buffer", "fstrm", "buffered-256k", read="buffered-256k"),
         Row("Cap'n Proto", "capnp", "buffered", read="buffered"),
-        Row("Cap'n Proto, data by reference", "capnp", "reference", read="buffered"),
+        Row("Cap'n Proto, 256 KiB buffer", "capnp", "buffered-256k", read="buffered-256k"),
+        Row("Cap'n Proto, 256 KiB, by reference", "capnp", "reference-256k", read="buffered-256k"),
         Row("protobuf delimited", "protobuf", "delimited", read="delimited"),
-        Row("protobuf delimited, 256 KiB blocks", "protobuf", "delimited-256k", read="delimited"),
+        Row("protobuf delimited, 256 KiB blocks", "protobuf", "delimited-256k",
+            read="delimited-256k"),
     ), PIPE_SIZES),
 )
 MEMORY = "+ batched writer into memory"

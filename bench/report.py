@@ -31,7 +31,8 @@ def cell(group, results, row, size):
     if group.kind == "layers":
         base = next((other for other in rows if other.title == row.base), None)
         added = mine["ns"] - results[base][size]["ns"] if base else 0
-        return number(mine["ns"]) + (f" ({'+' if added >= 0 else ''}{number(added)})" if base else "")
+        sign = "+" if added >= 0 else ""
+        return number(mine["ns"]) + (f" ({sign}{number(added)})" if base else "")
     if row == rows[0]:
         return number(mine["ns"])
     return f"{number(mine['ns'])} ({mine['ns'] / results[rows[0]][size]['ns']:.2f})"
@@ -41,27 +42,28 @@ def cell(group, results, row, size):
 NOTES = {
     "read": "Peers with a format of their own read what they wrote; all others read this library's "
             "files.",
-    "pipe": "End to end: from the opening of the pipe until the reader has the last message. CPU is "
-            "that of both ends.",
+    "pipe": "End to end: from the opening of the pipe until the reader has the last message. CPU "
+            "is that of both ends.",
     "layers": "In brackets what a step adds to the one before it, an endpoint to the writer into "
               "memory.",
-    "handover": "At the producer: median / mean / 99.9 % of single calls (the clock's cost, some 20 "
-                "ns, is in the last).",
+    "handover": "At the producer: median / mean / 99.9 % of single calls (the clock's cost, some "
+                "20 ns, is in the last).",
 }
 
 
 def table(group, results):
     """One group. results: {row: {size: summary}}"""
-    first = size_name(group.sizes[0])
+    size = group.sizes[0]
+    first = size_name(size)
     paced = group.kind == "handover"  # its CPU is mostly waiting, and nobody counts its calls
     extra = ["spread"] if paced else [f"CPU at {first}", f"calls at {first}", "spread"]
-    lines = ["| " + " | ".join([f"{group.kind}: {group.title}", *map(size_name, group.sizes), *extra])
-             + " |", "| --- |" + " ---: |" * (len(group.sizes) + len(extra))]
+    titles = [f"{group.kind}: {group.title}", *map(size_name, group.sizes), *extra]
+    lines = ["| " + " | ".join(titles) + " |", "| --- |" + " ---: |" * (len(titles) - 1)]
     for row, by_size in results.items():
         cells = [cell(group, results, row, size) for size in group.sizes]
         if not paced:
-            cells += [number(by_size[group.sizes[0]]["cpu"]), calls(by_size[group.sizes[0]]["calls"])]
-        cells.append(f"{max(by_size[size]['spread'] for size in group.sizes) * 100:.0f} %")
+            cells += [number(by_size[size]["cpu"]), calls(by_size[size]["calls"])]
+        cells.append(f"{max(one['spread'] for one in by_size.values()) * 100:.0f} %")
         lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -91,7 +93,8 @@ def colour(row):
 
 
 def text(x, y, words, *attributes):
-    return f'<text x="{x:.1f}" y="{y:.1f}"{"".join(" " + a for a in attributes)}>{escape(words)}</text>'
+    more = "".join(" " + attribute for attribute in attributes)
+    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(words)}</text>'
 
 
 def block(size, results, key, left, y):
@@ -115,12 +118,12 @@ def plot(group, results, folder):
     height = 40 + len(group.sizes) * ((len(results)) * BAR + GAP)
     width = left + WIDTH + 90
     title = f"{group.kind}: {group.title}"
+    what = ("median " if key == "median" else "") + "ns a message; shorter is better"
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
            '<rect width="100%" height="100%" fill="white"/>',
            text(10, 22, title, 'font-size="15"'),
-           text(width - 10, 22, f"{'median ' if key == 'median' else ''}ns a message; shorter is better", 'text-anchor="end"',
-                'fill="#666"')]
+           text(width - 10, 22, what, 'text-anchor="end"', 'fill="#666"')]
     y = 40
     for size in group.sizes:
         out += block(size, results, key, left, y)

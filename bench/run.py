@@ -34,7 +34,7 @@ def messages_of(kind, row, size, scale):
         return min(count, int(RUN_HANDOVERS * scale))
     if row.mode.startswith("build-"):
         return min(count * 4, int(2_000_000 * scale))
-    if row.mode in CALL_A_MESSAGE and row.program != "capnp":
+    if row.mode in CALL_A_MESSAGE:
         count = min(count, int(RUN_CALLS * scale))
     return count
 

@@ -7,15 +7,14 @@
  *                     (it takes a block size and ignores it)
  *          delimited-256k  the same over a CopyingOutputStreamAdaptor of 256 KiB blocks
  *   read   delimited  one message object, parsed each time (which copies the field) from a
- *                     CodedInputStream over a FileInputStream, 256 KiB at a time; on a pipe the
- *                     8 KiB that it has by default
+ *                     CodedInputStream over a FileInputStream of 8 KiB, its own size
+ *          delimited-256k  the same with 256 KiB
  *
  * System calls are the process's own count (/proc/self/io).
  */
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/util/delimited_message_util.h>
-#include <sys/stat.h>
 
 #include "record.pb.h"
 
@@ -104,14 +103,6 @@ void write_messages(const job &job, bool wide)
     report(&outcome);
 }
 
-/* -1: the library's own size. */
-int block_bytes(int fd)
-{
-    struct stat information;
-
-    return fstat(fd, &information) == 0 && S_ISFIFO(information.st_mode) ? -1 : buffer_bytes;
-}
-
 /* A CodedInputStream takes at most 2 GiB: each serves this many bytes. */
 constexpr int stream_bytes = 512 << 20;
 
@@ -134,10 +125,10 @@ bool read_some(FileInputStream &file, Record &record, outcome &outcome)
     return true;
 }
 
-void read_messages(const job &job)
+void read_messages(const job &job, bool wide)
 {
     int fd = open_input(job.path);
-    FileInputStream file(fd, block_bytes(fd));
+    FileInputStream file(fd, wide ? buffer_bytes : -1); /* -1: its own size */
     Record record;
     uint64_t calls = system_calls_now();
     outcome outcome = {0, 0, 0, start_watch()};
@@ -157,14 +148,14 @@ int main(int argc, char **argv)
 {
     job job = parse_job(argc, argv);
 
-    bool wide = job.writing && std::strcmp(job.mode, "delimited-256k") == 0;
+    bool wide = std::strcmp(job.mode, "delimited-256k") == 0;
 
     if (!wide && std::strcmp(job.mode, "delimited") != 0)
         return 2;
     if (job.writing)
         write_messages(job, wide);
     else
-        read_messages(job);
+        read_messages(job, wide);
     std::free(job.payload);
     return 0;
 }

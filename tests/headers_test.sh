@@ -11,7 +11,7 @@ say_and_fail() {
     exit 1
 }
 
-warnings="-Wall -Wextra -Wpedantic -Wconversion -Werror"
+warnings="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 # compiles_alone COMPILER FLAGS SUFFIX HEADER
 compiles_alone() {
@@ -34,7 +34,9 @@ needs_what_is_missing() {
 # each_of NAME...: the compilers among these that exist, each once
 each_of() {
     for name in "$@"; do
-        command -v "$name" >/dev/null && readlink -f "$(command -v "$name")"
+        if command -v "$name" >/dev/null; then
+            readlink -f "$(command -v "$name")"
+        fi
     done | sort -u
 }
 
@@ -48,6 +50,11 @@ for path in "$SOURCE_DIR"/include/flatstream/*.h; do
     done
     for compiler in $cxx_compilers; do
         compiles_alone "$compiler" "-std=c++17" cc "$header"
+    done
+done
+for path in "$SOURCE_DIR"/include/flatstream/*.hpp; do
+    for compiler in $cxx_compilers; do
+        compiles_alone "$compiler" "-std=c++17" cc "$(basename "$path")"
     done
 done
 for version in 30 31 40; do

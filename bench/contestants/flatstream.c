@@ -3,6 +3,10 @@
  *
  *   write  simple, vectored, batched  the framers, a message a call
  *          batch100                   fls_writer_write_batch of 100 messages
+ *          async                      the asynchronous writer, one producer, up to its close
+ *          disk                       batched, flushed to the machine level at the end
+ *          uring, uring-direct        the same through io_uring; with O_DIRECT. Exits with 2 where
+ *                                     there is none
  *   read   next                       fls_reader_next
  *          batch                      fls_reader_next_batch, 256 at a time
  *          aligned                    next, with the default alignment of 8 (the others take
@@ -31,7 +35,8 @@ static void check(enum fls_status status, const struct fls_error *error)
 /* Splits "batched-xxh3"; the base mode stays in `base`. */
 static enum fls_checksum_kind split_mode(const char *mode, char *base, size_t size)
 {
-    const char *dash = strchr(mode, '-');
+    size_t passed = strncmp(mode, "uring-direct", 12) == 0 ? 12 : 0;
+    const char *dash = strchr(mode + passed, '-');
     enum fls_checksum_kind kind = FLS_CHECKSUM_NONE;
 
     snprintf(base, size, "%.*s", dash ? (int)(dash - mode) : (int)strlen(mode), mode);
@@ -46,7 +51,7 @@ static enum fls_framer framer_of(const char *base)
         return FLS_FRAMER_SIMPLE;
     if (strcmp(base, "vectored") == 0 || strcmp(base, "batch100") == 0)
         return FLS_FRAMER_VECTORED;
-    if (strcmp(base, "batched") == 0)
+    if (strcmp(base, "batched") == 0 || strcmp(base, "disk") == 0 || strncmp(base, "uring", 5) == 0)
         return FLS_FRAMER_BATCHED;
     exit(2);
 }
@@ -77,23 +82,68 @@ static void write_batches(const struct job *job, struct fls_writer *writer)
     }
 }
 
+static struct fls_sink *open_sink(const struct job *job, const char *base)
+{
+    struct fls_uring_options uring = {.direct = strcmp(base, "uring-direct") == 0};
+    struct fls_sink *sink;
+    struct fls_error error;
+
+    if (strncmp(base, "uring", 5) != 0) {
+        check(fls_sink_open_file(job->path, FLS_FILE_TRUNCATE, &sink, &error), &error);
+        return sink;
+    }
+    enum fls_status status =
+        fls_sink_open_uring_file(job->path, FLS_FILE_TRUNCATE, &uring, &sink, &error);
+    if (status == FLS_UNSUPPORTED)
+        exit(2);
+    check(status, &error);
+    return sink;
+}
+
+static void write_async(const struct job *job, const struct fls_writer_options *writing)
+{
+    struct fls_async_options options = {.writer = writing};
+    struct fls_async_counts counts;
+    struct fls_async *async;
+    struct fls_error error;
+
+    check(fls_async_open(open_sink(job, "async"), &options, &async, &error), &error);
+    struct outcome outcome = {0, job->messages, 0, start_watch()};
+    for (uint64_t i = 0; i < job->messages; i++) {
+        enum fls_status status = fls_async_write(async, payload_of(job, i), job->size);
+        if (status != FLS_OK) {
+            fls_async_error(async, &error);
+            check(status, &error);
+        }
+    }
+    check(fls_async_close(async, -1, &counts, &error), &error);
+    outcome.bytes = counts.bytes;
+    report(&outcome);
+}
+
 static void write_messages(const struct job *job)
 {
-    struct fls_writer_options options = FLS_ZERO;
+    struct fls_writer_options options = {.owns_sink = 1};
     struct fls_writer_counts statistics;
     struct fls_writer *writer;
     struct fls_error error;
     char base[32];
 
     options.checksum = split_mode(job->mode, base, sizeof base);
+    if (strcmp(base, "async") == 0) {
+        write_async(job, &options);
+        return;
+    }
+    int to_disk = strcmp(base, "disk") == 0 || strncmp(base, "uring", 5) == 0;
     options.framer = framer_of(base);
-    check(fls_writer_open_file(job->path, FLS_FILE_TRUNCATE, &options, &writer, &error), &error);
+    check(fls_writer_open(open_sink(job, base), &options, &writer, &error), &error);
     struct outcome outcome = {0, job->messages, 0, start_watch()};
     if (strcmp(base, "batch100") == 0)
         write_batches(job, writer);
     else
         write_each(job, writer);
-    check(fls_writer_flush(writer, FLS_LEVEL_PROCESS), fls_writer_error(writer));
+    check(fls_writer_flush(writer, to_disk ? FLS_LEVEL_MACHINE : FLS_LEVEL_PROCESS),
+          fls_writer_error(writer));
     statistics = fls_writer_statistics(writer);
     check(fls_writer_close(writer, &error), &error);
     outcome.bytes = statistics.bytes;

@@ -2,6 +2,7 @@
  * raw.c: the loops that a programmer would write by hand; what the kernel and memory allow.
  *
  *   write  copy    header and payload copied into a 256 KiB buffer, written when full
+ *          fsync   copy, and one fsync at the end
  *          two     write of the header, write of the payload
  *          writev  one writev of both
  *          gather  one writev of 100 messages by reference
@@ -98,6 +99,14 @@ static void write_copy(const struct job *job, int fd, enum sum sum, struct outco
     free(buffer);
 }
 
+static void write_synced(const struct job *job, int fd, enum sum sum, struct outcome *outcome)
+{
+    write_copy(job, fd, sum, outcome);
+    if (fsync(fd) != 0)
+        die("fsync");
+    outcome->system_calls++;
+}
+
 static void write_two(const struct job *job, int fd, struct outcome *outcome)
 {
     for (uint64_t i = 0; i < job->messages; i++) {
@@ -143,6 +152,8 @@ static void write_messages(const struct job *job)
     struct outcome outcome = {0, job->messages, 0, start_watch()};
     if (is_mode(job, "copy", &sum))
         write_copy(job, fd, sum, &outcome);
+    else if (is_mode(job, "fsync", &sum))
+        write_synced(job, fd, sum, &outcome);
     else if (is_mode(job, "two", &sum))
         write_two(job, fd, &outcome);
     else if (is_mode(job, "writev", &sum))

@@ -63,7 +63,7 @@ static void add_number(struct cli_column *column, double number)
 {
     struct cli_column one = {1, number, number, number};
 
-    if (isfinite(number))
+    if (fabs(number) <= CLI_CHART_LARGEST)
         join(column, &one);
 }
 

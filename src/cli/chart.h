@@ -39,7 +39,8 @@ struct cli_chart {
 int cli_chart_add_series(struct cli_chart *chart, const char *name, const struct fls_path *path);
 
 /* Takes the next message in; with `fields` zero only its size (it did not verify). Values that are
- * not finite are left out. */
+ * not finite, or so large that their sums would not be, are left out. */
+#define CLI_CHART_LARGEST 1e290
 void cli_chart_add(struct cli_chart *chart, const struct fls_message *message, int fields);
 
 /* How many columns hold messages. */

@@ -6,6 +6,7 @@
  * the decimal does, so that one division proves a candidate. The first that fits, trying few
  * decimals before many, is the shortest. What is left over goes through printf.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,12 +86,15 @@ static size_t put_short(double value, int is_float, char *text)
     return 0;
 }
 
-/* Digits are added until it reads back. */
+/* Digits are added until it reads back. Fewer than DBL_DIG (FLT_DIG) are enough only for what the
+ * short way has found, but for numbers so small that they have not all their bits. */
 static size_t put_long(double value, int is_float, char *text)
 {
     int length = 0, most = is_float ? 9 : 17;
+    int is_small = value < (is_float ? (double)FLT_MIN : DBL_MIN);
+    int least = is_small ? 1 : is_float ? FLT_DIG : DBL_DIG;
 
-    for (int digits = is_float ? 6 : 15; digits <= most; digits++) {
+    for (int digits = least; digits <= most; digits++) {
         length = snprintf(text, CLI_NUMBER_BYTES, "%.*g", digits, value);
         if (is_float ? (double)strtof(text, NULL) == value : strtod(text, NULL) == value)
             break;

@@ -90,14 +90,45 @@ static void submit(struct uring_sink *sink, unsigned index)
         sink->in_flight++;
 }
 
+static int pwrite_all(struct uring_sink *sink, const uint8_t *bytes, size_t length, uint64_t offset,
+                      size_t *done)
+{
+    *done = 0;
+    while (*done < length) {
+        ssize_t written =
+            pwrite(sink->plain_fd, bytes + *done, length - *done, (off_t)(offset + *done));
+        sink->plain_calls++;
+        if (written > 0)
+            *done += (size_t)written;
+        else if (written == 0 || errno != EINTR)
+            return written == 0 ? EIO : errno;
+    }
+    return 0;
+}
+
+/* What O_DIRECT cannot write (an odd length before a limit) or cannot write now: through the page
+ * cache, which gets on as far as can be, or says what stands in the way. */
+static void finish_plainly(struct uring_sink *sink, struct block *block)
+{
+    size_t done;
+    int failure = pwrite_all(sink, block->bytes + block->done, block->filled - block->done,
+                             block->offset + block->done, &done);
+
+    block->done += done;
+    if (failure)
+        note_failure(sink, failure, block->offset + block->done);
+}
+
 /* Files one completion; a short one is submitted again for the rest. */
 static void complete(struct uring_sink *sink, struct fls_ring_result result)
 {
     struct block *block = &sink->blocks[result.tag];
+    size_t before = block->done;
+    int odd = result.result == -EAGAIN || (sink->direct && result.result == -EINVAL);
 
     sink->in_flight--;
     block->busy = 0;
-    if (result.result <= 0 && result.result != -EINTR && result.result != -EAGAIN) {
+    if (result.result <= 0 && result.result != -EINTR && !odd) {
         note_failure(sink, result.result < 0 ? -result.result : EIO, block->offset + block->done);
         return;
     }
@@ -105,8 +136,12 @@ static void complete(struct uring_sink *sink, struct fls_ring_result result)
         block->done += (size_t)result.result;
     if (block->done >= block->filled)
         return;
-    if (sink->direct)
-        block->done &= ~(DIRECT_ALIGNMENT - 1);
+    size_t whole = sink->direct ? block->done & ~(DIRECT_ALIGNMENT - 1) : block->done;
+    if (odd || (result.result > 0 && whole == before)) {
+        finish_plainly(sink, block);
+        return;
+    }
+    block->done = whole;
     submit(sink, result.tag);
 }
 
@@ -202,22 +237,6 @@ static void write_aligned_part(struct uring_sink *sink)
     memmove(block->bytes, block->bytes + aligned, all - aligned);
     block->filled = all - aligned;
     sink->offset += aligned;
-}
-
-static int pwrite_all(struct uring_sink *sink, const uint8_t *bytes, size_t length, uint64_t offset,
-                      size_t *done)
-{
-    *done = 0;
-    while (*done < length) {
-        ssize_t written =
-            pwrite(sink->plain_fd, bytes + *done, length - *done, (off_t)(offset + *done));
-        sink->plain_calls++;
-        if (written > 0)
-            *done += (size_t)written;
-        else if (written == 0 || errno != EINTR)
-            return written == 0 ? EIO : errno;
-    }
-    return 0;
 }
 
 static int may_be_repeated(int result)

@@ -20,7 +20,7 @@ demo: all ## record real telemetry, look at it, break it, recover it
 test: all ## build and pass all tests
 	@bash scripts/test.sh
 
-bench: all ## measure, beside raw loops (QUICK=1: the short form)
+bench: all ## measure, beside raw loops and peers (QUICK=1: the short form)
 	@bash scripts/bench.sh
 
 fuzz: deps ## fuzz each target for FUZZ_SECONDS (60)

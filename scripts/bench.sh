@@ -7,5 +7,5 @@ if ! sh scripts/install-dependencies.sh bench; then
     echo "bench: going on without the peers that are missing" >&2
 fi
 cmake --preset release >/dev/null
-cmake --build --preset release -j"$(nproc)" >/dev/null
+cmake --build --preset release -j"$(nproc)"
 exec python3 bench/run.py --build build --out build/bench-results ${QUICK:+--quick} "$@"

@@ -106,9 +106,9 @@ static inline struct job parse_job(int argc, char **argv)
     job.path = argv[3];
     job.messages = strtoull(argv[4], NULL, 10);
     job.size = strtoull(argv[5], NULL, 10);
-    job.payload = (uint8_t *)malloc(job.size + 1);
+    job.payload = (uint8_t *)calloc(1, job.size + 8); /* peers that take whole words may */
     if (!job.payload)
-        die("malloc");
+        die("calloc");
     for (size_t i = 0; i < job.size; i++)
         job.payload[i] = (uint8_t)(i * 131 + 7);
     return job;

@@ -258,7 +258,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (files.count != 1)
         return cli_usage(verb, files.count == 0 ? "which FILE? `-` is standard input"
                                                 : "one FILE at a time");
-    result = cli_schema_open(verb, &options.schema, options.form == FORM_JSON, &schema);
+    result = cli_schema_open(verb, &options.schema, 0, &schema);
     if (result != CLI_GO_ON)
         return result;
     result = cat(files.argv[0], &options);

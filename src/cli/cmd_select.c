@@ -340,8 +340,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (result == CLI_GO_ON)
         result = check(verb, &options, &files);
     if (result == CLI_GO_ON)
-        result = cli_schema_open(verb, &options.schema,
-                                 options.form == FORM_JSON && !options.fields, &selection.schema);
+        result = cli_schema_open(verb, &options.schema, 0, &selection.schema);
     if (result == CLI_GO_ON)
         result = compile(verb, &selection);
     selection.left = options.count;

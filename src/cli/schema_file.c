@@ -1,8 +1,9 @@
 /*
  * schema_file.c: see schema_file.h.
  *
- * Only what needs libflatbuffers (an .fbs, and JSON) goes through it; a .bfbs is read by our own
- * code, so that a build without libflatbuffers verifies and selects all the same.
+ * Only what needs libflatbuffers (an .fbs, and parsing JSON) goes through it; a .bfbs is read and
+ * JSON printed by our own code: a build without libflatbuffers does that all the same, and numbers
+ * are printed whole, where libflatbuffers rounds a double to twelve decimals and a float to six.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +15,7 @@
 #include <flatstream/json.h>
 #endif
 
-#include "cli/output.h"
+#include "cli/message_json.h"
 #include "cli/schema_file.h"
 
 #define FILE_BYTES_MAX ((size_t)64 << 20)
@@ -153,17 +154,11 @@ static int choose_root(const struct cli_verb *verb, const struct cli_schema_opti
                      near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
-static enum fls_status open_verifiers(struct cli_schema *schema, struct fls_error *error)
+static enum fls_status open_verifier(struct cli_schema *schema, struct fls_error *error)
 {
-    struct fls_verifier_options from_start = {.check_identifier = 0};
     struct fls_verifier_options either = {.limits = {.alignment = FLS_ALIGNED_FROM_EITHER}};
-    enum fls_status status =
-        fls_verifier_open(schema->schema, schema->root, &either, &schema->verifier, error);
 
-    if (status == FLS_OK)
-        status = fls_verifier_open(schema->schema, schema->root, &from_start, &schema->from_start,
-                                   error);
-    return status;
+    return fls_verifier_open(schema->schema, schema->root, &either, &schema->verifier, error);
 }
 
 static int open_parts(const struct cli_verb *verb, const struct cli_schema_options *options,
@@ -181,7 +176,7 @@ static int open_parts(const struct cli_verb *verb, const struct cli_schema_optio
     int result = choose_root(verb, options, schema);
     if (result != CLI_GO_ON)
         return result;
-    status = open_verifiers(schema, &error);
+    status = open_verifier(schema, &error);
     if (status == FLS_OK && with_json)
         status = open_json(text, schema, &error);
     return status == FLS_OK ? CLI_GO_ON : fail_open(options->file, &error);
@@ -206,7 +201,6 @@ int cli_schema_open(const struct cli_verb *verb, const struct cli_schema_options
 
 void cli_schema_close(struct cli_schema *schema)
 {
-    fls_verifier_close(schema->from_start);
     fls_verifier_close(schema->verifier);
     fls_schema_close(schema->schema);
 #ifdef FLS_WITH_JSON
@@ -233,27 +227,15 @@ enum fls_status cli_schema_see(void *schema, const struct fls_message *message,
     return error->status = FLS_VALIDATION_FAILED;
 }
 
-#ifdef FLS_WITH_JSON
-
 enum fls_status cli_schema_print(const struct cli_schema *schema, const void *message, size_t bytes,
                                  struct fls_error *error)
 {
-    struct fls_json_options printing = {.from_prefix = 0};
-    const char *text;
-    size_t length;
+    enum fls_status status = fls_verifier_check(schema->verifier, message, bytes, error);
 
-    if (fls_verifier_check(schema->from_start, message, bytes, NULL) != FLS_OK) {
-        enum fls_status status = fls_verifier_check(schema->verifier, message, bytes, error);
-        if (status != FLS_OK)
-            return status;
-        printing.from_prefix = 1;
-    }
-    enum fls_status status =
-        fls_json_print(schema->json, message, bytes, &printing, &text, &length, error);
-    if (status == FLS_OK)
-        cli_out_bytes(text, length);
-    return status;
+    return status == FLS_OK ? cli_message_json(schema->root, message, error) : status;
 }
+
+#ifdef FLS_WITH_JSON
 
 /* The parser says where it stopped as line and column of the text, which is one line here. */
 static void name_column(struct fls_error *error)
@@ -282,13 +264,6 @@ enum fls_status cli_schema_parse(const struct cli_schema *schema, const char *te
 #else
 
 /* Never reached: no schema is opened for JSON. */
-enum fls_status cli_schema_print(const struct cli_schema *schema, const void *message, size_t bytes,
-                                 struct fls_error *error)
-{
-    (void)schema, (void)message, (void)bytes;
-    return cli_set_error(error, FLS_UNSUPPORTED, "%s", no_json);
-}
-
 enum fls_status cli_schema_parse(const struct cli_schema *schema, const char *text, size_t length,
                                  const void **message, size_t *bytes, struct fls_error *error)
 {

@@ -32,20 +32,19 @@ struct fls_json;
 /*
  *   schema    all that was opened; `root` the messages' root table, in it
  *   verifier  accepts a message that is aligned from its start or from its size prefix: where it
- *             was aligned cannot be known; `from_start` accepts only the first
+ *             was aligned cannot be known
  *   json      opened when it was asked for, else NULL
  */
 struct cli_schema {
     struct fls_schema *schema;
     const struct fls_object *root;
     struct fls_verifier *verifier;
-    struct fls_verifier *from_start;
     struct fls_json *json;
 };
 
 /*
- * Opens what the options name, zeroed when they name nothing; with `with_json`, for printing and
- * parsing too. CLI_GO_ON, CLI_USAGE (no such table, a schema that is none, no JSON in this build),
+ * Opens what the options name, zeroed when they name nothing; with `with_json`, for parsing
+ * JSON too. CLI_GO_ON, CLI_USAGE (no such table, a schema that is none, no JSON in this build),
  * CLI_SYSTEM; messages are given.
  */
 int cli_schema_open(const struct cli_verb *verb, const struct cli_schema_options *options,

@@ -145,7 +145,8 @@ as_json() {
     flatstream cat --as json --schema $schema --count 1 $out/telemetry.fls >"$out/json"
     grep -q '"\?context_switches"\? *:' "$out/json" || fail "no field context_switches in the JSON"
     say "What the fields were, and a plot of them:"
-    show 0 flatstream info --schema $schema --plot $out/telemetry.svg $out/telemetry.fls
+    show 0 flatstream info --schema $schema --plot $out/telemetry.svg --plot-field cpu.user \
+        --plot-field memory.available_bytes $out/telemetry.fls
     grep -q '<svg' $out/telemetry.svg || fail "$out/telemetry.svg is no picture"
 }
 

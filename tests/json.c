@@ -337,6 +337,7 @@ static void test_flatgeobuf(void **state)
 {
     (void)state;
     struct fls_verifier_options options = {.limits = {.alignment = FLS_ALIGNED_FROM_EITHER}};
+    struct fls_json_options printing = {.from_prefix = 1};
     struct fls_json *features = NULL;
     struct fls_schema *schema = NULL;
     struct fls_verifier *either = NULL, *strict = NULL;
@@ -363,8 +364,8 @@ static void test_flatgeobuf(void **state)
                          FLS_INVALID_FLATBUFFER);
         assert_ok(fls_path_read(path, message, length, &value));
         assert_true(value.real_value >= -90 && value.real_value <= 90);
-        assert_memory_equal(print(features, message, length, NULL), "{\"geometry\": {\"xy\": [",
-                            21);
+        assert_memory_equal(print(features, message, length, &printing),
+                            "{\"geometry\": {\"xy\": [", 21);
         at += 4 + length;
         count++;
     }

@@ -10,7 +10,7 @@ class Row(NamedTuple):
     read: Optional[str] = None  # pipe: the reader's mode
     file: Optional[Tuple[str, str]] = None  # read: who writes the file, if not this library
     base: Optional[str] = None  # layers: the title of the row that this one adds to
-    where: str = "file"  # where it writes to: file, pipe, socket; or file-read
+    where: str = "file"  # where it writes to: file, pipe, socket; or file-read; data: tests/data
 
 
 class Group(NamedTuple):
@@ -158,6 +158,10 @@ BUILD = (
         Row("Google's builder", "build_google", "build-small"),
         Row("flatcc, finalised", "build_flatcc", "build-small"),
     ), (64,)),
+    Group("build", "verifying a message by its schema", (
+        Row("flatstream", "verify_flatstream", "build-verify", where="data"),
+        Row("Google's reflective verifier", "verify_google", "build-verify", where="data"),
+    ), (108, 1216)),
 )
 KINDS = ("write", "read", "pipe", "layers", "handover", "build")
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 def size_name(size):
     if size >= 1 << 20:
         return f"{size >> 20} MiB"
-    return f"{size >> 10} KiB" if size >= 1024 else f"{size} B"
+    return f"{size >> 10} KiB" if size >= 1024 and size % 1024 == 0 else f"{size} B"
 
 
 def number(value):

@@ -28,6 +28,10 @@ RUN_SECONDS_MAX = 120
 CALL_A_MESSAGE = ("two", "writev", "simple", "vectored", "direct", "reference")
 
 
+# Messages and schemas for the verifiers.
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "data")
+
+
 def messages_of(kind, row, size, scale):
     count = max(8, int(RUN_BYTES * scale) // (size + 12))
     if kind == "handover":
@@ -102,7 +106,8 @@ class Bench:
         if kind == "read" or row.where == "file-read":
             return self.run("read", row.program, row.mode, messages, size,
                             self.path(*writer_of(row)))
-        return self.run("write", row.program, row.mode, messages, size)
+        path = DATA if row.where == "data" else None
+        return self.run("write", row.program, row.mode, messages, size, path)
 
     def prepare(self, kind, row, messages, size):
         """The file that a reader reads."""

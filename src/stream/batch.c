@@ -139,17 +139,6 @@ void fls_batch_add_copy_of(struct fls_batch *batch, const struct fls_payload *pa
     batch->messages++;
 }
 
-static void reset(struct fls_batch *batch)
-{
-    batch->staged = batch->run_start = 0;
-    batch->segment_count = 0;
-    batch->reference_count = 0;
-    batch->messages = 0;
-    batch->referenced_bytes = 0;
-    batch->sending = 0;
-    batch->accepted = 0;
-}
-
 /* The simple framer's header is a write of its own. */
 static enum fls_status write_simply(struct fls_batch *batch, struct fls_sink *sink,
                                     struct fls_error *error)
@@ -165,22 +154,31 @@ static enum fls_status write_simply(struct fls_batch *batch, struct fls_sink *si
     return fls_sink_write(sink, &batch->left, &batch->accepted, error);
 }
 
-FLS_HOT enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, int simple,
-                                       struct fls_error *error)
+static void release_all(struct fls_batch *batch)
+{
+    for (size_t i = 0; i < batch->reference_count; i++) {
+        struct fls_release release = batch->references[i].release;
+        if (release.function)
+            release.function(release.context);
+    }
+}
+
+enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, int simple,
+                               struct fls_error *error)
 {
     enum fls_status status;
 
-    if (!batch->sending) {
-        close_run(batch);
-        batch->left = (struct fls_write_cursor){batch->segments, batch->segment_count};
-        batch->sending = 1;
-    }
+    if (!batch->sending)
+        fls_batch_begin(batch);
     if (FLS_UNLIKELY(simple))
         status = write_simply(batch, sink, error);
     else
         status = fls_sink_write(sink, &batch->left, &batch->accepted, error);
-    if (FLS_LIKELY(status == FLS_OK))
-        fls_batch_drop(batch, 0);
+    if (FLS_LIKELY(status == FLS_OK)) {
+        if (FLS_UNLIKELY(batch->reference_count > 0))
+            release_all(batch);
+        fls_batch_reset(batch);
+    }
     return status;
 }
 
@@ -203,12 +201,9 @@ void fls_batch_whole(const struct fls_batch *batch, size_t *frames, uint64_t *by
     }
 }
 
-FLS_HOT void fls_batch_drop(struct fls_batch *batch, int keep_owed)
+void fls_batch_drop(struct fls_batch *batch, int keep_owed)
 {
-    for (size_t i = 0; i < batch->reference_count && !keep_owed; i++) {
-        struct fls_release release = batch->references[i].release;
-        if (release.function)
-            release.function(release.context);
-    }
-    reset(batch);
+    if (!keep_owed)
+        release_all(batch);
+    fls_batch_reset(batch);
 }

@@ -13,6 +13,7 @@
 
 #include "frame/checksum_fast.h"
 #include "frame/frame_fast.h"
+#include "io/sink_turn.h"
 
 #include <flatstream/sink.h>
 
@@ -114,6 +115,44 @@ FLS_MUST_USE enum fls_status fls_batch_add_reference(struct fls_batch *batch,
  */
 FLS_MUST_USE enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink,
                                             int simple, struct fls_error *error);
+
+/* Forgets all frames; whatever they referred to is the caller's. */
+static inline void fls_batch_reset(struct fls_batch *batch)
+{
+    batch->staged = batch->run_start = 0;
+    batch->segment_count = 0;
+    batch->reference_count = 0;
+    batch->messages = 0;
+    batch->referenced_bytes = 0;
+    batch->sending = 0;
+    batch->accepted = 0;
+}
+
+/* Begins to send: the segment list is closed, the cursor stands at its start. */
+static inline void fls_batch_begin(struct fls_batch *batch)
+{
+    if (batch->staged > batch->run_start)
+        batch->segments[batch->segment_count++] =
+            (struct iovec){batch->staging + batch->run_start, batch->staged - batch->run_start};
+    batch->run_start = batch->staged;
+    batch->left = (struct fls_write_cursor){batch->segments, batch->segment_count};
+    batch->sending = 1;
+}
+
+/* fls_batch_send for a batch that refers to nothing and is not being sent, where mostly the sink
+ * takes it whole at the first turn. */
+static inline enum fls_status fls_batch_send_run(struct fls_batch *batch, struct fls_sink *sink,
+                                                 struct fls_error *error)
+{
+    fls_batch_begin(batch);
+    enum fls_status status = fls_sink_turn(sink, &batch->left, &batch->accepted, error);
+    if (FLS_UNLIKELY(status != FLS_OK))
+        return status;
+    if (FLS_UNLIKELY(batch->left.count > 0))
+        return fls_batch_send(batch, sink, 0, error);
+    fls_batch_reset(batch);
+    return FLS_OK;
+}
 
 /* After a failed send: how many leading frames the sink has whole, and their bytes. */
 void fls_batch_whole(const struct fls_batch *batch, size_t *frames, uint64_t *bytes);

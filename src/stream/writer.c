@@ -245,19 +245,25 @@ static enum fls_status send_failed(struct fls_writer *writer, enum fls_status st
     return status;
 }
 
-FLS_HOT static enum fls_status send(struct fls_writer *writer)
+FLS_HOT static inline enum fls_status send(struct fls_writer *writer)
 {
-    size_t frames = writer->batch.messages;
-    uint64_t bytes = fls_batch_bytes(&writer->batch);
+    struct fls_batch *batch = &writer->batch;
+    size_t frames = batch->messages;
+    uint64_t bytes = fls_batch_bytes(batch);
+    enum fls_status status;
 
     if (frames == 0)
         return FLS_OK;
-    if (!writer->batch.sending) {
+    if (!batch->sending) {
         writer->writes++;
         account_copies(writer);
     }
-    enum fls_status status = fls_batch_send(&writer->batch, writer->sink,
-                                            writer->framer == FLS_FRAMER_SIMPLE, &writer->error);
+    if (FLS_LIKELY(batch->reference_count == 0 && !batch->sending &&
+                   writer->framer != FLS_FRAMER_SIMPLE))
+        status = fls_batch_send_run(batch, writer->sink, &writer->error);
+    else
+        status = fls_batch_send(batch, writer->sink, writer->framer == FLS_FRAMER_SIMPLE,
+                                &writer->error);
     if (FLS_UNLIKELY(status != FLS_OK))
         return send_failed(writer, status);
     account_sent(writer, frames, bytes);
@@ -497,6 +503,17 @@ static enum fls_status write_one(struct fls_writer *writer, const struct fls_pay
     return write_new(writer, payload, release, key);
 }
 
+/* The short way of one message by reference: nothing else is in the batch. */
+FLS_HOT static enum fls_status write_through(struct fls_writer *writer, const void *data,
+                                             size_t bytes)
+{
+    struct iovec segment = {(void *)(uintptr_t)data, bytes};
+    struct fls_payload payload = {&segment, 1, bytes};
+    enum fls_status status = stage(writer, &payload, (struct fls_release){NULL, NULL}, 0);
+
+    return FLS_LIKELY(status == FLS_OK) ? send_or_wait(writer, 1, data, bytes) : status;
+}
+
 FLS_HOT enum fls_status fls_writer_write(struct fls_writer *writer, const void *data, size_t bytes)
 {
     if (FLS_LIKELY(bytes < writer->quick_below)) {
@@ -507,6 +524,9 @@ FLS_HOT enum fls_status fls_writer_write(struct fls_writer *writer, const void *
             return FLS_OK;
         return send_or_wait(writer, 0, data, bytes);
     }
+    if (writer->framer == FLS_FRAMER_VECTORED && writer->quick_below > 0 &&
+        bytes <= writer->payload_bytes_max)
+        return write_through(writer, data, bytes);
     struct iovec segment = {(void *)(uintptr_t)data, bytes};
     struct fls_payload payload = {&segment, 1, bytes};
     return write_one(writer, &payload, (struct fls_release){NULL, NULL});

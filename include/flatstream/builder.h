@@ -89,12 +89,16 @@ struct fls_stable_range {
  * Options; all zero is the default.
  *
  *   page_bytes           of each arena page; 0: the default above. A larger object gets a larger
- * page reference_bytes_min  strings and vectors of at least this many bytes that lie in a stable
- * range go by reference; 0: the default above message_bytes_max    the size limit; 0:
- * FLS_BUILDER_BYTES_MAX, which is also the most stable, stable_count the first stable ranges (the
- * array is copied); see fls_builder_register_stable allocator            see above force_defaults
- * non-zero: scalars that equal their default are written as well no_references        non-zero:
- * everything is copied, also by the fls_builder_reference_ functions
+ *                        page
+ *   reference_bytes_min  strings and vectors of at least this many bytes that lie in a stable range
+ *                        go by reference; 0: the default above
+ *   message_bytes_max    the size limit; 0: FLS_BUILDER_BYTES_MAX, which is also the most
+ *   stable, stable_count the first stable ranges (the array is copied); see
+ *                        fls_builder_register_stable
+ *   allocator            see above
+ *   force_defaults       non-zero: scalars that equal their default are written as well
+ *   no_references        non-zero: everything is copied, also by the fls_builder_reference_
+ *                        functions
  */
 struct fls_builder_options {
     size_t page_bytes;

@@ -57,8 +57,9 @@ enum fls_part { FLS_PART_NONE, FLS_PART_HEADER, FLS_PART_PAYLOAD };
  *   expected   what should have been: declared bytes (UNEXPECTED_END), the stored checksum
  *              (CHECKSUM_MISMATCH), the limit (INVALID_FRAME, LIMIT, TOO_SMALL)
  *   found      what was: bytes there (UNEXPECTED_END), the calculated checksum
- *              (CHECKSUM_MISMATCH), the declared length (INVALID_FRAME), the size (TOO_SMALL,
- * LIMIT) subject    who speaks: the validator's name, or the operation that failed ("writev")
+ *              (CHECKSUM_MISMATCH), the declared length (INVALID_FRAME), the size
+ *              (TOO_SMALL, LIMIT)
+ *   subject    who speaks: the validator's name, or the operation that failed ("writev")
  *   reason     in words, may be empty
  */
 struct fls_error {

@@ -77,8 +77,8 @@ struct fls_json_options {
  * FLS_INVALID_FLATBUFFER: it cannot be said in JSON: a string is not UTF-8, or a union holds a
  * member that the schema does not know. FLS_INVALID_ARGUMENT: no root table. FLS_NO_MEMORY.
  *
- * Doubles are rounded to 12 decimals and floats to 6, as libflatbuffers 2.0.8 prints them; what must
- * come back exactly is better read by fls_path_read (the command prints with code of its own).
+ * Doubles are rounded to 12 decimals and floats to 6, as libflatbuffers 2.0.8 prints them; what
+ * must come back exactly is better read by fls_path_read (the command prints with code of its own).
  * The numbers that JSON lacks are printed as nan, inf and -inf. A vector with the attribute
  * `flexbuffer` is printed as its bytes.
  */

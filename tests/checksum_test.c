@@ -241,6 +241,18 @@ static uint64_t xxh3_streamed(const struct fls_xxh3_functions *variant, const ui
     return variant->finish(memory);
 }
 
+/* The choice is made in a constructor, where the processor must be asked about explicitly. */
+static void xxh3_takes_the_widest(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        assert_ptr_equal(fls_xxh3, &fls_xxh3_avx2);
+    else
+        assert_ptr_equal(fls_xxh3, &fls_xxh3_baseline);
+#endif
+}
+
 static void xxh3_variants_agree(void **state)
 {
     static const size_t big[] = {4096, 65535, 65536, 200001};
@@ -369,6 +381,7 @@ int main(void)
 #if defined(__x86_64__)
         cmocka_unit_test(xxh3_variants_agree),
 #endif
+        cmocka_unit_test(xxh3_takes_the_widest),
         cmocka_unit_test(custom_of_every_width),
         cmocka_unit_test(unusable_checksums_are_refused),
         cmocka_unit_test(names),

@@ -12,6 +12,7 @@ const struct fls_xxh3_functions *fls_xxh3 = &fls_xxh3_baseline;
 __attribute__((constructor(101))) static void choose(void)
 {
 #if defined(__x86_64__)
+    __builtin_cpu_init(); /* a constructor may run before the compiler's own */
     if (__builtin_cpu_supports("avx2"))
         fls_xxh3 = &fls_xxh3_avx2;
 #endif

@@ -24,6 +24,7 @@ class Group(NamedTuple):
 STREAM_SIZES = (64, 256, 1024, 16 << 10, 1 << 20)
 PIPE_SIZES = (64, 1024, 16 << 10, 1 << 20)
 LAYER_SIZES = (64, 1024, 16 << 10, 1 << 20)
+COPY_SIZES = (256, 1024, 2048, 4096, 8192, 16 << 10)
 HANDOVER_SIZES = (64, 256, 1024, 16 << 10)
 BLOB_SIZES = (4 << 10, 64 << 10, 1 << 20, 16 << 20)
 
@@ -66,6 +67,10 @@ WRITE = (
           Row("raw writev of 100 by reference", "raw", "gather"),
           Row("flatstream write_batch", "flatstream", "batch100"),
           Row("fstrm writev", "fstrm", "batch100")),
+    Group("write", "100 messages a call, copied or by reference", (
+        Row("every payload copied", "flatstream", "copy100"),
+        Row("every payload by reference", "flatstream", "gather100"),
+    ), COPY_SIZES),
 )
 READ = (
     read("plain",

@@ -3,6 +3,7 @@
  *
  *   write  simple, vectored, batched  the framers, a message a call
  *          batch100                   fls_writer_write_batch of 100 messages
+ *          copy100, gather100         the same with every payload copied, with none
  *          async                      the asynchronous writer, one producer, up to its close
  *          disk                       batched, flushed to the machine level at the end
  *          uring, uring-direct        the same through io_uring; with O_DIRECT. Exits with 2 where
@@ -45,11 +46,24 @@ static enum fls_checksum_kind split_mode(const char *mode, char *base, size_t si
     return kind;
 }
 
+static int is_batch_of_100(const char *base)
+{
+    return strcmp(base, "batch100") == 0 || strcmp(base, "copy100") == 0 ||
+           strcmp(base, "gather100") == 0;
+}
+
+static size_t copy_bytes_max_of(const char *base)
+{
+    if (strcmp(base, "gather100") == 0)
+        return FLS_COPY_NEVER;
+    return strcmp(base, "copy100") == 0 ? (size_t)64 * 1024 : 0;
+}
+
 static enum fls_framer framer_of(const char *base)
 {
     if (strcmp(base, "simple") == 0)
         return FLS_FRAMER_SIMPLE;
-    if (strcmp(base, "vectored") == 0 || strcmp(base, "batch100") == 0)
+    if (strcmp(base, "vectored") == 0 || is_batch_of_100(base))
         return FLS_FRAMER_VECTORED;
     if (strcmp(base, "batched") == 0 || strcmp(base, "disk") == 0 || strncmp(base, "uring", 5) == 0)
         return FLS_FRAMER_BATCHED;
@@ -136,9 +150,10 @@ static void write_messages(const struct job *job)
     }
     int to_disk = strcmp(base, "disk") == 0 || strncmp(base, "uring", 5) == 0;
     options.framer = framer_of(base);
+    options.copy_bytes_max = copy_bytes_max_of(base);
     check(fls_writer_open(open_sink(job, base), &options, &writer, &error), &error);
     struct outcome outcome = {0, job->messages, 0, start_watch()};
-    if (strcmp(base, "batch100") == 0)
+    if (is_batch_of_100(base))
         write_batches(job, writer);
     else
         write_each(job, writer);

@@ -58,8 +58,8 @@ struct fls_source {
     uint64_t system_calls;
 };
 
-/* The read-ahead buffer unless told otherwise, in bytes: the size at which reading from the page
- * cache stops getting faster (docs/performance.md). */
+/* The read-ahead buffer unless told otherwise, in bytes: what the raw loops of the benchmark use.
+ */
 #define FLS_READ_AHEAD_BYTES_DEFAULT ((size_t)256 * 1024)
 
 /*

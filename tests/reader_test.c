@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,24 @@ void *__wrap_realloc(void *memory, size_t bytes)
 {
     note_request(bytes);
     return __real_realloc(memory, bytes);
+}
+
+void *__real_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset);
+void *__real_mremap(void *at, size_t before, size_t after, int flags, ...);
+void *__wrap_mremap(void *at, size_t before, size_t after, int flags, ...);
+
+void *__wrap_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    if (flags & MAP_ANONYMOUS)
+        note_request(length);
+    return __real_mmap(at, length, protection, flags, fd, offset);
+}
+
+void *__wrap_mremap(void *at, size_t before, size_t after, int flags, ...)
+{
+    note_request(after);
+    return __real_mremap(at, before, after, flags);
 }
 
 /* --- streams and sources -------------------------------------------------------------------------

@@ -19,7 +19,7 @@ endif()
 # Tests that make calls into the system fail, or count them: the linker puts tests/support/faults.c
 # between the library and the system.
 set(faults_wrapped write writev pwritev2 sendmsg read readv fdatasync ftruncate open close mmap
-    malloc calloc realloc aligned_alloc free)
+    mremap munmap malloc calloc realloc aligned_alloc free)
 list(TRANSFORM faults_wrapped PREPEND "-Wl,--wrap=")
 foreach(name fault_write_test fault_read_test counts_test)
     if(TARGET ${name})
@@ -54,7 +54,8 @@ if(TARGET flatstream_json_static)
 endif()
 
 # What a hostile length makes the reader ask for is seen by the test.
-target_link_options(reader_test PRIVATE -Wl,--wrap=aligned_alloc -Wl,--wrap=realloc)
+target_link_options(reader_test PRIVATE -Wl,--wrap=aligned_alloc -Wl,--wrap=realloc -Wl,--wrap=mmap
+                    -Wl,--wrap=mremap)
 
 # The asynchronous writer: its producers' system calls are counted, threads and memory refused.
 target_link_options(async_test PRIVATE -Wl,--wrap=syscall -Wl,--wrap=sched_yield -Wl,--wrap=malloc
@@ -104,3 +105,9 @@ target_link_options(schema_fault_test PRIVATE ${faults_wrapped})
 # What the kernel may do to a ring is done between the ring and those who use it.
 target_link_options(uring_test PRIVATE -Wl,--wrap=fls_ring_wait -Wl,--wrap=io_uring_queue_init
                     -Wl,--wrap=io_uring_submit -Wl,--wrap=open)
+
+# Every byte that the library holds is counted.
+set(memory_wrapped malloc calloc realloc aligned_alloc free mmap mremap munmap)
+list(TRANSFORM memory_wrapped PREPEND "-Wl,--wrap=")
+target_link_options(memory_test PRIVATE ${memory_wrapped})
+set_tests_properties(memory_test PROPERTIES TIMEOUT 1200) # under sanitizers and valgrind

@@ -18,9 +18,14 @@ struct fls_buffer {
     size_t capacity;
 };
 
+/* A buffer grows by half, but by no more than so many bytes beyond what is asked for: the reader
+ * and the writer promise not to hold much more than the largest message. */
+#define FLS_BUFFER_SPARE_BYTES_MAX ((size_t)256 * 1024)
+
 /*
- * Makes room for `capacity` bytes and keeps the first `used`; grows at least by half, never
- * shrinks. FLS_OK, or FLS_NO_MEMORY with the buffer as it was.
+ * Makes room for `capacity` bytes and keeps the first `used`; never shrinks. A buffer from 1 MiB on
+ * is never held twice. FLS_OK, or FLS_NO_MEMORY with the `used` bytes as they were (used 0: the
+ * buffer may be empty then).
  */
 FLS_MUST_USE enum fls_status fls_buffer_reserve(struct fls_buffer *buffer, size_t capacity,
                                                 size_t used);

@@ -206,6 +206,7 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 void *__real_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset);
+static void *map_memory(void *at, size_t length, int protection, int flags);
 
 int __wrap_fdatasync(int fd)
 {
@@ -239,6 +240,8 @@ int __wrap_open(const char *path, int flags, ...)
 
 void *__wrap_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
+    if (flags & MAP_ANONYMOUS)
+        return map_memory(at, length, protection, flags);
     counts.maps++;
     if (judge(FAULT_MAP) == FAIL)
         return MAP_FAILED;
@@ -302,4 +305,50 @@ void __wrap_free(void *memory)
     if (memory)
         atomic_fetch_sub(&live, 1);
     __real_free(memory);
+}
+
+/* Memory that is mapped counts as allocated. What is unmapped may also be a file; then it was not
+ * counted, and is not. */
+static _Atomic(void *) mapped[64];
+
+static void note_mapped(void *before, void *now)
+{
+    for (size_t i = 0; i < sizeof mapped / sizeof mapped[0]; i++) {
+        void *expected = before;
+        if (atomic_compare_exchange_strong(&mapped[i], &expected, now)) {
+            atomic_fetch_add(&live, (now != NULL) - (before != NULL));
+            return;
+        }
+    }
+}
+
+static void *map_memory(void *at, size_t length, int protection, int flags)
+{
+    if (memory_fails())
+        return MAP_FAILED;
+    void *memory = __real_mmap(at, length, protection, flags, -1, 0);
+    if (memory != MAP_FAILED)
+        note_mapped(NULL, memory);
+    return memory;
+}
+
+void *__real_mremap(void *at, size_t before, size_t after, int flags, ...);
+void *__wrap_mremap(void *at, size_t before, size_t after, int flags, ...);
+int __real_munmap(void *at, size_t length);
+int __wrap_munmap(void *at, size_t length);
+
+void *__wrap_mremap(void *at, size_t before, size_t after, int flags, ...)
+{
+    if (memory_fails())
+        return MAP_FAILED;
+    void *memory = __real_mremap(at, before, after, flags);
+    if (memory != MAP_FAILED && memory != at)
+        note_mapped(at, memory);
+    return memory;
+}
+
+int __wrap_munmap(void *at, size_t length)
+{
+    note_mapped(at, NULL);
+    return __real_munmap(at, length);
 }

@@ -16,8 +16,9 @@ enum fault_family {
     FAULT_WRITE = 1 << 0,  /* write, writev, pwritev2, sendmsg */
     FAULT_READ = 1 << 1,   /* read, readv */
     FAULT_SYNC = 1 << 2,   /* fdatasync */
-    FAULT_MAP = 1 << 3,    /* mmap */
-    FAULT_MEMORY = 1 << 4, /* malloc, calloc, realloc, aligned_alloc: NULL whatever os_errno */
+    FAULT_MAP = 1 << 3,    /* mmap of a file */
+    FAULT_MEMORY = 1 << 4, /* malloc, calloc, realloc, aligned_alloc, mmap of memory, mremap: none,
+                              whatever os_errno */
     FAULT_OPEN = 1 << 5,   /* open */
     FAULT_CLOSE = 1 << 6,  /* close: closes, and then reports the failure */
     FAULT_CUT = 1 << 7     /* ftruncate */

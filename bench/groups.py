@@ -170,24 +170,30 @@ BUILD = (
 )
 KINDS = ("write", "read", "pipe", "layers", "handover", "build")
 
-# Where a contestant given by --contestant takes part: its mode (for a pipe, of both ends).
+# Where a contestant given by --contestant takes part: its modes (for a pipe, of both ends). One
+# with a format of its own knows OWN alone, and reads what it has written itself.
+OWN = "own"
 JOINED = {
-    ("write", "plain, buffered"): "buffered",
-    ("write", "xxh3, buffered"): "buffered-xxh3",
-    ("write", "crc32, buffered"): "crc32",
-    ("write", "a message at a time"): "direct",
-    ("read", "plain"): "buffered",
-    ("read", "xxh3"): "buffered-xxh3",
-    ("read", "crc32"): "crc32",
-    ("pipe", "writer to reader"): "buffered",
+    ("write", "plain, buffered"): ("buffered", OWN),
+    ("write", "xxh3, buffered"): ("buffered-xxh3",),
+    ("write", "crc32, buffered"): ("crc32",),
+    ("write", "a message at a time"): ("direct",),
+    ("read", "plain"): ("buffered", OWN),
+    ("read", "xxh3"): ("buffered-xxh3",),
+    ("read", "crc32"): ("crc32",),
+    ("pipe", "writer to reader"): ("buffered", OWN),
 }
+
+
+def joined_row(name, path, mode):
+    if mode == OWN:
+        return Row(f"{name}, its own format", path, OWN, read=OWN, file=(path, OWN))
+    return Row(f"{name} {mode}", path, mode, read=mode)
 
 
 def all_groups(contestants):
     """Every group; contestants: (name, path) of those that were given."""
     for group in WRITE + READ + PIPE + LAYERS + HANDOVER + BUILD:
-        mode = JOINED.get((group.kind, group.title))
-        rows = list(group.rows)
-        for name, path in contestants if mode else ():
-            rows.append(Row(f"{name} {mode}", path, mode, read=mode))
-        yield group._replace(rows=tuple(rows))
+        modes = JOINED.get((group.kind, group.title), ())
+        joined = tuple(joined_row(name, path, mode) for name, path in contestants for mode in modes)
+        yield group._replace(rows=group.rows + joined)

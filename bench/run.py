@@ -61,7 +61,7 @@ class Bench:
         return name if "/" in name else os.path.join(self.build, "bench", name)
 
     def path(self, program="flatstream", mode="any"):
-        return os.path.join(self.folder, f"{os.path.basename(program)}-{mode}.bin")
+        return os.path.join(self.folder, f"{program.replace('/', '-')}-{mode}.bin")
 
     def run(self, way, program, mode, messages, size, path=None):
         return self.run_together([self.command(way, program, mode, path or self.path(), messages,

@@ -15,6 +15,7 @@
 #include <flatstream/reader.h>
 #include <flatstream/recover.h>
 #include <flatstream/schema.h>
+#include <flatstream/series.h>
 #include <flatstream/sink.h>
 #include <flatstream/source.h>
 #include <flatstream/status.h>

@@ -10,6 +10,7 @@
 #include <flatstream/clock.h>
 #include <flatstream/decorator.h>
 #include <flatstream/frame.h>
+#include <flatstream/index.h>
 #include <flatstream/memory_policy.h>
 #include <flatstream/payload.h>
 #include <flatstream/reader.h>

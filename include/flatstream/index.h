@@ -1,0 +1,180 @@
+/*
+ * index.h: the sidecar that makes a stream searchable.
+ *
+ * The index of `name.fls` is the file `name.fls.idx`: for every stretch of the stream the number,
+ * the offset and, when there is a key, the time of the frame that begins it. The stream is whole
+ * without it, and it can be built again from the stream at any time. docs/format.md has its bytes.
+ *
+ * An index is checked when it is opened (that it belongs to this stream, that the stream is at
+ * least as long as it says, that the frames that it names are where it says), and again at each
+ * entry that is used. It may end before the stream does: what comes after is read.
+ */
+#ifndef FLATSTREAM_INDEX_H
+#define FLATSTREAM_INDEX_H
+
+#include <flatstream/reader.h>
+
+FLS_BEGIN_DECLS
+
+/*
+ * The time of a message, in the caller's unit (nanoseconds by custom). Returns 1 and sets *time, or
+ * 0 when this message has none (it then counts with the latest time before it).
+ */
+typedef int fls_time_function(void *context, const void *payload, size_t bytes, int64_t *time);
+
+/* A new entry every so many bytes of stream unless told otherwise: 32 bytes of entry for them keep
+ * the index under a thousandth of the stream, and a seek's reading under 64 KiB. */
+#define FLS_INDEX_STRETCH_BYTES_DEFAULT ((uint64_t)40 * 1024)
+
+/*
+ * Options for building one; all zero is the default.
+ *
+ *   stretch_bytes   an entry at the first frame that begins at least so far behind the last
+ *                   entry's; 0: 40 KiB, unless `stretch_frames` is set
+ *   stretch_frames  an entry at every so-manieth frame, too; 0: by bytes alone
+ *   time, context   the key; NULL: by number alone. Borrowed
+ *   key             what the key is, for people ("timestamp"), at most 63 bytes; may be NULL
+ */
+struct fls_index_options {
+    uint64_t stretch_bytes;
+    uint64_t stretch_frames;
+    fls_time_function *time;
+    void *time_context;
+    const char *key;
+};
+
+/* ---- writing one ------------------------------------------------------------------------ */
+
+struct fls_index_writer;
+
+/*
+ * Begins the index of the stream `stream_path`, whose frames are of `checksum`, at the file
+ * `index_path` (NULL: the stream's path with `.idx` behind), replacing what is there. Or, with
+ * `resume`, goes on behind the entries of a sound index that is there already; *resume_frame and
+ * *resume_offset say where: the caller adds every frame from there on (both 0 when it began anew).
+ * FLS_OK, FLS_INVALID_ARGUMENT, FLS_IO, FLS_NO_MEMORY. One thread at a time.
+ */
+FLS_API FLS_MUST_USE enum fls_status
+fls_index_writer_open(const char *stream_path, const char *index_path,
+                      enum fls_checksum_kind checksum, const struct fls_index_options *options,
+                      int resume, struct fls_index_writer **writer, uint64_t *resume_frame,
+                      uint64_t *resume_offset, struct fls_error *error);
+
+/*
+ * Notes the next frame: a header of `header_bytes` and the payload, at `offset`, which is where the
+ * last one ended. A few system calls for some hundred entries, none else. A failure to write the
+ * index never concerns the stream: FLS_IO or FLS_NO_MEMORY is returned once, and the index is given
+ * up (the file is removed); what is called then does nothing and says FLS_OK.
+ * FLS_INVALID_ARGUMENT: `offset` is not where the last frame ended; this too gives it up.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_index_writer_add(struct fls_index_writer *writer,
+                                                          uint64_t offset, size_t header_bytes,
+                                                          const struct fls_payload *payload,
+                                                          struct fls_error *error);
+
+/*
+ * The stream's own bytes of all frames added were handed to the system: the next writing may cover
+ * them. No system call; for each batch.
+ */
+FLS_API void fls_index_writer_handed(struct fls_index_writer *writer);
+
+/*
+ * Before an fdatasync of the stream, and after it said that all is well: what was handed before the
+ * first is noted as synced (struct fls_index_summary). No system call. One sync at a time.
+ */
+FLS_API void fls_index_writer_syncing(struct fls_index_writer *writer);
+FLS_API void fls_index_writer_synced(struct fls_index_writer *writer);
+
+/* fls_index_writer_handed, and writes out what is noted: the index then covers all frames added.
+ * Some system calls; for now and then, not for each batch. FLS_OK, FLS_IO. */
+FLS_API FLS_MUST_USE enum fls_status fls_index_writer_flush(struct fls_index_writer *writer,
+                                                            struct fls_error *error);
+
+/* Flushes, and frees it. NULL is allowed. FLS_OK, FLS_IO. */
+FLS_API enum fls_status fls_index_writer_close(struct fls_index_writer *writer,
+                                               struct fls_error *error);
+
+/* ---- using one -------------------------------------------------------------------------- */
+
+/*
+ * What an index says of itself.
+ *
+ *   entries        in it
+ *   frames, bytes  how many frames of the stream it covers, and up to which offset
+ *   synced_frames, synced_bytes  how many of them were on the device when the index was written,
+ *                  as its writer was told. What lies behind may have been lost or damaged by a loss
+ *                  of power without any entry showing it: whoever opens a stream for repair reads
+ *                  it again from here on
+ *   checksum       the frames' kind
+ *   has_time       whether its entries have times; time_first and time_last: the least and the
+ *                  greatest of all frames covered
+ *   time_in_order  whether no frame's time is before the one before it
+ *   key            as given when it was built
+ */
+struct fls_index_summary {
+    uint64_t entries;
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t synced_frames;
+    uint64_t synced_bytes;
+    enum fls_checksum_kind checksum;
+    int has_time;
+    int time_in_order;
+    int64_t time_first;
+    int64_t time_last;
+    char key[64];
+};
+
+/* A place in a stream to begin reading. */
+struct fls_index_place {
+    uint64_t frame;
+    uint64_t offset;
+};
+
+struct fls_index;
+
+/*
+ * Opens the index at `index_path` (NULL: the stream's path with `.idx` behind) of the stream
+ * `stream_path`, and checks it. FLS_OK; FLS_IO (ENOENT: there is none); FLS_INVALID_ARGUMENT: it
+ * is damaged, or another stream's, or the stream is shorter: error->reason says which, and the
+ * index must not be used; FLS_NO_MEMORY. One thread at a time.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_index_open(const char *stream_path, const char *index_path,
+                                                    struct fls_index **index,
+                                                    struct fls_error *error);
+
+FLS_API struct fls_index_summary fls_index_describe(const struct fls_index *index);
+
+/*
+ * The latest entry at or before frame `frame`. FLS_OK; FLS_END when the index covers less (*place
+ * is then where its cover ends: go on reading there); FLS_INVALID_ARGUMENT when the entry does not
+ * agree with the stream; FLS_IO.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_index_find_frame(struct fls_index *index, uint64_t frame,
+                                                          struct fls_index_place *place,
+                                                          struct fls_error *error);
+
+/*
+ * The latest entry before which every message is earlier than `time`: read on from there for the
+ * first that is not. Right also where times are not in order. As above; FLS_UNSUPPORTED without
+ * times.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_index_find_time(struct fls_index *index, int64_t time,
+                                                         struct fls_index_place *place,
+                                                         struct fls_error *error);
+
+/*
+ * Opens a reader on the stream that stands exactly at frame `frame`, reading no more than the
+ * stretch that holds it. options->checksum is the index's when options is NULL. FLS_OK; FLS_END
+ * when the stream has fewer frames; else as above, or what passing over the frames came to.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_index_open_reader(struct fls_index *index, uint64_t frame,
+                                                           const struct fls_reader_options *options,
+                                                           struct fls_reader **reader,
+                                                           struct fls_error *error);
+
+FLS_API void fls_index_close(struct fls_index *index);
+
+FLS_END_DECLS
+
+#endif

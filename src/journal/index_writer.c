@@ -1,0 +1,458 @@
+/*
+ * index_writer.c: an index while it grows beside its stream.
+ *
+ * Four covers follow one another: `live` counts what was added, `handed` is what the system has of
+ * the stream, `syncing` what a sync under way will have made durable, `synced` what is. Only the
+ * last and `handed` are ever written: so the file never says more than the stream has.
+ *
+ * The order of writing is entries first, then the cover that counts them, into the slot that does
+ * not hold the present one. A process that ends in between leaves the old cover, and entries behind
+ * it that no one looks at. What a loss of power mixes up is noticed by the hashes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <flatstream/index.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "frame/xxh3.h"
+#include "journal/index_file.h"
+
+/* Entries are written so many at a time: at 40 KiB of stream each, once in 10 MiB. */
+#define BATCH_ENTRIES 256
+
+struct fls_index_writer {
+    struct fls_index_file file;
+    struct fls_index_cover live;
+    struct fls_index_cover syncing;
+    uint64_t stretch_bytes;
+    uint64_t stretch_frames;
+    uint64_t entry_offset; /* of the last entry */
+    uint64_t entry_frame;
+    fls_time_function *time;
+    void *time_context;
+    struct fls_buffer flat; /* a segmented payload, for the time */
+    char *path;
+    int given_up;
+    int is_dirty;     /* there is more to say than the file says */
+    uint64_t written; /* entries in the file */
+    uint8_t entries[BATCH_ENTRIES * FLS_INDEX_ENTRY_BYTES];
+};
+
+/* --- opening ------------------------------------------------------ */
+
+static uint64_t make_birth(const struct fls_index_writer *writer)
+{
+    struct {
+        struct timespec now;
+        uint64_t process;
+        uint64_t address;
+    } seed = {{0, 0}, (uint64_t)getpid(), (uint64_t)(uintptr_t)writer};
+
+    clock_gettime(CLOCK_REALTIME, &seed.now);
+    return fls_xxh3_of(&seed, sizeof seed);
+}
+
+static enum fls_status check_options(enum fls_checksum_kind checksum,
+                                     const struct fls_index_options *options,
+                                     struct fls_error *error)
+{
+    if ((unsigned)checksum > FLS_CHECKSUM_CUSTOM)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown checksum kind %d",
+                             (int)checksum);
+    if (options->key && strlen(options->key) >= FLS_INDEX_KEY_BYTES)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "the key's name is longer than %d bytes",
+                             FLS_INDEX_KEY_BYTES - 1);
+    return FLS_OK;
+}
+
+static void configure(struct fls_index_writer *writer, enum fls_checksum_kind checksum,
+                      const struct fls_index_options *options)
+{
+    struct fls_index_header *header = &writer->file.header;
+
+    writer->file.fd = writer->file.stream_fd = -1;
+    writer->stretch_bytes = options->stretch_bytes;
+    writer->stretch_frames = options->stretch_frames;
+    if (writer->stretch_bytes == 0)
+        writer->stretch_bytes =
+            options->stretch_frames > 0 ? UINT64_MAX : FLS_INDEX_STRETCH_BYTES_DEFAULT;
+    if (writer->stretch_frames == 0)
+        writer->stretch_frames = UINT64_MAX;
+    writer->time = options->time;
+    writer->time_context = options->time_context;
+    header->checksum = checksum;
+    header->has_time = options->time != NULL;
+    header->stretch_bytes = options->stretch_bytes;
+    header->stretch_frames = options->stretch_frames;
+    if (options->key)
+        memcpy(header->key, options->key, strlen(options->key));
+    header->birth = make_birth(writer);
+}
+
+static void free_writer(struct fls_index_writer *writer)
+{
+    fls_index_file_close(&writer->file);
+    fls_buffer_free(&writer->flat);
+    free(writer->path);
+    free(writer);
+}
+
+/* A header, and a slot that covers nothing; the other is zeros, which is no slot. */
+static enum fls_status write_beginning(struct fls_index_writer *writer, struct fls_error *error);
+
+/* A new file, so that whoever reads the old one goes on with that. */
+static enum fls_status begin_anew(struct fls_index_writer *writer, struct fls_error *error)
+{
+    if (unlink(writer->path) != 0 && errno != ENOENT)
+        return fls_error_system(error, "unlink", errno);
+    enum fls_status status =
+        fls_os_open(writer->path, O_RDWR | O_CREAT | O_EXCL, &writer->file.fd, error);
+    if (status != FLS_OK) {
+        writer->file.fd = -1;
+        return status;
+    }
+    status = write_beginning(writer, error);
+    if (status != FLS_OK)
+        (void)unlink(writer->path);
+    return status;
+}
+
+static int is_of_same_options(const struct fls_index_header *a, const struct fls_index_header *b)
+{
+    return a->checksum == b->checksum && a->has_time == b->has_time &&
+           a->stretch_bytes == b->stretch_bytes && a->stretch_frames == b->stretch_frames &&
+           memcmp(a->key, b->key, sizeof a->key) == 0;
+}
+
+/* Where the last entry stands, for the next one's distance. */
+static enum fls_status recall_last_entry(struct fls_index_writer *writer)
+{
+    struct fls_index_entry last;
+
+    if (writer->live.entries == 0)
+        return FLS_OK;
+    enum fls_status status =
+        fls_index_file_entries(&writer->file, writer->live.entries - 1, 1, &last, NULL);
+    writer->entry_offset = last.offset;
+    writer->entry_frame = last.frame;
+    return status;
+}
+
+/* Goes on with the index that is there, if it is sound and built in the same way. */
+static int go_on(struct fls_index_writer *writer)
+{
+    struct fls_index_file *file = &writer->file;
+    struct fls_index_header wanted = file->header;
+
+    if (fls_index_file_open(file, writer->path, O_RDWR, NULL) == FLS_OK) {
+        writer->live = file->cover;
+        if (is_of_same_options(&wanted, &file->header) && recall_last_entry(writer) == FLS_OK) {
+            file->slot.handed = file->cover;
+            if (file->slot.synced.frames > file->cover.frames)
+                file->slot.synced = file->cover;
+            writer->written = writer->live.entries;
+            return 1;
+        }
+        fls_os_close(file->fd, NULL);
+        file->fd = -1;
+    }
+    file->header = wanted;
+    memset(&file->slot, 0, sizeof file->slot);
+    memset(&file->cover, 0, sizeof file->cover);
+    memset(&writer->live, 0, sizeof writer->live);
+    file->slot_at = 0;
+    return 0;
+}
+
+enum fls_status fls_index_writer_open(const char *stream_path, const char *index_path,
+                                      enum fls_checksum_kind checksum,
+                                      const struct fls_index_options *options, int resume,
+                                      struct fls_index_writer **writer, uint64_t *resume_frame,
+                                      uint64_t *resume_offset, struct fls_error *error)
+{
+    static const struct fls_index_options defaults;
+    const struct fls_index_options *chosen = options ? options : &defaults;
+    enum fls_status status = check_options(checksum, chosen, error);
+
+    if (status != FLS_OK)
+        return status;
+    struct fls_index_writer *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return fls_error_no_memory(error, sizeof *opened);
+    configure(opened, checksum, chosen);
+    opened->path = fls_index_path(stream_path, index_path);
+    if (!opened->path)
+        status = fls_error_no_memory(error, strlen(stream_path) + 5);
+    if (status == FLS_OK)
+        status = fls_index_file_open_stream(&opened->file, stream_path, error);
+    if (status == FLS_OK && !(resume && go_on(opened)))
+        status = begin_anew(opened, error);
+    if (status != FLS_OK) {
+        free_writer(opened);
+        return status;
+    }
+    *resume_frame = opened->live.frames;
+    *resume_offset = opened->live.bytes;
+    *writer = opened;
+    return FLS_OK;
+}
+
+/* --- writing ------------------------------------------------------ */
+
+static enum fls_status write_at(int fd, const uint8_t *bytes, size_t count, uint64_t at,
+                                struct fls_error *error)
+{
+    while (count > 0) {
+        ssize_t written = pwrite(fd, bytes, count, (off_t)at);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return fls_error_system(error, "pwrite", written < 0 ? errno : EIO);
+        bytes += written;
+        at += (uint64_t)written;
+        count -= (size_t)written;
+    }
+    return FLS_OK;
+}
+
+static enum fls_status write_beginning(struct fls_index_writer *writer, struct fls_error *error)
+{
+    uint8_t bytes[FLS_INDEX_ENTRIES_AT] = {0};
+
+    fls_index_encode_header(&writer->file.header, bytes);
+    fls_index_encode_slot(&writer->file.header, &writer->file.slot, bytes + FLS_INDEX_HEADER_BYTES);
+    return write_at(writer->file.fd, bytes, sizeof bytes, 0, error);
+}
+
+static enum fls_status write_entries(struct fls_index_writer *writer, struct fls_error *error)
+{
+    uint64_t count = writer->live.entries - writer->written;
+
+    if (count == 0)
+        return FLS_OK;
+    enum fls_status status =
+        write_at(writer->file.fd, writer->entries, (size_t)(count * FLS_INDEX_ENTRY_BYTES),
+                 FLS_INDEX_ENTRIES_AT + writer->written * FLS_INDEX_ENTRY_BYTES, error);
+    if (status == FLS_OK)
+        writer->written = writer->live.entries;
+    return status;
+}
+
+/* Takes the mark of the frame that ends the cover from the stream, which has it. */
+static enum fls_status mark_end(struct fls_index_writer *writer, struct fls_index_cover *cover,
+                                struct fls_error *error)
+{
+    uint32_t payload_bytes;
+
+    if (cover->frames == 0)
+        return FLS_OK;
+    return fls_index_file_mark(&writer->file, writer->file.slot.header_bytes, cover->last_offset,
+                               cover->bytes, &cover->mark, &payload_bytes, error);
+}
+
+static enum fls_status write_cover(struct fls_index_writer *writer, struct fls_error *error)
+{
+    uint8_t bytes[FLS_INDEX_SLOT_BYTES];
+    struct fls_index_slot *slot = &writer->file.slot;
+    unsigned to = 1 - writer->file.slot_at;
+    enum fls_status status = mark_end(writer, &slot->handed, error);
+
+    if (status == FLS_OK && slot->synced.bytes == slot->handed.bytes)
+        slot->synced = slot->handed;
+    else if (status == FLS_OK)
+        status = mark_end(writer, &slot->synced, error);
+    if (status != FLS_OK)
+        return status;
+    slot->generation++;
+    fls_index_encode_slot(&writer->file.header, slot, bytes);
+    status = write_at(writer->file.fd, bytes, sizeof bytes,
+                      FLS_INDEX_HEADER_BYTES + to * (uint64_t)FLS_INDEX_SLOT_BYTES, error);
+    writer->file.slot_at = to;
+    writer->is_dirty = 0;
+    return status;
+}
+
+/* The index is given up: better none than half of one that is taken for whole. */
+static enum fls_status give_up(struct fls_index_writer *writer, enum fls_status status)
+{
+    writer->given_up = 1;
+    (void)unlink(writer->path);
+    fls_index_file_close(&writer->file);
+    return status;
+}
+
+static enum fls_status write_out(struct fls_index_writer *writer, struct fls_error *error)
+{
+    enum fls_status status = write_entries(writer, error);
+
+    if (status == FLS_OK && writer->is_dirty)
+        status = write_cover(writer, error);
+    if (status == FLS_INVALID_ARGUMENT) /* the stream does not have what was handed */
+        status = fls_error_system(error, "read the stream back", EIO);
+    return status == FLS_OK ? FLS_OK : give_up(writer, status);
+}
+
+/* --- adding ------------------------------------------------------- */
+
+static enum fls_status time_of(struct fls_index_writer *writer, const struct fls_payload *payload,
+                               int64_t *time, int *has_time, struct fls_error *error)
+{
+    const void *bytes = payload->count > 0 ? payload->segments[0].iov_base : "";
+
+    if (payload->count > 1) {
+        if (fls_buffer_reserve(&writer->flat, payload->length, 0) != FLS_OK)
+            return give_up(writer, fls_error_no_memory(error, payload->length));
+        enum fls_status status =
+            fls_payload_flatten(payload, writer->flat.bytes, writer->flat.capacity);
+        if (status != FLS_OK)
+            return give_up(writer, status);
+        bytes = writer->flat.bytes;
+    }
+    *has_time = writer->time(writer->time_context, bytes, payload->length, time);
+    return FLS_OK;
+}
+
+/* Frames without a time count with the latest before them, which changes nothing here. */
+static void note_time(struct fls_index_cover *cover, int64_t time)
+{
+    if (cover->time_last == FLS_INDEX_NO_TIME && cover->time_first == FLS_INDEX_NO_TIME) {
+        cover->time_first = cover->time_last = time;
+    } else {
+        cover->out_of_order |= time < cover->time_previous;
+        if (time < cover->time_first)
+            cover->time_first = time;
+        if (time > cover->time_last)
+            cover->time_last = time;
+    }
+    cover->time_previous = time;
+}
+
+/* An entry for the frame that is about to be counted. */
+static enum fls_status add_entry(struct fls_index_writer *writer, uint64_t offset,
+                                 const struct fls_payload *payload, struct fls_error *error)
+{
+    struct fls_index_cover *live = &writer->live;
+    struct fls_index_entry entry = {offset, live->frames, live->time_last,
+                                    (uint32_t)fls_index_mark_payload(payload)};
+    uint64_t waiting = live->entries - writer->written;
+
+    if (waiting == BATCH_ENTRIES) {
+        enum fls_status status = write_out(writer, error);
+        if (status != FLS_OK)
+            return status;
+        waiting = 0;
+    }
+    fls_index_encode_entry(&writer->file.header, live->entries, &entry,
+                           writer->entries + waiting * FLS_INDEX_ENTRY_BYTES);
+    writer->entry_offset = offset;
+    writer->entry_frame = live->frames;
+    live->entries++;
+    return FLS_OK;
+}
+
+static enum fls_status begin(struct fls_index_writer *writer, size_t header_bytes,
+                             struct fls_error *error)
+{
+    if (!fls_index_is_header_width(&writer->file.header, header_bytes))
+        return give_up(writer, fls_error_set(error, FLS_INVALID_ARGUMENT,
+                                             "no frame of this kind has a header of %zu bytes",
+                                             header_bytes));
+    writer->file.slot.header_bytes = header_bytes;
+    writer->live.time_first = FLS_INDEX_NO_TIME;
+    writer->live.time_last = FLS_INDEX_NO_TIME;
+    writer->live.time_previous = FLS_INDEX_NO_TIME;
+    return FLS_OK;
+}
+
+static enum fls_status wrong_place(struct fls_index_writer *writer, uint64_t offset,
+                                   struct fls_error *error)
+{
+    uint64_t expected = writer->live.bytes;
+
+    return give_up(writer, fls_error_set(error, FLS_INVALID_ARGUMENT,
+                                         "a frame at byte %" PRIu64
+                                         " was added to the index, the last one ended at %" PRIu64,
+                                         offset, expected));
+}
+
+FLS_HOT enum fls_status fls_index_writer_add(struct fls_index_writer *writer, uint64_t offset,
+                                             size_t header_bytes, const struct fls_payload *payload,
+                                             struct fls_error *error)
+{
+    struct fls_index_cover *live = &writer->live;
+    enum fls_status status = FLS_OK;
+    int64_t time;
+    int has_time = 0;
+
+    if (FLS_UNLIKELY(writer->given_up))
+        return FLS_OK;
+    if (FLS_UNLIKELY(offset != live->bytes))
+        return wrong_place(writer, offset, error);
+    if (FLS_UNLIKELY(live->frames == 0))
+        status = begin(writer, header_bytes, error);
+    if (writer->time && status == FLS_OK)
+        status = time_of(writer, payload, &time, &has_time, error);
+    if (FLS_UNLIKELY(status == FLS_OK &&
+                     (offset - writer->entry_offset >= writer->stretch_bytes ||
+                      live->frames - writer->entry_frame >= writer->stretch_frames ||
+                      live->frames == 0)))
+        status = add_entry(writer, offset, payload, error);
+    if (FLS_UNLIKELY(status != FLS_OK))
+        return status;
+    if (has_time)
+        note_time(live, time);
+    live->last_offset = offset;
+    live->bytes = offset + header_bytes + payload->length;
+    live->frames++;
+    return FLS_OK;
+}
+
+void fls_index_writer_handed(struct fls_index_writer *writer)
+{
+    if (writer->given_up || writer->file.slot.handed.bytes == writer->live.bytes)
+        return;
+    writer->file.slot.handed = writer->live;
+    writer->is_dirty = 1;
+}
+
+void fls_index_writer_syncing(struct fls_index_writer *writer)
+{
+    writer->syncing = writer->file.slot.handed;
+}
+
+void fls_index_writer_synced(struct fls_index_writer *writer)
+{
+    if (writer->given_up || writer->file.slot.synced.bytes == writer->syncing.bytes)
+        return;
+    writer->file.slot.synced = writer->syncing;
+    writer->is_dirty = 1;
+}
+
+enum fls_status fls_index_writer_flush(struct fls_index_writer *writer, struct fls_error *error)
+{
+    fls_index_writer_handed(writer);
+    return writer->given_up ? FLS_OK : write_out(writer, error);
+}
+
+enum fls_status fls_index_writer_close(struct fls_index_writer *writer, struct fls_error *error)
+{
+    if (!writer)
+        return FLS_OK;
+    enum fls_status status = fls_index_writer_flush(writer, error);
+    if (!writer->given_up && fls_os_close(writer->file.fd, error) != FLS_OK)
+        status = FLS_IO;
+    if (!writer->given_up)
+        writer->file.fd = -1;
+    free_writer(writer);
+    return status;
+}

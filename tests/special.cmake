@@ -57,9 +57,10 @@ endif()
 target_link_options(reader_test PRIVATE -Wl,--wrap=aligned_alloc -Wl,--wrap=realloc -Wl,--wrap=mmap
                     -Wl,--wrap=mremap)
 
-# The asynchronous writer: its producers' system calls are counted, threads and memory refused.
+# The asynchronous writer: its producers' system calls are counted, threads and memory refused,
+# a copy stopped half-way.
 target_link_options(async_test PRIVATE -Wl,--wrap=syscall -Wl,--wrap=sched_yield -Wl,--wrap=malloc
-                    -Wl,--wrap=pthread_create)
+                    -Wl,--wrap=memcpy -Wl,--wrap=pthread_create)
 
 # The adapters for generated code: flatcc's, when there is one, and Google's.
 include(${PROJECT_SOURCE_DIR}/cmake/flatcc.cmake)
@@ -104,7 +105,7 @@ target_link_options(schema_fault_test PRIVATE ${faults_wrapped})
 
 # What the kernel may do to a ring is done between the ring and those who use it.
 target_link_options(uring_test PRIVATE -Wl,--wrap=fls_ring_wait -Wl,--wrap=io_uring_queue_init
-                    -Wl,--wrap=io_uring_submit -Wl,--wrap=open)
+                    -Wl,--wrap=io_uring_submit -Wl,--wrap=open -Wl,--wrap=fallocate)
 
 # Every byte that the library holds is counted.
 set(memory_wrapped malloc calloc realloc aligned_alloc free mmap mremap munmap)

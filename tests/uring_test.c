@@ -129,6 +129,23 @@ int __wrap_open(const char *name, int flags, ...)
     return __real_open(name, flags, 0666);
 }
 
+int __real_fallocate(int fd, int mode, off_t from, off_t bytes);
+int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes);
+
+static int refuse_longer;
+static unsigned made_longer;
+
+int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes)
+{
+    made_longer++;
+    if (refuse_longer) {
+        (void)!ftruncate(fd, from + bytes / 2); /* half way */
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_fallocate(fd, mode, from, bytes);
+}
+
 /* --- files -------------------------------------------------------------------------------------
  */
 
@@ -259,6 +276,115 @@ static void appends(void **state)
             write_at_random(open_sink(FLS_FILE_APPEND, &options), length, 6);
         }
     }
+}
+
+/* Long files: pieces of the pattern, each from another place, so that a step of any size that went
+ * wrong is seen. */
+#define PIECE_BYTES ((size_t)999983)
+
+static const uint8_t *piece_at(size_t i)
+{
+    return pattern + i * 7919 % (BYTES_MAX - PIECE_BYTES);
+}
+
+static enum fls_status write_pieces(struct fls_sink *sink, size_t from, size_t to)
+{
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = from; i < to && status == FLS_OK; i++) {
+        struct iovec segment = {(void *)(uintptr_t)piece_at(i), PIECE_BYTES};
+        struct fls_write_cursor cursor = {&segment, 1};
+        status = fls_sink_write(sink, &cursor, NULL, NULL);
+    }
+    return status;
+}
+
+/* The file begins with `least` bytes of pieces, and with `exact` it ends there. */
+static void assert_pieces(size_t least, int exact)
+{
+    size_t length;
+    char *content = test_read_file(path, &length);
+
+    assert_true(exact ? length == least : length >= least);
+    for (size_t at = 0; at < least; at += PIECE_BYTES)
+        assert_memory_equal(content + at, piece_at(at / PIECE_BYTES),
+                            least - at < PIECE_BYTES ? least - at : PIECE_BYTES);
+    free(content);
+}
+
+/* A long direct file is made longer than its bytes while it is written; after a flush it is not. */
+static void long_file_is_exact(void **state)
+{
+    static const struct fls_uring_options variants[] = {
+        {.direct = 1}, {.direct = 1, .depth = 8, .buffer_bytes = 65536}, {.direct = 0}};
+
+    (void)state;
+    plan_nothing();
+    for (int variant = 0; variant < 6; variant++) {
+        const struct fls_uring_options *options = &variants[variant / 2];
+        refuse_longer = variant % 2;
+        made_longer = 0;
+        struct fls_sink *sink = open_sink(FLS_FILE_TRUNCATE, options);
+        assert_ok(write_pieces(sink, 0, 30));
+        assert_int_equal(made_longer > 0, options->direct);
+        if (options->direct && !refuse_longer)
+            assert_true(file_bytes(path) > 30 * PIECE_BYTES);
+        assert_ok(fls_sink_flush(sink, FLS_LEVEL_PROCESS, NULL));
+        assert_pieces(30 * PIECE_BYTES, 1);
+        assert_ok(write_pieces(sink, 30, 33));
+        assert_ok(fls_sink_flush(sink, FLS_LEVEL_MACHINE, NULL));
+        assert_pieces(33 * PIECE_BYTES, 1);
+        assert_ok(write_pieces(sink, 33, 50));
+        assert_ok(fls_sink_close(sink, NULL));
+        assert_pieces(50 * PIECE_BYTES, 1);
+        sink = open_sink(FLS_FILE_APPEND, options);
+        assert_ok(write_pieces(sink, 50, 65));
+        assert_ok(fls_sink_close(sink, NULL));
+        assert_pieces(65 * PIECE_BYTES, 1);
+    }
+    refuse_longer = 0;
+}
+
+/* After a failure nothing is left of what it was made longer by. */
+static void long_file_is_cut(void **state)
+{
+    static const struct fls_uring_options options = {.direct = 1, .buffer_bytes = 65536};
+
+    (void)state;
+    for (uint64_t at = 60; at < 300; at += 37) {
+        plan_nothing();
+        struct fls_sink *sink = open_sink(FLS_FILE_TRUNCATE, &options);
+        plan_harm(RESULT, ENOSPC, at, UINT64_MAX);
+        assert_int_equal(write_pieces(sink, 0, 40), FLS_IO);
+        assert_int_equal(fls_sink_close(sink, NULL), FLS_IO);
+        assert_true(file_bytes(path) > 0);
+        assert_pieces(file_bytes(path), 1);
+    }
+    plan_nothing();
+}
+
+/* One that is killed leaves what it had flushed, with zeros behind. */
+static void long_file_survives_the_process(void **state)
+{
+    static const struct fls_uring_options options = {.direct = 1};
+    struct fls_sink *sink = NULL;
+    int status;
+
+    (void)state;
+    plan_nothing();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (fls_sink_open_uring_file(path, FLS_FILE_TRUNCATE, &options, &sink, NULL) != FLS_OK ||
+            write_pieces(sink, 0, 10) != FLS_OK ||
+            fls_sink_flush(sink, FLS_LEVEL_PROCESS, NULL) != FLS_OK ||
+            write_pieces(sink, 10, 25) != FLS_OK)
+            _exit(1);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_pieces(10 * PIECE_BYTES, 0);
 }
 
 /* A process that ends without a word leaves exactly what it had flushed, when it wrote no more, and
@@ -1069,6 +1195,9 @@ static int run_all(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_is_exact),
         cmocka_unit_test(appends),
+        cmocka_unit_test(long_file_is_exact),
+        cmocka_unit_test(long_file_is_cut),
+        cmocka_unit_test(long_file_survives_the_process),
         cmocka_unit_test(survives_the_process),
         cmocka_unit_test(no_room),
         cmocka_unit_test(short_completions),

@@ -18,12 +18,15 @@ FLS_BEGIN_DECLS
 
 #define FLS_URING_DEPTH_DEFAULT 8
 #define FLS_URING_BUFFER_BYTES_DEFAULT ((size_t)256 * 1024)
+/* Of a sink past the page cache, which makes no larger writes of small ones. */
+#define FLS_URING_DIRECT_DEPTH_DEFAULT 4
+#define FLS_URING_DIRECT_BUFFER_BYTES_DEFAULT ((size_t)1024 * 1024)
 
 /*
  * Options; all zero is the default.
  *
- *   depth         buffers, and reads or writes in flight, 2 to 1024; 0: 8
- *   buffer_bytes  size of one, rounded up to 4096; 0: 256 KiB
+ *   depth         buffers, and reads or writes in flight, 2 to 1024; 0: 8; of a sink with `direct`:
+ * 4 buffer_bytes  size of one, rounded up to 4096; 0: 256 KiB; of a sink with `direct`: 1 MiB
  *   direct        non-zero: O_DIRECT. Where the file system refuses it: FLS_UNSUPPORTED
  */
 struct fls_uring_options {
@@ -38,7 +41,8 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
 /*
  * A sink on the regular file `path`. Bytes are accepted into a buffer; a full buffer is submitted.
  * What the file holds:
- *   - until a flush, whole buffers that have completed, in any order; the file may have holes
+ *   - until a flush, whole buffers that have completed, in any order; the file may have holes, and
+ *     with O_DIRECT up to 64 MiB of zeros behind them, which the flush cuts off
  *   - after a flush, exactly the bytes accepted, with no padding: with O_DIRECT the part behind the
  *     last 4096-byte boundary is written through the page cache
  *   - after an error, and the close that follows, the bytes up to the first that was not written;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -291,6 +292,22 @@ uint64_t fls_ring_calls(const struct fls_ring *ring)
 }
 
 #endif
+
+#define PAGE_BYTES ((size_t)4096)
+#define HUGE_PAGE_BYTES ((size_t)2 * 1024 * 1024)
+
+void *fls_ring_memory(size_t bytes)
+{
+    size_t alignment = bytes >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : PAGE_BYTES;
+
+    if (bytes > SIZE_MAX - alignment)
+        return NULL;
+    size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, rounded);
+    if (memory && alignment == HUGE_PAGE_BYTES)
+        (void)madvise(memory, rounded, MADV_HUGEPAGE); /* without, it works as well */
+    return memory;
+}
 
 enum fls_status fls_uring_probe(struct fls_error *error)
 {

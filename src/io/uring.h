@@ -15,6 +15,10 @@ struct fls_ring_result {
     int result;
 };
 
+/* Memory for blocks, from 2 MiB on in huge pages where there are any: a device is given each run of
+ * physical memory on its own, and with small pages every page is one. To be freed by free. */
+void *fls_ring_memory(size_t bytes);
+
 /* A ring for `depth` operations. Memory of `count` blocks of `block_bytes` at `memory` is
  * registered when memory is not NULL; it must outlive the ring. FLS_UNSUPPORTED says why. */
 FLS_MUST_USE enum fls_status fls_ring_open(unsigned depth, uint8_t *memory, size_t block_bytes,

@@ -7,11 +7,16 @@
  * always a multiple of 4096. What a flush writes of a part-filled block beyond the last such
  * boundary goes through a second, ordinary descriptor, and stays in the block, so that the block is
  * later written whole over it. So no padding ever reaches the file.
+ *
+ * A write past the end of a file makes it longer, and file systems do that one write at a time, and
+ * wait. So with O_DIRECT a long file is made longer in large steps, before it is written
+ * (make_longer), and cut to what it holds by each flush. `longer_to` is where it ends then.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +28,10 @@
 
 #define DIRECT_ALIGNMENT ((size_t)4096)
 #define DEPTH_MAX 1024
+/* A file of some megabytes is worth it; it grows by as much again, up to the larger number. */
+#define LONGER_FROM_BYTES ((uint64_t)4 * 1024 * 1024)
+#define LONGER_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
+
 #define LAST_TRIES 20
 #define LAST_PAUSE_NS 1000000L
 
@@ -47,6 +56,8 @@ struct uring_sink {
     unsigned in_flight;
     unsigned unclaimed; /* results of a write and sync that could not be waited for */
     uint64_t offset;
+    uint64_t longer_to;     /* 0: the file was not made longer */
+    int never_longer;       /* the system refused it */
     uint64_t plain_calls;   /* system calls beside the ring's */
     uint64_t whole_bytes;   /* what the file is known to hold: as opened, or since the last flush */
     int os_errno;           /* of the first failure; 0: none */
@@ -176,6 +187,31 @@ static void wait_all(struct uring_sink *sink)
         continue;
 }
 
+/* Beyond its limit a process is not told, but ended, by SIGXFSZ. */
+static int is_within_limit(uint64_t bytes)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes <= limit.rlim_cur && bytes <= INT64_MAX;
+}
+
+/* Before a block that ends at `end` is written. Nothing depends on it: where it fails, each write
+ * makes the file longer. */
+static void make_longer(struct uring_sink *sink, uint64_t end)
+{
+    uint64_t new_bytes = end > sink->whole_bytes ? end - sink->whole_bytes : 0;
+    uint64_t from = sink->longer_to > sink->offset ? sink->longer_to : sink->offset;
+    uint64_t to = end + fls_min_u64(new_bytes, LONGER_BYTES_MAX);
+
+    if (!sink->direct || sink->never_longer || end <= sink->longer_to ||
+        new_bytes < LONGER_FROM_BYTES)
+        return;
+    sink->plain_calls++;
+    sink->never_longer =
+        !is_within_limit(to) || fallocate(sink->plain_fd, 0, (off_t)from, (off_t)(to - from)) != 0;
+    sink->longer_to = to; /* also when it failed, which it may half way */
+}
+
 /* The block being filled is full: sends it on its way and finds a free one. */
 static void next_block(struct uring_sink *sink)
 {
@@ -183,6 +219,7 @@ static void next_block(struct uring_sink *sink)
 
     full->offset = sink->offset;
     full->done = 0;
+    make_longer(sink, sink->offset + full->filled);
     sink->offset += full->filled;
     submit(sink, sink->current);
     sink->current = (sink->current + 1) % sink->count;
@@ -297,6 +334,20 @@ static int write_and_sync(struct uring_sink *sink, const uint8_t *bytes, size_t 
     return failure ? failure : sync_by_hand(sink);
 }
 
+/* The file ends again where its bytes end. */
+static void make_exact(struct uring_sink *sink)
+{
+    uint64_t bytes = sink->offset + sink->blocks[sink->current].filled;
+    struct fls_error error = FLS_ZERO;
+
+    if (sink->longer_to == 0)
+        return;
+    sink->plain_calls++;
+    sink->longer_to = 0;
+    if (fls_os_truncate(sink->plain_fd, bytes, &error) != FLS_OK)
+        note_failure(sink, error.os_errno, sink->offset);
+}
+
 /* What is behind the last boundary, through the page cache. It stays in the block when direct. */
 static void write_tail(struct uring_sink *sink, enum fls_level level)
 {
@@ -327,6 +378,8 @@ static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
     wait_all(sink);
     if (sink->os_errno == 0)
         write_aligned_part(sink);
+    if (sink->os_errno == 0)
+        make_exact(sink);
     if (sink->os_errno == 0)
         write_tail(sink, level);
     return report_failure(sink, error);
@@ -393,15 +446,18 @@ static const struct fls_sink_ops uring_sink_ops = {uring_writev, uring_flush, ur
 
 static size_t rounded_block(const struct fls_uring_options *options)
 {
-    size_t bytes = options->buffer_bytes > 0 ? fls_min_size(options->buffer_bytes, (size_t)1 << 30)
-                                             : FLS_URING_BUFFER_BYTES_DEFAULT;
+    size_t usual =
+        options->direct ? FLS_URING_DIRECT_BUFFER_BYTES_DEFAULT : FLS_URING_BUFFER_BYTES_DEFAULT;
+    size_t bytes =
+        options->buffer_bytes > 0 ? fls_min_size(options->buffer_bytes, (size_t)1 << 30) : usual;
 
     return (bytes + DIRECT_ALIGNMENT - 1) & ~(DIRECT_ALIGNMENT - 1);
 }
 
 static unsigned depth_of(const struct fls_uring_options *options)
 {
-    unsigned depth = options->depth > 0 ? options->depth : FLS_URING_DEPTH_DEFAULT;
+    unsigned usual = options->direct ? FLS_URING_DIRECT_DEPTH_DEFAULT : FLS_URING_DEPTH_DEFAULT;
+    unsigned depth = options->depth > 0 ? options->depth : usual;
 
     return depth < 2 ? 2 : depth > DEPTH_MAX ? DEPTH_MAX : depth;
 }
@@ -421,7 +477,7 @@ static enum fls_status allocate(const struct fls_uring_options *options,
     sink->count = count;
     sink->block_bytes = block_bytes;
     sink->failed_offset = UINT64_MAX;
-    sink->memory = aligned_alloc(DIRECT_ALIGNMENT, count * block_bytes);
+    sink->memory = fls_ring_memory(count * block_bytes);
     if (!sink->memory) {
         free(sink);
         return fls_error_no_memory(error, count * block_bytes);

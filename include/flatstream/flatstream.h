@@ -11,6 +11,7 @@
 #include <flatstream/decorator.h>
 #include <flatstream/frame.h>
 #include <flatstream/index.h>
+#include <flatstream/journal.h>
 #include <flatstream/memory_policy.h>
 #include <flatstream/payload.h>
 #include <flatstream/reader.h>

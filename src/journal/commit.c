@@ -1,0 +1,137 @@
+/*
+ * commit.c: group commit.
+ *
+ * Who needs a message on the device and finds nobody syncing becomes the leader: it hands
+ * everything staged to the system, notes the last number, lets go of the lock, syncs, and publishes
+ * the number; those whose messages were among them return with it. Meanwhile others append, and
+ * the first of them leads next. The order of syncs, retired segments, the current one, then the
+ * folder, is that of the messages; only when all are through does the number move.
+ *
+ * After a failed sync nobody can tell which pages are on the device: the journal is poisoned.
+ */
+#include "base/error.h"
+#include "journal/disk.h"
+#include "journal/journal.h"
+
+/* What one turn syncs. */
+struct turn {
+    struct journal_segment *segments[FLS_JOURNAL_UNFINISHED_MAX + 1];
+    size_t count;
+    size_t retired; /* so many of them */
+    int folder;
+    uint64_t reaches; /* the last message among them */
+};
+
+/* ---- one turn ------------------------------------------------------------------------------- */
+
+static enum fls_status sync_all(const struct fls_journal *journal, const struct turn *turn,
+                                struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = 0; i < turn->count && status == FLS_OK; i++)
+        status = fls_disk_sync(turn->segments[i]->fd, error);
+    if (status == FLS_OK && turn->folder)
+        status = fls_disk_sync_folder(journal->folder, error);
+    return status;
+}
+
+static void publish(struct fls_journal *journal, const struct turn *turn)
+{
+    for (size_t i = 0; i < turn->retired; i++)
+        turn->segments[i]->synced = 1;
+    if (turn->reaches > journal->at_machine)
+        journal->at_machine = turn->reaches;
+    if (journal->at_machine == journal->taken)
+        journal->machine_due_ns = 0;
+}
+
+static void poison(struct fls_journal *journal, const struct fls_error *error)
+{
+    if (journal->poisoned)
+        return;
+    journal->poisoned = 1;
+    journal->error = *error;
+}
+
+/* With the turn taken: syncs without the lock, and gives the turn back. */
+static enum fls_status take_turn(struct fls_journal *journal, const struct turn *turn)
+{
+    struct fls_error error = FLS_ZERO;
+
+    journal->folder_dirty &= !turn->folder;
+    pthread_mutex_unlock(&journal->lock);
+    enum fls_status status = sync_all(journal, turn, &error);
+    pthread_mutex_lock(&journal->lock);
+    journal->counts.syncs += turn->count;
+    if (status == FLS_OK)
+        publish(journal, turn);
+    else if (status == FLS_UNSUPPORTED)
+        journal->folder_dirty |= turn->folder;
+    else
+        poison(journal, &error);
+    if (status == FLS_UNSUPPORTED && !journal->poisoned)
+        journal->error = error;
+    journal->syncing = 0;
+    pthread_cond_broadcast(&journal->progress);
+    return status;
+}
+
+/* ---- leading and following ------------------------------------------------------------------ */
+
+static enum fls_status lead(struct fls_journal *journal, uint64_t number)
+{
+    struct turn turn = {.folder = journal->folder_dirty};
+    enum fls_status status = fls_journal_hand_over(journal);
+
+    if (status != FLS_OK && journal->at_process < number)
+        return status;
+    for (struct journal_segment *s = journal->retired; s; s = s->next)
+        if (!s->synced)
+            turn.segments[turn.count++] = s;
+    turn.retired = turn.count;
+    turn.segments[turn.count++] = journal->current;
+    turn.reaches = journal->at_process;
+    journal->sync_goal = journal->at_process;
+    journal->sync_goal_bytes = journal->taken_bytes - journal->staged;
+    if (journal->staged == 0)
+        journal->machine_due_ns = 0;
+    journal->syncing = 1;
+    return take_turn(journal, &turn);
+}
+
+enum fls_status fls_journal_carry_to_machine(struct fls_journal *journal, uint64_t number)
+{
+    enum fls_status status = FLS_OK;
+
+    journal->counts.commits++;
+    while (status == FLS_OK && journal->at_machine < number) {
+        if (journal->poisoned)
+            status = journal->error.status;
+        else if (journal->syncing)
+            pthread_cond_wait(&journal->progress, &journal->lock);
+        else
+            status = lead(journal, number);
+    }
+    return status;
+}
+
+struct journal_segment *fls_journal_sync_retired(struct fls_journal *journal)
+{
+    while (journal->syncing)
+        pthread_cond_wait(&journal->progress, &journal->lock);
+    struct journal_segment *segment = journal->retired;
+    struct turn turn = {.segments = {segment},
+                        .count = !segment->synced && !journal->poisoned,
+                        .folder = journal->folder_dirty && !journal->poisoned,
+                        .reaches = journal->poisoned ? 0 : segment->last_message};
+
+    turn.retired = turn.count;
+    journal->retired = segment->next;
+    if (!journal->retired)
+        journal->retired_end = &journal->retired;
+    journal->retired_count--;
+    journal->syncing = 1;
+    (void)take_turn(journal, &turn);
+    return segment;
+}

@@ -1,0 +1,175 @@
+/*
+ * lock.c: the file `<journal>.lock`, locked by flock(2), so that it goes with the process.
+ *
+ * The file is removed on a clean close, while it is still locked. So whoever has got the lock must
+ * see that the file is still the one of that name; if not, it belongs to one who left, and the
+ * next try finds or makes the new one. What stands in the file is for people, and for the one who
+ * comes next: who holds it, and in which boot of the system.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os.h"
+#include "journal/lock.h"
+
+#define TEXT_MAX 512
+#define TRIES_MAX 1000
+#define BOOT_TEXT 40
+
+/* Reads the beginning of a small file as text; an empty one when that fails. */
+static void read_text(int fd, char *text, size_t size)
+{
+    ssize_t got;
+
+    do {
+        got = read(fd, text, size - 1);
+    } while (got < 0 && errno == EINTR);
+    text[got > 0 ? got : 0] = '\0';
+}
+
+/* What tells this boot from others; empty when the system does not say. */
+static void read_boot(char boot[BOOT_TEXT])
+{
+    int fd;
+
+    boot[0] = '\0';
+    if (fls_os_open("/proc/sys/kernel/random/boot_id", O_RDONLY, &fd, NULL) != FLS_OK)
+        return;
+    read_text(fd, boot, BOOT_TEXT);
+    boot[strcspn(boot, "\n")] = '\0';
+    (void)fls_os_close(fd, NULL);
+}
+
+static enum fls_lock_before look_back(int fd)
+{
+    char text[TEXT_MAX], boot[BOOT_TEXT];
+
+    read_text(fd, text, sizeof text);
+    read_boot(boot);
+    const char *line = strstr(text, "\nboot ");
+    if (!line || !boot[0] || strncmp(line + 6, boot, strlen(boot)) != 0)
+        return FLS_LOCK_OTHER_BOOT;
+    return FLS_LOCK_SAME_BOOT;
+}
+
+/* That this fails (a full disk) costs the text alone. */
+static void write_holder(int fd)
+{
+    char text[TEXT_MAX], host[128] = "", when[32] = "", boot[BOOT_TEXT];
+    time_t now = time(NULL);
+    struct tm utc;
+
+    (void)gethostname(host, sizeof host - 1);
+    if (gmtime_r(&now, &utc))
+        (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    read_boot(boot);
+    int length = snprintf(text, sizeof text, "pid %ld, %s, host %s, since %s\nboot %s\n",
+                          (long)getpid(), program_invocation_short_name, host, when, boot);
+    if (length > 0 && fls_os_truncate(fd, 0, NULL) == FLS_OK)
+        while (pwrite(fd, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1,
+                      0) < 0 &&
+               errno == EINTR)
+            continue;
+}
+
+static enum fls_status say_busy(int fd, const char *path, struct fls_error *error)
+{
+    char text[TEXT_MAX];
+
+    read_text(fd, text, sizeof text);
+    text[strcspn(text, "\n")] = '\0';
+    return fls_error_set(error, FLS_BUSY, "another writer holds the lock: %s (%s)",
+                         text[0] ? text : "it has not said who it is", path);
+}
+
+static int is_still_there(int fd, const char *path)
+{
+    struct stat ours, named;
+
+    return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_dev == named.st_dev &&
+           ours.st_ino == named.st_ino;
+}
+
+/* Opens the file; *created says that there was none. */
+static enum fls_status open_file(const char *path, int *fd, int *created, struct fls_error *error)
+{
+    struct fls_error failure = FLS_ZERO;
+    enum fls_status status = fls_os_open(path, O_RDWR | O_CREAT | O_EXCL, fd, &failure);
+
+    *created = status == FLS_OK;
+    if (status == FLS_IO && failure.os_errno == EEXIST)
+        status = fls_os_open(path, O_RDWR | O_CREAT, fd, &failure);
+    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &failure);
+}
+
+static enum fls_status lock_file(int fd, const char *path, struct fls_error *error)
+{
+    int result;
+
+    do {
+        result = flock(fd, LOCK_EX | LOCK_NB);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0)
+        return FLS_OK;
+    return errno == EWOULDBLOCK ? say_busy(fd, path, error)
+                                : fls_error_system(error, "flock", errno);
+}
+
+/* FLS_AGAIN: the file was removed meanwhile. */
+static enum fls_status try_once(struct fls_lock *lock, struct fls_error *error)
+{
+    int created;
+    enum fls_status status = open_file(lock->path, &lock->fd, &created, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = lock_file(lock->fd, lock->path, error);
+    if (status == FLS_OK && !is_still_there(lock->fd, lock->path))
+        status = FLS_AGAIN;
+    if (status != FLS_OK) {
+        (void)fls_os_close(lock->fd, NULL);
+        return status;
+    }
+    lock->before = created ? FLS_LOCK_CLEAN : look_back(lock->fd);
+    write_holder(lock->fd);
+    return FLS_OK;
+}
+
+enum fls_status fls_lock_take(struct fls_lock *lock, const char *path, struct fls_error *error)
+{
+    size_t length = strlen(path) + sizeof ".lock";
+    enum fls_status status = FLS_AGAIN;
+
+    lock->path = malloc(length);
+    if (!lock->path)
+        return fls_error_no_memory(error, length);
+    snprintf(lock->path, length, "%s.lock", path);
+    for (int i = 0; i < TRIES_MAX && status == FLS_AGAIN; i++)
+        status = try_once(lock, error);
+    if (status == FLS_AGAIN)
+        status = fls_error_set(error, FLS_BUSY, "%s is made and removed all the time", lock->path);
+    if (status != FLS_OK) {
+        free(lock->path);
+        lock->path = NULL;
+    }
+    return status;
+}
+
+void fls_lock_give_back(struct fls_lock *lock)
+{
+    if (!lock->path)
+        return;
+    if (is_still_there(lock->fd, lock->path))
+        (void)unlink(lock->path);
+    (void)fls_os_close(lock->fd, NULL);
+    free(lock->path);
+    lock->path = NULL;
+}

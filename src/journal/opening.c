@@ -1,0 +1,388 @@
+/*
+ * opening.c: where does the stream end, and what is behind it?
+ *
+ * Only the last segment is looked at; those before it were whole when it was begun. It is read
+ * through, or from its index's last entry on. Trusting the index for what it covers is right only
+ * if nothing can have happened to the stream behind it: the file was closed well (it was synced
+ * then), or its writer's process ended while the system ran on. After a loss of power pages that
+ * were not synced may be anything, and everything is read.
+ *
+ * What is not a whole frame is cut off or set aside, as the caller allows; nothing is ever changed
+ * before it is known what it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "frame/frame_fast.h"
+#include "journal/disk.h"
+#include "journal/journal.h"
+
+#define SET_ASIDE_MAX 999999
+
+/* What is known of the last segment. */
+struct look {
+    const char *path;
+    struct fls_index_place start; /* where reading began */
+    struct fls_recovery found;
+    uint64_t file_bytes;
+};
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+enum fls_status fls_journal_open_reader_at(const char *path,
+                                           const struct fls_reader_options *options,
+                                           uint64_t offset, struct fls_reader **reader,
+                                           struct fls_error *error)
+{
+    struct fls_reader_options all = *options;
+    struct fls_source *source;
+    int fd;
+    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
+
+    if (status != FLS_OK)
+        return status;
+    if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+        status = fls_error_system(error, "lseek", errno);
+    if (status == FLS_OK)
+        status = fls_source_open_fd(fd, FLS_OWNED, 0, &source, error);
+    if (status != FLS_OK) {
+        (void)fls_os_close(fd, NULL);
+        return status;
+    }
+    all.alignment = 1;
+    all.owns_source = 1;
+    all.start_offset = offset;
+    status = fls_reader_open(source, &all, reader, error);
+    if (status != FLS_OK)
+        fls_source_close(source);
+    return status;
+}
+
+static enum fls_status file_bytes(const char *path, uint64_t *bytes, struct fls_error *error)
+{
+    int fd;
+    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_os_file_bytes(fd, bytes, error);
+    (void)fls_os_close(fd, NULL);
+    return status == FLS_UNSUPPORTED
+               ? fls_error_set(error, FLS_INVALID_ARGUMENT, "a journal is a regular file")
+               : status;
+}
+
+/* The limit is at least the default: what an earlier writer was allowed is not damage. */
+static enum fls_status scan(struct fls_journal *journal, struct look *look, struct fls_error *error)
+{
+    uint64_t limit = fls_payload_limit(journal->options.payload_bytes_max);
+    struct fls_reader_options options = {
+        .checksum = journal->options.checksum,
+        .payload_bytes_max =
+            limit > FLS_PAYLOAD_BYTES_MAX_DEFAULT ? limit : FLS_PAYLOAD_BYTES_MAX_DEFAULT,
+        .start_frame = look->start.frame,
+    };
+    struct fls_reader *reader;
+    enum fls_status status = file_bytes(look->path, &look->file_bytes, error);
+
+    if (status == FLS_OK)
+        status =
+            fls_journal_open_reader_at(look->path, &options, look->start.offset, &reader, error);
+    if (status != FLS_OK)
+        return status;
+    status = fls_recover_scan(reader, FLS_RECOVER_ZERO_TAIL_IS_TORN, &look->found);
+    if (status != FLS_OK)
+        fls_error_copy(error, &look->found.error);
+    fls_reader_close(reader);
+    return status;
+}
+
+/* The index's last entry, if there is an index that fits. */
+static int start_from_index(struct fls_journal *journal, struct look *look)
+{
+    struct fls_index *index;
+    enum fls_status status = fls_index_open(look->path, NULL, &index, NULL);
+
+    if (status != FLS_OK)
+        return 0;
+    struct fls_index_summary summary = fls_index_describe(index);
+    if (summary.checksum != journal->options.checksum || summary.frames == 0)
+        status = FLS_INVALID_ARGUMENT;
+    else
+        status = fls_index_find_frame(index, summary.frames - 1, &look->start, NULL);
+    fls_index_close(index);
+    return status == FLS_OK;
+}
+
+/* Scans from the index's last entry; when no frame is found there after all, from the beginning. */
+static enum fls_status look_at_end(struct fls_journal *journal, struct look *look, int *used_index,
+                                   struct fls_error *error)
+{
+    *used_index =
+        journal->file_lock.before != FLS_LOCK_OTHER_BOOT && start_from_index(journal, look);
+    if (*used_index) {
+        enum fls_status status = scan(journal, look, error);
+        if (status != FLS_OK || look->found.frames > 0)
+            return status;
+    }
+    *used_index = 0;
+    look->start = (struct fls_index_place){0, 0};
+    return scan(journal, look, error);
+}
+
+/* ---- is it of the right kind? --------------------------------------------------------------- */
+
+/* Two frames that match, or one that matches with a wide checksum or is all there is, are no
+ * chance. Without a checksum only a stream that fits up to its end is taken for one. */
+static int is_evidence(enum fls_checksum_kind kind, uint64_t frames, uint64_t payload_bytes,
+                       enum fls_status status)
+{
+    if (payload_bytes == 0)
+        return 0;
+    if (kind == FLS_CHECKSUM_NONE)
+        return status == FLS_END;
+    return frames > 1 || status == FLS_END || kind != FLS_CHECKSUM_CRC16;
+}
+
+static int fits(const char *path, enum fls_checksum_kind kind)
+{
+    struct fls_reader_options options = {.checksum = kind};
+    struct fls_message message;
+    struct fls_reader *reader;
+    uint64_t frames = 0, payload_bytes = 0;
+    enum fls_status status = fls_journal_open_reader_at(path, &options, 0, &reader, NULL);
+
+    if (status != FLS_OK)
+        return 0;
+    while ((kind == FLS_CHECKSUM_NONE || frames < 2) &&
+           (status = fls_reader_next(reader, &message)) == FLS_OK) {
+        frames++;
+        payload_bytes += message.bytes;
+    }
+    fls_reader_close(reader);
+    return frames > 0 && is_evidence(kind, frames, payload_bytes, status);
+}
+
+/* Frames of another kind look torn or damaged, or without a checksum even well, and must not be
+ * cut off for that. */
+static enum fls_status check_kind(const struct fls_journal *journal, const struct look *look,
+                                  struct fls_error *error)
+{
+    static const char *const names[] = {"none", "crc16", "crc32", "xxh3"};
+    enum fls_checksum_kind ours = journal->options.checksum;
+
+    if (look->file_bytes == 0 ||
+        (ours != FLS_CHECKSUM_NONE && look->start.frame + look->found.frames > 0))
+        return FLS_OK;
+    for (int kind = FLS_CHECKSUM_XXH3; kind >= FLS_CHECKSUM_NONE; kind--)
+        if (kind != (int)ours && fits(look->path, (enum fls_checksum_kind)kind))
+            return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                                 "the frames of %s are of checksum kind %s, not %s", look->path,
+                                 names[kind], names[ours]);
+    return FLS_OK;
+}
+
+/* ---- repair --------------------------------------------------------------------------------- */
+
+/* Copies the file from `offset` on. */
+static enum fls_status copy_tail(const char *path, uint64_t offset, int to, struct fls_error *error)
+{
+    struct fls_source *source = NULL;
+    struct fls_sink *sink = NULL;
+    struct fls_view view;
+    uint64_t skipped;
+    enum fls_status status = fls_source_open_file(path, 0, &source, error);
+
+    if (status == FLS_OK)
+        status = fls_sink_open_fd(to, FLS_BORROWED, &sink, error);
+    if (status == FLS_OK)
+        status = fls_source_skip(source, offset, &skipped, error);
+    while (status == FLS_OK && (status = fls_source_peek(source, 1, &view, error)) == FLS_OK) {
+        struct iovec segment = {(void *)(uintptr_t)view.bytes, view.available};
+        struct fls_write_cursor cursor = {&segment, 1};
+        status = fls_sink_write(sink, &cursor, NULL, error);
+        fls_source_consume(source, view.available);
+    }
+    if (sink)
+        (void)fls_sink_close(sink, NULL);
+    fls_source_close(source);
+    return status == FLS_END ? FLS_OK : status;
+}
+
+/* Creates the first `<segment>.damaged-N` that is not there. */
+static enum fls_status create_aside(const char *path, char *name, size_t size, int *fd,
+                                    struct fls_error *error)
+{
+    struct fls_error failure = FLS_ZERO;
+    enum fls_status status = FLS_IO;
+
+    for (int i = 1; i <= SET_ASIDE_MAX; i++) {
+        snprintf(name, size, "%s.damaged-%06d", path, i);
+        status = fls_os_open(name, O_WRONLY | O_CREAT | O_EXCL, fd, &failure);
+        if (status == FLS_OK || failure.os_errno != EEXIST)
+            break;
+    }
+    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &failure);
+}
+
+static void note_name(struct fls_journal_opening *opening, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    snprintf(opening->set_aside, sizeof opening->set_aside, "%s", slash ? slash + 1 : path);
+}
+
+/* Copies what follows the last intact frame into a file of its own, synced. */
+static enum fls_status set_aside(struct fls_journal *journal, const struct look *look,
+                                 struct fls_journal_opening *opening, struct fls_error *error)
+{
+    size_t size = strlen(look->path) + sizeof ".damaged-999999";
+    char *name = malloc(size);
+    int fd;
+
+    if (!name)
+        return fls_error_no_memory(error, size);
+    enum fls_status status = create_aside(look->path, name, size, &fd, error);
+    if (status == FLS_OK) {
+        status = copy_tail(look->path, look->found.good_offset, fd, error);
+        if (status == FLS_OK)
+            status = fls_disk_sync(fd, error);
+        if (status == FLS_OK)
+            status = fls_disk_sync_folder(journal->folder, error);
+        enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
+        status = status == FLS_OK ? closed : status;
+        if (status == FLS_OK)
+            note_name(opening, name);
+        else
+            (void)unlink(name);
+    }
+    free(name);
+    return status;
+}
+
+static enum fls_status cut(const struct look *look, struct fls_journal_opening *opening,
+                           struct fls_error *error)
+{
+    int fd;
+    enum fls_status status = fls_os_open(look->path, O_WRONLY, &fd, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_os_truncate(fd, look->found.good_offset, error);
+    if (status == FLS_OK)
+        status = fls_disk_sync(fd, error);
+    enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
+    opening->bytes_cut = look->file_bytes - look->found.good_offset;
+    return status == FLS_OK ? closed : status;
+}
+
+static enum fls_status repair(struct fls_journal *journal, const struct look *look,
+                              struct fls_journal_opening *opening, struct fls_error *error)
+{
+    enum fls_journal_repair allowed = journal->options.repair;
+
+    if (look->found.end == FLS_STREAM_CLEAN)
+        return FLS_OK;
+    if (allowed == FLS_JOURNAL_REFUSE ||
+        (allowed == FLS_JOURNAL_CUT_TORN && look->found.end == FLS_STREAM_CORRUPT))
+        return fls_error_copy(error, &look->found.error);
+    if (allowed == FLS_JOURNAL_SET_ASIDE) {
+        enum fls_status status = set_aside(journal, look, opening, error);
+        if (status != FLS_OK)
+            return status;
+    }
+    return cut(look, opening, error);
+}
+
+/* ---- the last segment, and those before it -------------------------------------------------- */
+
+/* What an earlier process has handed over may not be on the device. It is brought there, so that
+ * nothing written from now on survives without what comes before it. */
+static enum fls_status sync_those_before(const struct fls_series *series, struct fls_error *error)
+{
+    size_t first = series->count > FLS_JOURNAL_UNFINISHED_MAX + 1
+                       ? series->count - (FLS_JOURNAL_UNFINISHED_MAX + 1)
+                       : 0;
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = first; i < series->count && status == FLS_OK; i++) {
+        int fd;
+        status = fls_os_open(series->segments[i].path, O_WRONLY, &fd, error);
+        if (status != FLS_OK)
+            return status;
+        status = fls_disk_sync(fd, error);
+        (void)fls_os_close(fd, NULL);
+        if (status == FLS_UNSUPPORTED)
+            status = FLS_OK;
+    }
+    return status;
+}
+
+static enum fls_status continue_last(struct fls_journal *journal, const struct fls_segment *last,
+                                     struct fls_journal_opening *opening, struct fls_error *error)
+{
+    struct look look = {.path = last->path};
+    enum fls_status status = look_at_end(journal, &look, &opening->used_index, error);
+
+    if (status == FLS_OK)
+        status = check_kind(journal, &look, error);
+    if (status == FLS_OK)
+        status = repair(journal, &look, opening, error);
+    if (status != FLS_OK)
+        return status;
+    opening->segment = last->number;
+    opening->frames = look.start.frame + look.found.frames;
+    opening->bytes = look.found.good_offset;
+    char *path = strdup(last->path);
+    if (!path)
+        return fls_error_no_memory(error, strlen(last->path) + 1);
+    return fls_journal_segment_continue(journal, path, last->number, opening->frames,
+                                        opening->bytes, opening->used_index, &journal->current,
+                                        error);
+}
+
+static int wants_series(const struct fls_journal_rotation *rotation)
+{
+    return rotation->bytes > 0 || rotation->messages > 0 || rotation->interval_ms > 0 ||
+           rotation->segments_kept > 0 || rotation->bytes_kept > 0;
+}
+
+static enum fls_status create_first(struct fls_journal *journal,
+                                    struct fls_journal_opening *opening, struct fls_error *error)
+{
+    opening->segment = (uint64_t)wants_series(&journal->options.rotation);
+    return fls_journal_segment_create(journal, opening->segment, &journal->current, error);
+}
+
+enum fls_status fls_journal_find_end(struct fls_journal *journal,
+                                     struct fls_journal_opening *opening, struct fls_error *error)
+{
+    struct fls_series series;
+    enum fls_status status = fls_series_list(journal->path, &series, error);
+
+    if (status != FLS_OK)
+        return status;
+    const struct fls_segment *last = series.count > 0 ? &series.segments[series.count - 1] : NULL;
+    if (!last)
+        status = create_first(journal, opening, error);
+    else if (last->number == 0 && wants_series(&journal->options.rotation))
+        status = fls_error_set(error, FLS_INVALID_ARGUMENT,
+                               "%s is one plain file, which cannot be rotated: give it a number",
+                               journal->path);
+    else
+        status = sync_those_before(&series, error);
+    if (status == FLS_OK && last)
+        status = continue_last(journal, last, opening, error);
+    fls_series_free(&series);
+    if (status == FLS_OK)
+        journal->is_series = journal->current->number > 0;
+    return status;
+}

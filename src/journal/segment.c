@@ -1,0 +1,275 @@
+/*
+ * segment.c: the files of a journal: creating, continuing, changing from one to the next, closing,
+ * deleting.
+ *
+ * A retired segment is whole: everything staged has been handed over before the next one's file is
+ * created, so a reader who sees that file knows that the one before has its end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os.h"
+#include "journal/disk.h"
+#include "journal/journal.h"
+
+/* ---- the index of a segment ----------------------------------------------------------------- */
+
+static void drop_index(struct journal_segment *segment)
+{
+    (void)fls_index_writer_close(segment->index, NULL);
+    segment->index = NULL;
+}
+
+/* Adds the frames of the file from `frame` and `offset` on, up to its end; FLS_INVALID_ARGUMENT
+ * when no frame begins there. */
+static enum fls_status add_frames(struct fls_journal *journal, struct journal_segment *segment,
+                                  uint64_t frame, uint64_t offset)
+{
+    struct fls_reader_options options = {.checksum = journal->options.checksum,
+                                         .payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX,
+                                         .start_frame = frame};
+    struct fls_message message;
+    struct fls_reader *reader;
+    enum fls_status status =
+        fls_journal_open_reader_at(segment->path, &options, offset, &reader, NULL);
+
+    if (status != FLS_OK)
+        return status;
+    while (offset < segment->bytes && (status = fls_reader_next(reader, &message)) == FLS_OK) {
+        struct iovec whole = {(void *)(uintptr_t)message.payload, message.bytes};
+        struct fls_payload payload = {&whole, 1, message.bytes};
+        status =
+            fls_index_writer_add(segment->index, offset, journal->header_bytes, &payload, NULL);
+        if (status != FLS_OK)
+            break;
+        offset += journal->header_bytes + message.bytes;
+        frame++;
+    }
+    fls_reader_close(reader);
+    if (status == FLS_OK && (offset != segment->bytes || frame != segment->frames))
+        status = FLS_INVALID_ARGUMENT;
+    return status;
+}
+
+/* Opens the segment's index and brings it up to the file's end. */
+static enum fls_status open_index(struct fls_journal *journal, struct journal_segment *segment,
+                                  int resume)
+{
+    uint64_t frame, offset;
+    enum fls_status status = fls_index_writer_open(segment->path, NULL, journal->options.checksum,
+                                                   &journal->options.index, resume, &segment->index,
+                                                   &frame, &offset, NULL);
+
+    if (status != FLS_OK) {
+        segment->index = NULL;
+        return status;
+    }
+    status = add_frames(journal, segment, frame, offset);
+    if (status != FLS_OK)
+        drop_index(segment);
+    return status;
+}
+
+/* An index that cannot be had does not concern the stream. */
+static void keep_index(struct fls_journal *journal, struct journal_segment *segment, int resume)
+{
+    if (!journal->options.with_index)
+        return;
+    enum fls_status status = open_index(journal, segment, resume);
+    if (status == FLS_INVALID_ARGUMENT && resume)
+        status = open_index(journal, segment, 0);
+    if (status != FLS_OK)
+        journal->counts.index_failed = 1;
+}
+
+/* ---- opening a file ------------------------------------------------------------------------- */
+
+/* A segment on the file `path`, which becomes the segment's, also on failure. */
+static enum fls_status open_segment(char *path, uint64_t number, int flags,
+                                    struct journal_segment **segment, struct fls_error *error)
+{
+    struct journal_segment *opened = calloc(1, sizeof *opened);
+
+    if (!opened) {
+        free(path);
+        return fls_error_no_memory(error, sizeof *opened);
+    }
+    opened->path = path;
+    opened->number = number;
+    enum fls_status status = fls_os_open(path, O_WRONLY | O_APPEND | flags, &opened->fd, error);
+    if (status == FLS_OK) {
+        status = fls_sink_open_fd(opened->fd, FLS_OWNED, &opened->sink, error);
+        if (status != FLS_OK)
+            (void)fls_os_close(opened->fd, NULL);
+    }
+    if (status != FLS_OK)
+        fls_journal_segment_free(opened);
+    else
+        *segment = opened;
+    return status;
+}
+
+enum fls_status fls_journal_segment_create(struct fls_journal *journal, uint64_t number,
+                                           struct journal_segment **segment,
+                                           struct fls_error *error)
+{
+    char *path =
+        number > 0 ? fls_series_segment_path(journal->path, number) : strdup(journal->path);
+
+    if (!path)
+        return fls_error_no_memory(error, strlen(journal->path) + 1);
+    enum fls_status status = open_segment(path, number, O_CREAT | O_EXCL, segment, error);
+    if (status != FLS_OK)
+        return status;
+    journal->folder_dirty = 1;
+    fls_disk_reserve((*segment)->fd, journal->options.rotation.preallocate_bytes);
+    keep_index(journal, *segment, 0);
+    return FLS_OK;
+}
+
+enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *path,
+                                             uint64_t number, uint64_t frames, uint64_t bytes,
+                                             int trust_index, struct journal_segment **segment,
+                                             struct fls_error *error)
+{
+    uint64_t there;
+    enum fls_status status = open_segment(path, number, 0, segment, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_os_file_bytes((*segment)->fd, &there, error);
+    if (status == FLS_OK && there != bytes)
+        status =
+            fls_error_set(error, FLS_INVALID_ARGUMENT,
+                          "%s is being changed by another: it "
+                          "has %llu bytes, and had %llu",
+                          (*segment)->path, (unsigned long long)there, (unsigned long long)bytes);
+    if (status != FLS_OK) {
+        (void)fls_journal_segment_close(journal, *segment);
+        fls_journal_segment_free(*segment);
+        *segment = NULL;
+        return status;
+    }
+    (*segment)->frames = frames;
+    (*segment)->bytes = bytes;
+    journal->folder_dirty = 1; /* its entry may not be synced yet */
+    if (journal->options.rotation.preallocate_bytes > bytes)
+        fls_disk_reserve((*segment)->fd, journal->options.rotation.preallocate_bytes);
+    keep_index(journal, *segment, trust_index);
+    return FLS_OK;
+}
+
+/* ---- from one to the next ------------------------------------------------------------------- */
+
+static void retire(struct fls_journal *journal, struct journal_segment *segment)
+{
+    segment->last_message = journal->taken;
+    segment->next = NULL;
+    *journal->retired_end = segment;
+    journal->retired_end = &segment->next;
+    journal->retired_count++;
+}
+
+static void note_pause(struct fls_journal *journal, uint64_t since_ns)
+{
+    uint64_t pause_ns = fls_clock_now_ns(NULL) - since_ns;
+
+    journal->counts.rotations++;
+    if (pause_ns > journal->counts.longest_rotation_ns)
+        journal->counts.longest_rotation_ns = pause_ns;
+}
+
+enum fls_status fls_journal_begin_segment(struct fls_journal *journal)
+{
+    uint64_t since_ns = fls_clock_now_ns(NULL);
+    struct journal_segment *next;
+    enum fls_status status = fls_journal_hand_over(journal);
+
+    if (status == FLS_OK)
+        status = fls_journal_segment_create(journal, journal->current->number + 1, &next,
+                                            &journal->error);
+    if (status != FLS_OK)
+        return status;
+    retire(journal, journal->current);
+    journal->current = next;
+    journal->rotation_due_ns = 0;
+    note_pause(journal, since_ns);
+    pthread_cond_signal(&journal->work);
+    return FLS_OK;
+}
+
+/* ---- the end of one ------------------------------------------------------------------------- */
+
+enum fls_status fls_journal_segment_close(struct fls_journal *journal,
+                                          struct journal_segment *segment)
+{
+    enum fls_status status = fls_index_writer_close(segment->index, NULL);
+
+    segment->index = NULL;
+    if (segment->torn) /* once more; else the next opening does it */
+        segment->torn = fls_disk_cut(segment->fd, segment->bytes, NULL) != FLS_OK;
+    if (journal->options.rotation.preallocate_bytes > segment->bytes)
+        fls_disk_give_back(segment->fd, segment->bytes);
+    (void)fls_sink_close(segment->sink, NULL);
+    segment->sink = NULL;
+    return status;
+}
+
+void fls_journal_segment_free(struct journal_segment *segment)
+{
+    if (segment)
+        free(segment->path);
+    free(segment);
+}
+
+static enum fls_status delete_file(const char *path, const char *ending, struct fls_error *error)
+{
+    size_t length = strlen(path) + strlen(ending) + 1;
+    char *name = malloc(length);
+
+    if (!name)
+        return fls_error_no_memory(error, length);
+    snprintf(name, length, "%s%s", path, ending);
+    int result = unlink(name);
+    free(name);
+    return result == 0 || errno == ENOENT ? FLS_OK : fls_error_system(error, "unlink", errno);
+}
+
+static int is_too_much(const struct fls_journal_rotation *rotation, size_t count, uint64_t bytes)
+{
+    return count > 1 && ((rotation->segments_kept > 0 && count > rotation->segments_kept) ||
+                         (rotation->bytes_kept > 0 && bytes > rotation->bytes_kept));
+}
+
+enum fls_status fls_journal_delete_old(struct fls_journal *journal, uint64_t newest,
+                                       uint64_t *deleted, struct fls_error *error)
+{
+    const struct fls_journal_rotation *rotation = &journal->options.rotation;
+    struct fls_series series;
+    uint64_t bytes = 0;
+
+    if (rotation->segments_kept == 0 && rotation->bytes_kept == 0)
+        return FLS_OK;
+    enum fls_status status = fls_series_list(journal->path, &series, error);
+    if (status != FLS_OK)
+        return status;
+    for (size_t i = 0; i < series.count; i++)
+        bytes += series.segments[i].bytes;
+    for (size_t i = 0; i < series.count && status == FLS_OK; i++) {
+        const struct fls_segment *segment = &series.segments[i];
+        if (segment->number > newest || !is_too_much(rotation, series.count - i, bytes))
+            break;
+        status = delete_file(segment->path, "", error);
+        if (status == FLS_OK)
+            status = delete_file(segment->path, ".idx", error);
+        bytes -= segment->bytes;
+        *deleted += status == FLS_OK;
+    }
+    fls_series_free(&series);
+    return status;
+}

@@ -4,11 +4,11 @@ set -eu
 
 required="cmake make gcc g++ pkg-config libc6-dev libcmocka-dev libxxhash-dev libisal-dev
 libdeflate-dev zlib1g-dev"
-useful="libflatbuffers-dev flatbuffers-compiler python3 python3-flatbuffers xxhash strace valgrind liburing-dev"
+useful="libflatbuffers-dev flatbuffers-compiler python3 python3-flatbuffers python3-xxhash fstrm-bin libfstrm-dev xxhash strace valgrind liburing-dev"
 # `make check`, `make fuzz` and `make format` need these as well.
 full="clang libclang-rt-14-dev llvm clang-format"
 # `make bench` measures these peers beside.
-bench="libfstrm-dev libcapnp-dev capnproto libprotobuf-dev protobuf-compiler"
+bench="libcapnp-dev capnproto libprotobuf-dev protobuf-compiler"
 
 packages="$required $useful"
 [ "${1:-}" = full ] && packages="$packages $full"

@@ -16,6 +16,7 @@
 #include <flatstream/payload.h>
 #include <flatstream/reader.h>
 #include <flatstream/recover.h>
+#include <flatstream/salvage.h>
 #include <flatstream/schema.h>
 #include <flatstream/series.h>
 #include <flatstream/sink.h>

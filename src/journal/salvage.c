@@ -1,0 +1,482 @@
+/*
+ * salvage.c: the walk through a damaged stream, by the rules of docs/format.md, section 9.
+ *
+ * The walk stands at a position `at`. Either the frame there is in order, is delivered, and the
+ * walk goes on behind it; or there is damage, and the walk finds out how far it reaches. Everything
+ * before `at` has been delivered, or is in a region told or about to be told: no byte is in both,
+ * and none in neither.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/os.h"
+#include "frame/frame_fast.h"
+#include "journal/salvage_parts.h"
+
+/* The least width of a checksum that proves a frame by itself, in bytes. */
+#define STRONG_BYTES 4
+
+/*
+ *   lost      the damaged place that is open: it ends at `at`. `bytes` 0: none is
+ *   run       messages since something was lost
+ *   zeros_to  the zero bytes around the walk end here; what is before it was looked at
+ *   in_order_to  empty frames of zero bytes up to here are known to be in order
+ */
+struct walk {
+    struct fls_salvage_input input;
+    struct fls_salvage_search search;
+    const struct fls_salvage_options *options;
+    struct fls_salvage_report *report;
+    uint64_t at;
+    struct fls_salvage_region lost;
+    uint64_t run;
+    uint64_t zeros_to;
+    uint64_t in_order_to;
+};
+
+static int goes_on(const struct walk *walk)
+{
+    return walk->input.status == FLS_OK;
+}
+
+static void stop_for(struct walk *walk, enum fls_status status)
+{
+    if (walk->input.status == FLS_OK && status != FLS_OK) {
+        walk->input.status = status;
+        fls_error_set(&walk->input.error, status, "stopped by the caller");
+    }
+}
+
+/* --- telling ----------------------------------------------------------------------------------
+ */
+
+/* Tells the open damaged place, which ends here. */
+static void close_lost(struct walk *walk)
+{
+    if (walk->lost.bytes == 0 || !goes_on(walk))
+        return;
+    walk->report->regions_lost++;
+    walk->report->bytes_lost += walk->lost.bytes;
+    walk->run = 0;
+    if (walk->options->region)
+        stop_for(walk, walk->options->region(walk->options->context, &walk->lost));
+    walk->lost.bytes = 0;
+}
+
+/* Everything from `at` to `to` is lost, for the reason in `error`. */
+static void lose(struct walk *walk, uint64_t to, const struct fls_error *error)
+{
+    if (walk->lost.bytes == 0) {
+        walk->lost.offset = walk->at;
+        walk->lost.frame = walk->report->frames;
+        walk->lost.error = *error;
+        fls_error_locate(&walk->lost.error, walk->report->frames, walk->at);
+    }
+    walk->lost.bytes += to - walk->at;
+    walk->at = to;
+}
+
+/* Delivers the message of the `length` bytes behind the header at `at`, and goes on at `to`. */
+static void deliver(struct walk *walk, uint64_t length)
+{
+    struct fls_salvage_report *report = walk->report;
+    struct fls_message message = {NULL, (size_t)length, report->frames, walk->at};
+
+    close_lost(walk);
+    if (walk->options->message && goes_on(walk)) {
+        const uint8_t *frame = fls_salvage_view(&walk->input, &walk->input.near, walk->at,
+                                                walk->search.header + length, NULL);
+        if (frame)
+            message.payload =
+                fls_salvage_align(&walk->search, frame + walk->search.header, (size_t)length);
+        if (message.payload)
+            stop_for(walk, walk->options->message(walk->options->context, &message));
+    }
+    if (!goes_on(walk))
+        return;
+    report->frames++;
+    report->payload_bytes += length;
+    if (++walk->run > report->longest_run)
+        report->longest_run = walk->run;
+    walk->at += walk->search.header + length;
+    walk->search.effort += 2 * (int64_t)length;
+}
+
+/* --- in order ---------------------------------------------------------------------------------
+ */
+
+/* The offset of the first byte from `at` on that is not zero. */
+static uint64_t end_of_zeros(struct walk *walk)
+{
+    uint64_t at = walk->zeros_to > walk->at ? walk->zeros_to : walk->at;
+    size_t available;
+
+    while (walk->zeros_to <= walk->at && at < walk->input.end) {
+        const uint8_t *bytes = fls_salvage_view(&walk->input, &walk->input.far, at, 1, &available);
+        size_t zeros = 0;
+        if (!bytes)
+            return at;
+        while (zeros < available && bytes[zeros] == 0)
+            zeros++;
+        at += zeros;
+        fls_salvage_tell(&walk->search, at);
+        if (zeros < available)
+            break;
+    }
+    walk->zeros_to = at;
+    return at;
+}
+
+/* Are empty frames of zero bytes in order here? Only if they lead to a frame that is proven. */
+static int zeros_in_order(struct walk *walk)
+{
+    if (walk->at < walk->in_order_to)
+        return 1;
+    uint64_t zeros = end_of_zeros(walk) - walk->at;
+    uint64_t behind = walk->at + zeros / walk->search.header * walk->search.header;
+    if (behind == walk->input.end || !fls_salvage_leads(&walk->search, behind))
+        return 0;
+    walk->in_order_to = behind;
+    return 1;
+}
+
+/* A frame larger than W is looked at only when something follows it, or nothing is found in it. */
+static int is_worth_proving(struct walk *walk, uint64_t length)
+{
+    uint64_t end = walk->at + walk->search.header + length;
+
+    return length <= walk->search.bounds.wide_bytes_max || fls_salvage_leads(&walk->search, end) ||
+           fls_salvage_find(&walk->search, walk->at + 1, end) == end;
+}
+
+static int in_order(struct walk *walk, const struct fls_salvage_header *header)
+{
+    walk->search.refusal.status = FLS_OK;
+    if (header->length == 0 && header->stored == 0)
+        return zeros_in_order(walk);
+    if (!is_worth_proving(walk, header->length)) {
+        walk->search.calculated = header->stored; /* others were compared */
+        return 0;
+    }
+    return fls_salvage_proven(&walk->search, walk->at, header);
+}
+
+/* --- damage -----------------------------------------------------------------------------------
+ */
+
+/* What a reader would say of the frame at `at`, that is not in order. */
+static void describe(struct walk *walk, int plausible, const struct fls_salvage_header *header,
+                     struct fls_error *error)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t there = walk->input.end - walk->at;
+
+    memset(error, 0, sizeof *error);
+    if (there < search->header)
+        fls_error_numbers(error, FLS_UNEXPECTED_END, FLS_PART_HEADER, search->header, there);
+    else if (!plausible && header->length > search->limit)
+        fls_error_numbers(error, FLS_INVALID_FRAME, FLS_PART_HEADER, search->limit, header->length);
+    else if (!plausible)
+        fls_error_numbers(error, FLS_UNEXPECTED_END, FLS_PART_PAYLOAD, header->length,
+                          there - search->header);
+    else if (header->length == 0 && header->stored == 0)
+        fls_error_set(error, FLS_INVALID_FRAME, "zero bytes, which lead to no frame");
+    else if (search->refusal.status != FLS_OK)
+        *error = search->refusal;
+    else if (search->calculated != header->stored)
+        fls_error_numbers(error, FLS_CHECKSUM_MISMATCH, FLS_PART_PAYLOAD, header->stored,
+                          search->calculated);
+    else
+        fls_error_set(error, FLS_INVALID_FRAME, "%" PRIu64 " bytes of payload are not proven",
+                      header->length);
+}
+
+/* Where the frame begins that follows the one proven at `offset`. */
+static uint64_t end_of(struct walk *walk, uint64_t offset)
+{
+    struct fls_salvage_header header;
+
+    if (!fls_salvage_plausible(&walk->search, &walk->input.near, offset, &header))
+        return walk->input.end;
+    return offset + walk->search.header + header.length;
+}
+
+/* A checksum over a payload that grows, asked for at several lengths. */
+struct growing {
+    struct fls_checksum_state state;
+    uint64_t from;
+    uint64_t to;
+};
+
+static uint64_t checksum_up_to(struct walk *walk, struct growing *growing, uint64_t to)
+{
+    /* A custom one may be finished only once. */
+    if (walk->search.checksum.kind == FLS_CHECKSUM_CUSTOM || growing->to == growing->from) {
+        fls_checksum_begin(&growing->state, walk->search.checksum);
+        growing->to = growing->from;
+    }
+    fls_salvage_count(&walk->search, to - growing->to);
+    while (growing->to < to) {
+        uint64_t piece = fls_min_u64(to - growing->to, UINT64_C(1) << 18);
+        const uint8_t *bytes =
+            fls_salvage_view(&walk->input, &walk->input.far, growing->to, piece, NULL);
+        if (!bytes)
+            return 0;
+        fls_checksum_update(&growing->state, bytes, (size_t)piece);
+        growing->to += piece;
+    }
+    return fls_checksum_finish(&growing->state);
+}
+
+/*
+ * The message at `at` may be whole but for its length. Then a frame (or the end) is to be found at
+ * which the bytes behind the header match its checksum. `next` is the first frame found; those
+ * after it are tried up to `last`. Returns where the message ends, or 0.
+ */
+static uint64_t find_mended_end(struct walk *walk, const struct fls_salvage_header *header,
+                                uint64_t next, uint64_t last)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t from = walk->at + search->header;
+    uint64_t stop = fls_min_u64(last + 1, walk->input.end);
+    struct growing growing = {.from = from, .to = from};
+
+    if (search->width < STRONG_BYTES || from > walk->input.end)
+        return 0;
+    while (next <= last && goes_on(walk)) {
+        if (search->effort <= 0) {
+            walk->report->search_cut_short = 1;
+            return 0;
+        }
+        if (next >= from && next - from <= search->limit &&
+            checksum_up_to(walk, &growing, next) == header->stored &&
+            (next > from || header->stored != 0) && fls_salvage_accepts(search, from, next - from))
+            return next;
+        if (next == walk->input.end)
+            return 0;
+        uint64_t behind = end_of(walk, next);
+        next = behind >= stop ? behind : fls_salvage_find(search, behind, stop);
+        if (next == stop && stop != walk->input.end)
+            return 0;
+    }
+    return 0;
+}
+
+static void mend(struct walk *walk, uint64_t end, const struct fls_error *error)
+{
+    struct fls_salvage_region region = {.offset = walk->at,
+                                        .bytes = FLS_LENGTH_BYTES,
+                                        .frame = walk->report->frames,
+                                        .mended = 1,
+                                        .error = *error};
+
+    close_lost(walk);
+    fls_error_locate(&region.error, region.frame, region.offset);
+    if (walk->options->region && goes_on(walk))
+        stop_for(walk, walk->options->region(walk->options->context, &region));
+    uint64_t length = end - walk->at - walk->search.header;
+    deliver(walk, length);
+    walk->report->mended += (uint64_t)goes_on(walk);
+}
+
+static void pass_damage(struct walk *walk, int plausible, const struct fls_salvage_header *header)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t end = walk->input.end, close = search->bounds.close_bytes_max;
+    uint64_t behind_header = walk->at + search->header;
+    uint64_t to, mended = 0;
+    struct fls_error error;
+
+    describe(walk, plausible, header, &error);
+    uint64_t said = behind_header + header->length;
+    int length_is_right = plausible && fls_salvage_leads(search, said);
+    int is_torn = !plausible && (behind_header > end || header->length <= close) &&
+                  header->length <= search->limit;
+    if (length_is_right) {
+        to = said;
+        uint64_t next = fls_salvage_find(search, behind_header, said);
+        if (next < said)
+            mended = find_mended_end(walk, header, next, said - 1);
+    } else {
+        to = fls_salvage_find_first(search, walk->at + 1, end);
+        mended = find_mended_end(walk, header, to, behind_header + close);
+    }
+    if (!goes_on(walk))
+        return;
+    if (mended > 0)
+        mend(walk, mended, &error);
+    else
+        lose(walk, is_torn ? end : to, &error);
+}
+
+static void step(struct walk *walk)
+{
+    struct fls_salvage_header header = {0, 0};
+    int plausible = fls_salvage_plausible(&walk->search, &walk->input.near, walk->at, &header);
+
+    if (!goes_on(walk))
+        return;
+    if (plausible && in_order(walk, &header))
+        deliver(walk, header.length);
+    else if (goes_on(walk))
+        pass_damage(walk, plausible, &header);
+    fls_salvage_tell(&walk->search, walk->at);
+}
+
+/* --- from outside -----------------------------------------------------------------------------
+ */
+
+static enum fls_status check_options(const struct fls_salvage_options *options,
+                                     struct fls_error *error)
+{
+    struct fls_checksum checksum = {options->checksum, options->custom_checksum};
+    size_t alignment = options->alignment;
+
+    if (fls_checksum_check(checksum) != FLS_OK)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "the checksum is not usable");
+    if (alignment > FLS_ALIGNMENT_MAX || (alignment & (alignment - 1)) != 0)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                             "an alignment of %zu is no power of two up to %d", alignment,
+                             FLS_ALIGNMENT_MAX);
+    if (options->verifier && !options->verifier->run)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "the verifier has no function");
+    if (fls_checksum_bytes(checksum) < STRONG_BYTES && !options->verifier)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                             "a checksum of %zu bytes proves too little: a verifier is needed",
+                             fls_checksum_bytes(checksum));
+    return FLS_OK;
+}
+
+static void configure(struct walk *walk, const struct fls_salvage_options *options,
+                      const struct fls_salvage_bounds *bounds, struct fls_salvage_report *report)
+{
+    struct fls_salvage_search *search = &walk->search;
+
+    walk->options = options;
+    walk->report = report;
+    search->input = &walk->input;
+    search->checksum = (struct fls_checksum){options->checksum, options->custom_checksum};
+    search->width = fls_checksum_bytes(search->checksum);
+    search->header = FLS_LENGTH_BYTES + search->width;
+    search->limit = fls_payload_limit(options->payload_bytes_max);
+    search->alignment = options->alignment ? options->alignment : FLS_ALIGNMENT_DEFAULT;
+    search->verifier = options->verifier;
+    search->bounds = *bounds;
+    search->effort = bounds->effort;
+    search->report = report;
+    search->progress = options->progress;
+    search->context = options->context;
+    search->known = UINT64_MAX;
+    if (options->bytes_max != 0)
+        walk->input.end = fls_min_u64(walk->input.end, options->bytes_max);
+    report->bytes = walk->input.end;
+}
+
+static double expected_by_chance(const struct fls_salvage_report *report, size_t width)
+{
+    double expected = (double)report->comparisons;
+
+    while (width-- > 0)
+        expected /= 256;
+    return expected;
+}
+
+/* Salvages the input that `walk` holds, and frees what it holds. */
+static enum fls_status salvage(struct walk *walk, const struct fls_salvage_options *options,
+                               const struct fls_salvage_bounds *bounds,
+                               struct fls_salvage_report *report, struct fls_error *error)
+{
+    memset(report, 0, sizeof *report);
+    enum fls_status status = check_options(options, error);
+    if (status != FLS_OK)
+        return status;
+    configure(walk, options, bounds, report);
+    while (walk->at < walk->input.end && goes_on(walk))
+        step(walk);
+    close_lost(walk);
+    report->false_frames_expected = expected_by_chance(report, walk->search.width);
+    status = walk->input.status;
+    if (status != FLS_OK) {
+        walk->input.error.status = status;
+        fls_error_copy(error, &walk->input.error);
+    }
+    fls_buffer_free(&walk->search.aligned);
+    fls_salvage_input_free(&walk->input);
+    return status;
+}
+
+static const struct fls_salvage_bounds usual_bounds = {
+    FLS_SALVAGE_CLOSE_BYTES_MAX, FLS_SALVAGE_WIDE_BYTES_MAX, FLS_SALVAGE_EFFORT};
+
+static struct fls_salvage_options all_options(const struct fls_salvage_options *options,
+                                              size_t options_bytes)
+{
+    struct fls_salvage_options all = FLS_ZERO;
+
+    if (options)
+        memcpy(&all, options, fls_min_size(options_bytes, sizeof all));
+    return all;
+}
+
+enum fls_status fls_salvage_memory_within(const void *bytes, size_t length,
+                                          const struct fls_salvage_options *options,
+                                          const struct fls_salvage_bounds *bounds,
+                                          struct fls_salvage_report *report,
+                                          struct fls_error *error)
+{
+    static const uint8_t nothing;
+    struct walk walk = {.input = {.memory = length > 0 ? bytes : &nothing, .end = length}};
+
+    return salvage(&walk, options, bounds, report, error);
+}
+
+enum fls_status fls_salvage_memory_versioned(const void *bytes, size_t length,
+                                             const struct fls_salvage_options *options,
+                                             size_t options_bytes,
+                                             struct fls_salvage_report *report,
+                                             struct fls_error *error)
+{
+    struct fls_salvage_options all = all_options(options, options_bytes);
+
+    return fls_salvage_memory_within(bytes, length, &all, &usual_bounds, report, error);
+}
+
+enum fls_status fls_salvage_fd_versioned(int fd, uint64_t start,
+                                         const struct fls_salvage_options *options,
+                                         size_t options_bytes, struct fls_salvage_report *report,
+                                         struct fls_error *error)
+{
+    struct fls_salvage_options all = all_options(options, options_bytes);
+    struct walk walk = {.input = {.fd = fd, .start = start}};
+    uint64_t bytes;
+
+    memset(report, 0, sizeof *report);
+    enum fls_status status = fls_os_file_bytes(fd, &bytes, error);
+    if (status == FLS_UNSUPPORTED)
+        return fls_error_set(error, status, "only a regular file can be salvaged");
+    if (status != FLS_OK)
+        return status;
+    if (start > bytes)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                             "the file ends at byte %" PRIu64 ", before the stream begins", bytes);
+    walk.input.end = bytes - start;
+    return salvage(&walk, &all, &usual_bounds, report, error);
+}
+
+enum fls_status fls_salvage_file_versioned(const char *path,
+                                           const struct fls_salvage_options *options,
+                                           size_t options_bytes, struct fls_salvage_report *report,
+                                           struct fls_error *error)
+{
+    int fd;
+
+    memset(report, 0, sizeof *report);
+    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
+    if (status != FLS_OK)
+        return status;
+    status = fls_salvage_fd_versioned(fd, 0, options, options_bytes, report, error);
+    fls_os_close(fd, NULL);
+    return status;
+}

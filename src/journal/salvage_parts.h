@@ -1,0 +1,134 @@
+/*
+ * salvage_parts.h: the two parts under salvage: the stream's bytes at any offset, and the search
+ * for what is proven to be a frame.
+ *
+ * Neither returns a status: what fails is kept in the input, everything after it finds nothing, and
+ * salvage.c looks at it once a step.
+ */
+#ifndef JOURNAL_SALVAGE_PARTS_H
+#define JOURNAL_SALVAGE_PARTS_H
+
+#include <flatstream/salvage.h>
+
+#include "base/buffer.h"
+
+/* ---- the bytes --------------------------------------------------------------------------- */
+
+/* A piece of the file in memory: `count` bytes from stream offset `at`. */
+struct fls_salvage_block {
+    struct fls_buffer buffer;
+    uint64_t at;
+    size_t count;
+};
+
+/*
+ * The stream: in memory, or in a file from `start` on. `end` is its length. The walk and the search
+ * use `near`, what is only glanced at `far`, so that a glance does not cost the walk its block.
+ */
+struct fls_salvage_input {
+    const uint8_t *memory;
+    int fd;
+    uint64_t start;
+    uint64_t end;
+    struct fls_salvage_block near;
+    struct fls_salvage_block far;
+    enum fls_status status;
+    struct fls_error error;
+};
+
+/* At least `need` bytes from stream offset `offset`, which are there (offset + need <= end), valid
+ * until the next call with the same block; *available (may be NULL) says how many there are. NULL
+ * after a failure. */
+const uint8_t *fls_salvage_view(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                                uint64_t offset, uint64_t need, size_t *available);
+
+void fls_salvage_input_free(struct fls_salvage_input *input);
+
+/* ---- the search -------------------------------------------------------------------------- */
+
+/*
+ * The bounds of the rules (C and W of docs/format.md), and what the search may cost: `effort` bytes
+ * compared before it is cut short, more with each byte passed. Tests set smaller ones.
+ */
+struct fls_salvage_bounds {
+    uint64_t close_bytes_max;
+    uint64_t wide_bytes_max;
+    int64_t effort;
+};
+
+#define FLS_SALVAGE_CLOSE_BYTES_MAX UINT64_C(0xffff)
+#define FLS_SALVAGE_WIDE_BYTES_MAX UINT64_C(0xffffff)
+#define FLS_SALVAGE_EFFORT ((int64_t)1 << 30)
+
+/* fls_salvage_memory with other bounds. */
+FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t length,
+                                                       const struct fls_salvage_options *options,
+                                                       const struct fls_salvage_bounds *bounds,
+                                                       struct fls_salvage_report *report,
+                                                       struct fls_error *error);
+
+/*
+ *   width, header   of the checksum, and with the length
+ *   known           offset of the frame proven last, UINT64_MAX for none
+ *   calculated      the checksum that the last comparison found
+ *   refusal         what the verifier last said, for the walk
+ *   effort          what is left of it; below zero only what stands in step is still compared
+ */
+struct fls_salvage_search {
+    struct fls_salvage_input *input;
+    struct fls_checksum checksum;
+    size_t width;
+    size_t header;
+    uint64_t limit;
+    size_t alignment;
+    const struct fls_tap *verifier;
+    struct fls_salvage_bounds bounds;
+    struct fls_salvage_report *report;
+    fls_salvage_progress_function *progress;
+    void *context;
+    struct fls_buffer aligned;
+    uint64_t known;
+    uint64_t calculated;
+    struct fls_error refusal;
+    int64_t effort;
+    uint64_t told;
+};
+
+/* The header at an offset; `length` is the payload's. */
+struct fls_salvage_header {
+    uint64_t length;
+    uint64_t stored;
+};
+
+/* Reads the header at `offset`. 1 when it is plausible, else 0. */
+int fls_salvage_plausible(struct fls_salvage_search *search, struct fls_salvage_block *block,
+                          uint64_t offset, struct fls_salvage_header *header);
+
+/* Is the plausible frame at `offset`, where the walk stands, proven? Costs effort only if not. */
+int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
+                       const struct fls_salvage_header *header);
+
+/* Does `offset` lead on: is it the end, or does a proven frame of at most W begin there? */
+int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset);
+
+/* The least offset from `from` on, below `stop`, with a frame that is found by itself; or `stop`.
+ */
+uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
+
+/* The same, or the first of larger frames that lead one to the next exactly to that offset. */
+uint64_t fls_salvage_find_first(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
+
+/* A payload that the search's alignment holds for: `payload`, or a copy. NULL: no memory. */
+const void *fls_salvage_align(struct fls_salvage_search *search, const uint8_t *payload,
+                              size_t bytes);
+
+/* Does the verifier, if there is one, accept these bytes as a message? */
+int fls_salvage_accepts(struct fls_salvage_search *search, uint64_t offset, uint64_t bytes);
+
+/* Counts a comparison of `bytes` bytes, and what it costs. */
+void fls_salvage_count(struct fls_salvage_search *search, uint64_t bytes);
+
+/* Shows progress at `offset`, now and then. */
+void fls_salvage_tell(struct fls_salvage_search *search, uint64_t offset);
+
+#endif

@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+"""A model of salvage, written from the rules in docs/format.md (section 9) and not from flatstream:
+simple, and as slow as the square of the stream where the rules allow it.
+
+    salvage_model.py DRIVER [--full] [--kind KIND]...
+
+DRIVER is tests/salvage_driver.c. A stream of 100 mixed messages is truncated at every length, and
+every byte of it is overwritten (--full; otherwise a fixed sample of both); streams are damaged in
+several places at random; and what is no stream at all is salvaged. Each time the driver's
+fls_salvage_memory, fls_salvage_fd and fls_recover_scan must say exactly what the model says.
+"""
+import argparse
+import binascii
+import pathlib
+import random
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "data"))
+import model as reading  # noqa: E402  the model of reading and recovery
+
+try:
+    import xxhash
+
+    def xxh3(data):
+        return xxhash.xxh3_64_intdigest(data)
+except ImportError:  # another Python than Debian's; slow, so the results are kept
+    KEPT = {}
+
+    def xxh3(data):
+        if data not in KEPT:
+            run = subprocess.run(["xxhsum", "-H3"], input=data, stdout=subprocess.PIPE, check=True)
+            found = re.search(rb"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])", run.stdout)
+            KEPT[data] = int(found.group(), 16)
+        return KEPT[data]
+
+
+reading.CALCULATE["xxh3"] = xxh3
+
+
+def sum8(data):
+    return sum(data) & 0xFF
+
+
+# kind: (width, function, does the test use the verifier with it?)
+KINDS = {
+    "none": (0, lambda data: 0, True),
+    "crc16": (2, lambda data: binascii.crc_hqx(data, 0), True),
+    "crc32": (4, zlib.crc32, False),
+    "xxh3": (8, xxh3, False),
+    "crc32+verifier": (4, zlib.crc32, True),
+    "custom8": (1, sum8, True),
+}
+LIMIT = 1 << 31
+
+
+def verifier(payload):
+    """What the driver's verifier accepts: the first byte says the length modulo 251."""
+    return len(payload) > 0 and payload[0] == len(payload) % 251
+
+
+class Salvage:
+    """messages: (offset, length, payload); regions: (offset, bytes, mended, frame, status)."""
+
+    def __init__(self, kind, stream, close=0xFFFF, wide=0xFFFFFF):
+        self.width, self.function, self.verified = KINDS[kind]
+        self.s, self.end = stream, len(stream)
+        self.header = 4 + self.width
+        self.close, self.wide = close, wide
+        self.messages, self.regions = [], []
+        self.walk()
+
+    # --- the terms ---
+    def length(self, o):
+        return int.from_bytes(self.s[o : o + 4], "little")
+
+    def stored(self, o):
+        return int.from_bytes(self.s[o + 4 : o + self.header], "little")
+
+    def next(self, o):
+        return o + self.header + self.length(o)
+
+    def plausible(self, o):
+        return o + self.header <= self.end and self.length(o) <= LIMIT and self.next(o) <= self.end
+
+    def zeros(self, o):
+        """An empty frame of zero bytes proves nothing."""
+        return self.s[o : o + self.header] == bytes(self.header)
+
+    def proven(self, o):
+        if not self.plausible(o) or self.zeros(o):
+            return False
+        payload = self.s[o + self.header : self.next(o)]
+        if self.function(payload) != self.stored(o):
+            return False
+        return not self.verified or verifier(payload)
+
+    def leads(self, o):
+        return o == self.end or (self.proven(o) and self.length(o) <= self.wide)
+
+    def found(self, o):
+        if not self.plausible(o) or self.length(o) > self.wide:
+            return False
+        if self.length(o) > self.close and not self.leads(self.next(o)):
+            return False
+        return self.proven(o)
+
+    def find(self, start, stop):
+        return next((o for o in range(start, stop) if self.found(o)), stop)
+
+    def find_first(self, start):
+        found = self.find(start, self.end)
+        chain = [found]
+        for o in range(found - 1, start - 1, -1):
+            if self.plausible(o) and self.next(o) in chain and self.proven(o):
+                chain.append(o)
+        return min(chain)
+
+    # --- the walk ---
+    def in_order(self, o):
+        if not self.plausible(o):
+            return False
+        if self.zeros(o):
+            while self.plausible(o) and self.zeros(o):
+                o += self.header
+            return o != self.end and self.leads(o)
+        if self.length(o) > self.wide and not self.leads(self.next(o)):
+            if self.find(o + 1, self.next(o)) < self.next(o):
+                return False
+        return self.proven(o)
+
+    def status(self, o):
+        """What a reader says; or why not, where it would not object."""
+        if self.end - o < self.header:
+            return "unexpected_end"
+        if self.length(o) > LIMIT:
+            return "invalid_frame"
+        if not self.plausible(o):
+            return "unexpected_end"
+        if self.zeros(o):
+            return "invalid_frame"
+        if self.length(o) > self.wide:
+            return None  # may not have been compared
+        payload = self.s[o + self.header : self.next(o)]
+        return "checksum_mismatch" if self.function(payload) != self.stored(o) else "validation_failed"
+
+    def candidates(self, o, first, last):
+        """Where the message at o may end, if its length is wrong."""
+        while first <= last:
+            if first >= o + self.header:
+                yield first
+            if first == self.end:
+                return
+            first = self.find(self.next(first), self.end)
+
+    def mended(self, o, first, last):
+        if self.width < 4 or o + self.header > self.end:
+            return None
+        for end in self.candidates(o, first, last):
+            payload = self.s[o + self.header : end]
+            if self.function(payload) != self.stored(o) or (not payload and not self.stored(o)):
+                continue
+            if not self.verified or verifier(payload):
+                return end
+        return None
+
+    def walk(self):
+        o, lost_from, status = 0, None, None
+        while True:
+            good = o < self.end and self.in_order(o)
+            end, mended = o, None
+            if o < self.end and not good:
+                length_right = self.plausible(o) and self.leads(self.next(o))
+                if length_right:
+                    end = self.next(o)
+                    mended = self.mended(o, self.find(o + self.header, end), end - 1)
+                else:
+                    end = self.find_first(o + 1)
+                    mended = self.mended(o, end, o + self.header + self.close)
+                    torn = o + self.header > self.end or (
+                        self.length(o) <= self.close and self.next(o) > self.end)
+                    if torn and mended is None:
+                        end = self.end
+            if lost_from is not None and (good or mended or o == self.end):
+                self.regions.append((lost_from, o - lost_from, 0, len(self.messages), status))
+                lost_from = None
+            if o == self.end:
+                return
+            if mended:
+                self.regions.append((o, 4, 1, len(self.messages), self.status(o)))
+            if good or mended:
+                end = mended or self.next(o)
+                self.messages.append((o, end - o - self.header, self.s[o + self.header : end]))
+            elif lost_from is None:
+                lost_from, status = o, self.status(o)
+            o = end
+
+    def lines(self):
+        yield "messages %d" % len(self.messages)
+        for offset, length, payload in self.messages:
+            yield "m %d %d %d" % (offset, length, zlib.crc32(payload))
+        for offset, count, mended, frame, status in self.regions:
+            yield "r %d %d %d %d %s" % (offset, count, mended, frame, status)
+
+
+# --- streams to damage ---------------------------------------------------------------------------
+
+
+def frame(kind, payload):
+    width, function, _ = KINDS[kind]
+    return struct.pack("<I", len(payload)) + function(payload).to_bytes(width, "little") + payload
+
+
+def message(rng, size, fill=None):
+    """Accepted by the verifier; much like a FlatBuffer: small numbers and zeros between others."""
+    if size == 0:
+        return b""
+    body = bytearray()
+    while len(body) < size:
+        body += rng.choice((bytes(2), struct.pack("<I", rng.randrange(200)), rng.randbytes(3)))
+    if fill is not None:
+        body[8 : 8 + len(fill)] = fill
+    body[0] = size % 251
+    return bytes(body[:size])
+
+
+def mixed_stream(kind, seed=1):
+    """100 messages: empty ones, tiny ones, one of 5,000 bytes, streams inside messages, and equal
+    ones whose frames have a power of two of bytes, so that a changed length leads to a boundary."""
+    rng = random.Random(seed)
+    header = 4 + KINDS[kind][0]
+    inner = b"".join(frame(kind, message(rng, n)) for n in (9, 30, 1, 17))
+    parts = []
+    for i in range(100):
+        if i % 25 == 10:
+            parts.append(message(rng, 40 + len(inner), inner))
+        elif 40 <= i < 48:
+            parts.append(message(rng, 64 - header))
+        elif i == 70:
+            parts.append(message(rng, 5000))
+        elif i == 71:
+            parts.append(message(rng, 600, inner))
+        elif i == 72:
+            parts.append(message(rng, 8 + len(inner), inner))
+        else:
+            parts.append(message(rng, rng.choice((0, 1, 7, 7, 20, 64, 64, 300))))
+    parts[-1] = message(rng, 33)
+    return b"".join(frame(kind, part) for part in parts)
+
+
+def cases(kind, full):
+    """(what, stream, close, wide)"""
+    stream = mixed_stream(kind)
+    rng = random.Random(kind)
+    step = 1 if full else 41
+    for n in range(0, len(stream) + 1, step):
+        yield "cut %d" % n, stream[:n], 0xFFFF, 0xFFFFFF
+    for n in range(0, len(stream), 1 if full else 7):
+        values = {0, 0xFF, rng.randrange(256)} if full else {rng.choice((0, 0xFF, rng.randrange(256)))}
+        for value in sorted(values):
+            yield "byte %d is %d" % (n, value), stream[:n] + bytes([value]) + stream[n + 1 :], 0xFFFF, 0xFFFFFF
+    for n in range(20000 if full else 600):
+        yield ("random %d" % n,) + random_case(kind, random.Random(n))
+
+
+def random_case(kind, rng):
+    """A short stream, bounds so small that every rule is met, several places damaged."""
+    header = 4 + KINDS[kind][0]
+    inner = b"".join(frame(kind, message(rng, rng.choice((1, 5, 60)))) for _ in range(rng.randrange(4)))
+    data = bytearray()
+    for _ in range(rng.randrange(1, 12)):
+        size = rng.choice((0, 1, 5, 20, 60, 64 - header, 130, 250, 400))
+        data += frame(kind, message(rng, size, inner if size > len(inner) + 9 else None))
+    for _ in range(rng.choice((0, 1, 1, 2, 4))):
+        at = rng.randrange(len(data))
+        how = rng.randrange(7)
+        if how == 0:
+            data[at : at + 1] = rng.randbytes(1)
+        elif how == 1:
+            data[at] ^= 1 << rng.randrange(8)
+        elif how == 2:
+            count = min(rng.choice((4, 16, 64)), len(data) - at)
+            data[at : at + count] = bytes(count)
+        elif how == 3:
+            data[at:at] = rng.randbytes(rng.randrange(1, 20))
+        elif how == 4:
+            del data[at : at + rng.randrange(1, 20)]
+        elif how == 5:
+            del data[at + 1 :]
+        else:
+            data += bytes(rng.randrange(1, 60))
+    close = rng.choice((10, 50, 100, 300, 0xFFFF))
+    return bytes(data), close, max(close, rng.choice((100, 200, 0xFFFFFF)))
+
+
+# --- beside the driver ---------------------------------------------------------------------------
+
+
+class Driver:
+    def __init__(self, path):
+        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, kind, stream, close, wide):
+        out = self.process.stdin
+        out.write(b"%s %d %d %d\n" % (kind.encode(), close, wide, len(stream)))
+        out.write(stream)
+        out.flush()
+        lines = []
+        while True:
+            line = self.process.stdout.readline().decode().rstrip("\n")
+            if line == "end":
+                return lines
+            if not line:
+                sys.exit("salvage_model: the driver ended")
+            lines.append(line)
+
+
+def recovered(kind, stream):
+    frames, good, tail, payload, end = reading.scan(kind, stream)[:5]
+    return "recover %d %d %d %d %s" % (frames, good, tail, payload, end)
+
+
+def agree(model_line, line):
+    return model_line == line or (model_line.endswith(" None") and line.startswith(model_line[:-4]))
+
+
+def check(driver, kind, what, stream, close, wide):
+    said = driver.ask(kind, stream, close, wide)
+    expected = list(Salvage(kind, stream, close, wide).lines())
+    if kind in reading.WIDTH:
+        expected.append(recovered(kind, stream))
+    if len(said) == len(expected) and all(map(agree, expected, said)):
+        return
+    with tempfile.NamedTemporaryFile(delete=False, suffix=".fls") as file:
+        file.write(stream)
+    for model_line, line in zip(expected + ["-"] * len(said), said + ["-"] * len(expected)):
+        if not agree(model_line, line) and (model_line, line) != ("-", "-"):
+            print("  model: %-40s flatstream: %s" % (model_line, line), file=sys.stderr)
+    sys.exit("salvage_model: %s, %s, C %d, W %d: they differ; the stream is %s"
+             % (kind, what, close, wide, file.name))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("driver")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--kind", action="append")
+    options = parser.parse_args()
+    driver = Driver(options.driver)
+    for kind in options.kind or KINDS:
+        count = 0
+        for what, stream, close, wide in cases(kind, options.full):
+            check(driver, kind, what, stream, close, wide)
+            count += 1
+        print("salvage_model: %s: %d cases agree" % (kind, count))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,9 +11,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
 
 #include "support/test.h"
 
@@ -32,6 +37,8 @@ long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 int __real_sched_yield(void);
 int __wrap_sched_yield(void);
+void *__real_memcpy(void *to, const void *from, size_t bytes);
+void *__wrap_memcpy(void *to, const void *from, size_t bytes);
 void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 typedef void *thread_function(void *context);
@@ -73,6 +80,52 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     return __real_pthread_create(thread, attributes, function, context);
 }
 
+static _Thread_local volatile int stop_copies; /* this thread's, until copies_go_on */
+static atomic_int copies_stopped, copies_go_on;
+
+void *__wrap_memcpy(void *to, const void *from, size_t bytes)
+{
+    if (stop_copies) {
+        atomic_fetch_add(&copies_stopped, 1);
+        while (!atomic_load(&copies_go_on))
+            __real_sched_yield();
+    }
+    return __real_memcpy(to, from, bytes);
+}
+
+/* Some sanitizers have a memcpy of their own. */
+static int copies_can_be_stopped(void)
+{
+    static uint8_t from[8] = "copied", to[8];
+    volatile size_t count = sizeof from;
+
+    atomic_store(&copies_go_on, 1);
+    stop_copies = 1;
+    memcpy(to, from, count);
+    stop_copies = 0;
+    assert_memory_equal(to, from, sizeof from);
+    atomic_store(&copies_go_on, 0);
+    return atomic_exchange(&copies_stopped, 0) > 0;
+}
+
+/* Whether threads and memory are the system's alone, not a checker's that has its own turns and
+ * pages. */
+static int runs_unchecked(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return 0;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    return 0;
+#endif
+#endif
+#if defined(RUNNING_ON_VALGRIND)
+    return RUNNING_ON_VALGRIND == 0;
+#else
+    return 1;
+#endif
+}
+
 static void pause_us(long us)
 {
     struct timespec time = {us / 1000000, us % 1000000 * 1000};
@@ -110,6 +163,7 @@ struct gate {
     size_t bytes_max;    /* of one call; 0: no bound */
     unsigned again_each; /* every so many calls would block; 0: none */
     int has_machine;
+    int shuts_at_machine; /* shut by a flush to the machine level, before it passes */
     uint64_t machine_flushes;
     size_t flushed_length; /* what was there at the last flush */
     int closed;
@@ -162,6 +216,10 @@ static enum fls_status gate_flush(struct fls_sink *base, enum fls_level level,
     struct gate *gate = (struct gate *)base;
 
     pthread_mutex_lock(&gate->lock);
+    if (level == FLS_LEVEL_MACHINE && gate->shuts_at_machine) {
+        gate->shuts_at_machine = 0;
+        gate->shut = 1;
+    }
     enum fls_status status = pass(gate, error);
     if (status == FLS_OK) {
         gate->machine_flushes += level == FLS_LEVEL_MACHINE;
@@ -203,6 +261,7 @@ static void gate_set(struct gate *gate, int shut)
 {
     pthread_mutex_lock(&gate->lock);
     gate->shut = shut;
+    gate->waiting = 0;
     pthread_cond_broadcast(&gate->changed);
     pthread_mutex_unlock(&gate->lock);
 }
@@ -715,6 +774,202 @@ static void many_producers(void **state)
     }
 }
 
+/* --- producers that never pause ----------------------------------------------------------------
+ */
+
+enum { RESTLESS = 2, RESTLESS_BYTES = 64, RESTLESS_WRITES = 1000000, ROUNDS_MAX = 1 << 18 };
+#define FRAME_HEADER_BYTES 4
+
+/* Keeps nothing. For each round that ended with messages waiting, so that there was no rest: how
+ * many more producers tried to hand over until the drain thread had got hold of them. */
+struct pace {
+    struct fls_sink base;
+    struct fls_async *async;
+    uint64_t bytes;
+    atomic_ulong tried[RESTLESS][16]; /* each in cache lines of its own */
+    unsigned long at_end;             /* of the round before */
+    int between_rounds;
+    size_t rounds;
+    unsigned long waited[ROUNDS_MAX];
+};
+
+static unsigned long tried_so_far(struct pace *pace)
+{
+    unsigned long sum = 0;
+
+    for (int i = 0; i < RESTLESS; i++)
+        sum += atomic_load_explicit(&pace->tried[i][0], memory_order_relaxed);
+    return sum;
+}
+
+static enum fls_status pace_writev(struct fls_sink *base, const struct iovec *segments, int count,
+                                   size_t *accepted, struct fls_error *error)
+{
+    struct pace *pace = (struct pace *)base;
+
+    (void)error;
+    if (pace->between_rounds && pace->rounds < ROUNDS_MAX)
+        pace->waited[pace->rounds++] = tried_so_far(pace) - pace->at_end;
+    pace->between_rounds = 0;
+    *accepted = 0;
+    for (int i = 0; i < count; i++)
+        *accepted += segments[i].iov_len;
+    pace->bytes += *accepted;
+    return FLS_OK;
+}
+
+static enum fls_status pace_flush(struct fls_sink *base, enum fls_level level,
+                                  struct fls_error *error)
+{
+    struct pace *pace = (struct pace *)base;
+    struct fls_async_counts numbers = fls_async_statistics(pace->async);
+    uint64_t sent = pace->bytes / (FRAME_HEADER_BYTES + RESTLESS_BYTES);
+
+    (void)level, (void)error;
+    pace->between_rounds = numbers.accepted - numbers.dropped_oldest > sent;
+    pace->at_end = tried_so_far(pace);
+    return FLS_OK;
+}
+
+static const struct fls_sink_ops pace_ops = {pace_writev, pace_flush, gate_close};
+
+struct restless {
+    struct fls_async *async;
+    atomic_ulong *tried;
+};
+
+static void *write_without_pause(void *context)
+{
+    struct restless *restless = context;
+    uint8_t message[RESTLESS_BYTES] = {0};
+
+    for (unsigned long i = 1; i <= RESTLESS_WRITES; i++) {
+        enum fls_status status = fls_async_write(restless->async, message, sizeof message);
+        assert_true(status == FLS_OK || status == FLS_LIMIT);
+        atomic_store_explicit(restless->tried, i, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+static int compare_counts(const void *a, const void *b)
+{
+    unsigned long left = *(const unsigned long *)a, right = *(const unsigned long *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void run_restless(struct pace *pace, enum fls_async_policy policy)
+{
+    struct fls_async_options options = {.when_full = policy, .queue_bytes = QUEUE_LEAST};
+    struct restless restless[RESTLESS];
+    pthread_t threads[RESTLESS];
+
+    pace->bytes = 0;
+    pace->between_rounds = 0;
+    assert_ok(fls_async_open(&pace->base, &options, &pace->async, NULL));
+    for (int i = 0; i < RESTLESS; i++) {
+        restless[i] = (struct restless){pace->async, &pace->tried[i][0]};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_without_pause, &restless[i]), 0);
+    }
+    for (int i = 0; i < RESTLESS; i++)
+        pthread_join(threads[i], NULL);
+    struct fls_async_counts numbers = close_async(pace->async);
+    assert_int_equal(numbers.accepted + numbers.dropped_newest, RESTLESS * RESTLESS_WRITES);
+}
+
+/* Judged by the median: whether a thread is interrupted is the system's business. On a machine that
+ * is too busy for the threads to meet there is nothing to judge. */
+static void check_restless(enum fls_async_policy policy)
+{
+    enum { ROUNDS_ENOUGH = 200, RUNS_MAX = 4 };
+    struct pace *pace = calloc(1, sizeof *pace);
+
+    assert_non_null(pace);
+    pace->base = (struct fls_sink){&pace_ops, 0};
+    for (int run = 0; run < RUNS_MAX && pace->rounds < ROUNDS_ENOUGH; run++)
+        run_restless(pace, policy);
+    if (runs_unchecked() && pace->rounds >= ROUNDS_ENOUGH) {
+        qsort(pace->waited, pace->rounds, sizeof *pace->waited, compare_counts);
+        assert_true(pace->waited[pace->rounds / 2] <= 10 * RESTLESS);
+    }
+    free(pace);
+}
+
+/* They do not keep the drain thread from taking what has gathered. */
+static void restless_producers(void **state)
+{
+    (void)state;
+    check_restless(FLS_ASYNC_DROP_NEWEST);
+    check_restless(FLS_ASYNC_DROP_OLDEST);
+}
+
+static void *write_page(void *context)
+{
+    uint8_t page[4096];
+
+    fill_message(page, sizeof page, 0, 0);
+    stop_copies = 1;
+    return fls_async_write(context, page, sizeof page) == FLS_OK ? NULL : context;
+}
+
+/* While one producer is in the middle of its copy, others hand over; the order is that in which
+ * they came, and nothing is sent before it is whole. */
+static void copies_stop_nobody(void **state)
+{
+    (void)state;
+    uint8_t message[100];
+    struct gate gate;
+    pthread_t thread;
+    void *failed;
+
+    if (!copies_can_be_stopped())
+        skip();
+    gate_make(&gate);
+    struct fls_async *async = open_async(&gate, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, write_page, async), 0);
+    while (atomic_load(&copies_stopped) == 0)
+        sched_yield();
+    for (uint32_t i = 1; i < 10; i++) {
+        fill_message(message, sizeof message, 0, i);
+        assert_ok(fls_async_write(async, message, sizeof message));
+    }
+    assert_int_equal(fls_async_flush(async, FLS_LEVEL_PROCESS, 20), FLS_AGAIN);
+    assert_int_equal(fls_async_statistics(async).written, 0);
+    atomic_store(&copies_go_on, 1);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    assert_int_equal(close_async(async).written, 10);
+    assert_int_equal(read_back(&gate, FLS_CHECKSUM_NONE, NULL, 1, 10), 10);
+    gate_free(&gate);
+}
+
+static long faults_of_this_thread(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_minflt;
+}
+
+/* The queue's memory is there when it is opened, not page by page at the first messages. */
+static void memory_is_there(void **state)
+{
+    (void)state;
+    static uint8_t message[4000];
+    struct gate gate;
+    struct fls_async *async = open_shut(&gate, NULL);
+
+    assert_ok(fls_async_write(async, message, sizeof message));
+    long before = faults_of_this_thread();
+    for (size_t i = 0; i < FLS_ASYNC_QUEUE_BYTES_DEFAULT / 2 / 4096; i++)
+        assert_ok(fls_async_write(async, message, sizeof message));
+    if (runs_unchecked())
+        assert_true(faults_of_this_thread() - before < 64);
+    gate_set(&gate, 0);
+    close_async(async);
+    gate_free(&gate);
+}
+
 /* --- flushing and closing ----------------------------------------------------------------------
  */
 
@@ -786,6 +1041,27 @@ static void flush_by_asking(void **state)
         sched_yield();
     }
     assert_ok(status);
+    gate_free(&gate);
+}
+
+/* Who asks again while his messages are on their way to the device does not send them there twice.
+ */
+static void flush_machine_once(void **state)
+{
+    (void)state;
+    struct gate gate;
+    struct fls_async *async = open_shut(&gate, NULL);
+
+    assert_int_equal(fls_async_flush(async, FLS_LEVEL_MACHINE, 0), FLS_AGAIN);
+    gate.shuts_at_machine = 1;
+    gate_set(&gate, 0);
+    gate_await(&gate);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fls_async_flush(async, FLS_LEVEL_MACHINE, 0), FLS_AGAIN);
+    gate_set(&gate, 0);
+    assert_ok(fls_async_flush(async, FLS_LEVEL_MACHINE, -1));
+    close_async(async);
+    assert_int_equal(gate.machine_flushes, 1);
     gate_free(&gate);
 }
 
@@ -1170,6 +1446,8 @@ int main(void)
         cmocka_unit_test(no_memory_for_a_copy),  cmocka_unit_test(release_after_writing),
         cmocka_unit_test(no_wake_up_is_lost),    cmocka_unit_test(no_call_beside_work),
         cmocka_unit_test(calls_are_counted),     cmocka_unit_test(takes_no_signals),
+        cmocka_unit_test(restless_producers),    cmocka_unit_test(copies_stop_nobody),
+        cmocka_unit_test(memory_is_there),       cmocka_unit_test(flush_machine_once),
     };
 
     alarm(WATCHDOG_S);

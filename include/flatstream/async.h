@@ -6,7 +6,10 @@
  * the caller's choice. Messages of one producer keep their order.
  *
  * A producer makes no system call unless the drain thread sleeps (it is woken), the queue is full
- * and the policy is to wait, or another producer was interrupted in the middle of a hand-over.
+ * and the policy is to wait, or another thread was interrupted in the few instructions in which it
+ * takes a place in the queue, or the queue's other half (then this one lets others run). Payloads
+ * are copied outside of these, so a large one does not hold up other producers; nor do producers
+ * that never pause keep the drain thread from its work.
  */
 #ifndef FLATSTREAM_ASYNC_H
 #define FLATSTREAM_ASYNC_H
@@ -20,7 +23,8 @@ enum fls_async_policy {
     FLS_ASYNC_BLOCK,       /* wait for room */
     FLS_ASYNC_DROP_NEWEST, /* drop the message that is being written */
     FLS_ASYNC_DROP_OLDEST  /* drop the longest waiting messages to make room. Those that the drain
-                              thread has taken up already, at most half of the queue, stay */
+                              thread has taken up already, at most half of the queue, stay; one
+                              that its producer is still copying is waited for */
 };
 
 #define FLS_ASYNC_QUEUE_BYTES_DEFAULT ((size_t)4 * 1024 * 1024)
@@ -30,8 +34,10 @@ enum fls_async_policy {
  * Options; all zero is the default.
  *
  *   when_full        see above
- *   queue_bytes      memory of the queue; 0: 4 MiB; at least 64 KiB. Producers fill one half while
- *                    the drain thread empties the other; they change places when it is done.
+ *   queue_bytes      memory of the queue; 0: 4 MiB; at least 64 KiB, at most 4 GiB. All of it is
+ *                    touched by fls_async_open, so that no producer meets a page that is not there
+ *                    (some 0.2 ms a MiB). Producers fill one half while the drain thread empties
+ *                    the other; they change places when it is done.
  *                    Payloads that go by reference, or are too large to be copied into it, count
  *                    apart: as many bytes again, or one message, whichever is more
  *   queue_messages   messages in one half at most; 0: no bound but the bytes

@@ -1,10 +1,18 @@
 /*
  * async.c: many producers, one drain thread.
  *
- * The queue has two halves. Producers append to one under a lock that is held for the copy of one
- * small message; the drain thread empties the other without the lock, and swaps them when it is
- * done. So a batch is what has gathered while the one before was being written, and dropping the
- * oldest never touches what is being written.
+ * The queue has two halves. A producer takes a record into the one that is being filled, under a
+ * lock that is held for that alone, some ten instructions, and fills it when it has let the lock
+ * go: a record is pending until then, and copies of any size stand in nobody's way. The drain
+ * thread empties the other half without the lock, and swaps them when it is done. So a batch is
+ * what has gathered while the one before was being written, and dropping the oldest never touches
+ * what is being written. Who meets a pending record where it needs a whole one waits for that one
+ * copy.
+ *
+ * The lock is a spinlock, and those are unfair: producers that never pause could keep the drain
+ * thread from its swap for as long as they like. So it asks to be first, and producers that come
+ * later give way; it waits for those alone that had come already. They give way but for a time,
+ * and once, so that a drain thread that was interrupted there does not stop them.
  *
  * No wake-up is lost: whether the drain thread rests is known under the lock, and it rests on a
  * counter that whoever wakes it has moved under the lock. The halves are taken in turn and emptied
@@ -16,6 +24,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -29,6 +38,7 @@
 
 #define QUEUE_BYTES_MIN ((size_t)64 * 1024)
 #define SPINS_BEFORE_YIELD 128
+#define CACHE_LINE 64
 #define NS_PER_S 1000000000L
 #define NS_PER_MS 1000000L
 #define AGAIN_PAUSE_NS (1 * NS_PER_MS)
@@ -36,32 +46,41 @@
 enum rest { AWAKE, NAPPING, SLEEPING };
 
 struct fls_async {
-    /* Under the lock. */
-    atomic_int lock;
+    /* One cache line: all that changes with each message. Under the lock but for the first two. */
+    alignas(CACHE_LINE) atomic_int lock;
+    atomic_int drain_is_first; /* the drain thread waits for the lock */
     enum rest rest;
-    struct fls_queue *filling;
-    size_t messages_max;
-    size_t wake_at_bytes; /* a napping drain thread is woken at this fill */
-    enum fls_async_policy when_full;
     enum fls_status failed;
+    struct fls_queue filling;
+    uint64_t accepted;
+
+    /* Under the lock; seldom changed. */
+    alignas(CACHE_LINE) size_t wake_at_bytes; /* a napping drain thread is woken at this fill */
+    size_t messages_max;
+    size_t copy_bytes_max; /* larger payloads are not copied into the ring */
+    size_t segments_max;
+    enum fls_async_policy when_full;
     int closing;
     int ended; /* the drain thread */
     int waiting_for_room;
     int waiting_for_progress;
     int machine_wanted;
-    int no_machine; /* the sink has no machine level */
-    struct fls_async_counts statistics;
+    int no_machine;                     /* the sink has no machine level */
+    struct fls_async_counts statistics; /* but what was accepted */
     uint64_t settled; /* accepted messages that are written, dropped, refused or lost */
     uint64_t settled_on_machine;
+    uint64_t bound_for_machine; /* will be, by the round under way or one that was */
     struct fls_error error;
 
-    /* Futexes: moved under the lock, waited on without it. */
+    /* Futexes: moved under the lock, waited on and woken without it. */
     atomic_uint work;
     atomic_uint room;
     atomic_uint progress;
 
     /* The drain thread's own. */
-    struct fls_queue halves[2];
+    alignas(CACHE_LINE) struct fls_queue emptying;
+    int tell_room; /* these are to be woken when the lock is let go */
+    int tell_progress;
     struct fls_writer *writer;
     struct fls_sink *sink;
     int owns_sink;
@@ -80,19 +99,48 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* Held for tens of nanoseconds; a holder that was interrupted is waited for by yielding. */
-static inline void lock(struct fls_async *async)
+/* Counts a turn of waiting in *spins. Whoever is waited for is at work for some nanoseconds; or it
+ * was interrupted, and gets on when this thread lets others run. */
+static void wait_a_turn(unsigned *spins)
+{
+    if (++*spins % SPINS_BEFORE_YIELD == 0)
+        sched_yield();
+    else
+        pause_briefly();
+}
+
+static inline void take_lock(struct fls_async *async)
 {
     unsigned spins = 0;
 
-    while (FLS_UNLIKELY(atomic_exchange_explicit(&async->lock, 1, memory_order_acquire) != 0)) {
-        while (atomic_load_explicit(&async->lock, memory_order_relaxed) != 0) {
-            if (++spins % SPINS_BEFORE_YIELD == 0)
-                sched_yield();
-            else
-                pause_briefly();
-        }
-    }
+    while (FLS_UNLIKELY(atomic_exchange_explicit(&async->lock, 1, memory_order_acquire) != 0))
+        while (atomic_load_explicit(&async->lock, memory_order_relaxed) != 0)
+            wait_a_turn(&spins);
+}
+
+static void give_way(struct fls_async *async)
+{
+    unsigned spins = 0;
+
+    while (spins < SPINS_BEFORE_YIELD &&
+           atomic_load_explicit(&async->drain_is_first, memory_order_relaxed) != 0)
+        wait_a_turn(&spins);
+}
+
+/* Everyone's way to the lock but the drain thread's. */
+static inline void lock(struct fls_async *async)
+{
+    if (FLS_UNLIKELY(atomic_load_explicit(&async->drain_is_first, memory_order_relaxed) != 0))
+        give_way(async);
+    take_lock(async);
+}
+
+/* The drain thread's. */
+static void lock_first(struct fls_async *async)
+{
+    atomic_store_explicit(&async->drain_is_first, 1, memory_order_relaxed);
+    take_lock(async);
+    atomic_store_explicit(&async->drain_is_first, 0, memory_order_relaxed);
 }
 
 static inline void unlock(struct fls_async *async)
@@ -136,9 +184,9 @@ static void move_word(atomic_uint *word)
 /* Under the lock: is there so much that a nap should end? */
 static int is_filling_up(const struct fls_async *async)
 {
-    const struct fls_queue *filling = async->filling;
+    const struct fls_queue *filling = &async->filling;
 
-    return fls_queue_bytes(filling) >= async->wake_at_bytes ||
+    return filling->used >= async->wake_at_bytes ||
            filling->referenced_bytes >= async->wake_at_bytes ||
            filling->messages > async->messages_max / 2;
 }
@@ -166,11 +214,12 @@ static void unlock_and_wake(struct fls_async *async)
         futex_wake(&async->work, 1);
 }
 
-static struct fls_release release_of(struct fls_queue_record *record)
+/* Of a record that is whole. */
+static struct fls_release release_of(const struct fls_queue_record *record)
 {
-    if (record->kind != FLS_QUEUE_REFERENCE)
+    if (fls_queue_kind_of(record) != FLS_QUEUE_REFERENCE)
         return (struct fls_release){NULL, NULL};
-    return ((struct fls_queue_reference *)(record + 1))->release;
+    return ((const struct fls_queue_reference *)(record + 1))->release;
 }
 
 static void release_now(struct fls_release release)
@@ -179,15 +228,30 @@ static void release_now(struct fls_release release)
         release.function(release.context);
 }
 
-/* Drops the oldest message of the half being filled. The release is called without the lock. */
-static int drop_oldest(struct fls_async *async)
+static void await_record(const struct fls_queue_record *record)
 {
-    struct fls_queue_record *record = fls_queue_front(async->filling);
+    unsigned spins = 0;
+
+    while (fls_queue_kind_of(record) == FLS_QUEUE_PENDING)
+        wait_a_turn(&spins);
+}
+
+/* Drops the oldest message of the half being filled; one that is pending is waited for, and may
+ * have been taken up meanwhile. The release is called without the lock. 0: there is none. */
+static int drop_oldest(struct fls_async *async, unsigned *spins)
+{
+    struct fls_queue_record *record = fls_queue_front(&async->filling);
 
     if (!record)
         return 0;
+    if (FLS_UNLIKELY(fls_queue_kind_of(record) == FLS_QUEUE_PENDING)) {
+        unlock(async);
+        wait_a_turn(spins);
+        lock(async);
+        return 1;
+    }
     struct fls_release release = release_of(record);
-    fls_queue_pop(async->filling);
+    fls_queue_pop(&async->filling);
     async->statistics.dropped_oldest++;
     if (release.function) {
         unlock(async);
@@ -211,33 +275,40 @@ static void wait_for_room(struct fls_async *async)
 
 /* A reference to a payload is small; the payload counts, up to the size of the half, so that what
  * waits is bounded in any case. One is always let in. */
-static int takes_reference(const struct fls_async *async, size_t referenced)
+static inline int takes_reference(const struct fls_queue *filling, size_t referenced)
 {
-    const struct fls_queue *filling = async->filling;
-
     return filling->messages == 0 || (filling->referenced_bytes <= filling->capacity &&
                                       referenced <= filling->capacity - filling->referenced_bytes);
 }
 
-/* Under the lock: where a record of `bytes` goes that refers to `referenced` bytes, once the policy
- * has made room. NULL: dropped, or failed. */
-static inline void *make_room(struct fls_async *async, size_t bytes, size_t referenced)
+/* Under the lock: where a record of `bytes` goes, of whose payload `referenced` bytes are
+ * elsewhere. NULL: no room. */
+static inline struct fls_queue_record *find_room(struct fls_async *async, size_t bytes,
+                                                 size_t referenced)
 {
-    for (;;) {
-        void *room = NULL;
-        if (FLS_UNLIKELY(async->failed != FLS_OK))
-            return NULL;
-        if (FLS_LIKELY(async->filling->messages < async->messages_max &&
-                       (referenced == 0 || takes_reference(async, referenced))))
-            room = fls_queue_room(async->filling, bytes);
-        if (FLS_LIKELY(room != NULL))
-            return room;
+    struct fls_queue *filling = &async->filling;
+
+    if (FLS_LIKELY(filling->messages < async->messages_max &&
+                   (referenced == 0 || takes_reference(filling, referenced))))
+        return fls_queue_room(filling, bytes);
+    return NULL;
+}
+
+/* Under the lock: the same, when there was no room, once the policy has made some. NULL: dropped,
+ * or failed. */
+static struct fls_queue_record *make_room(struct fls_async *async, size_t bytes, size_t referenced)
+{
+    struct fls_queue_record *record = NULL;
+    unsigned spins = 0;
+
+    while (async->failed == FLS_OK && !(record = find_room(async, bytes, referenced))) {
         async->wake_at_bytes = 0; /* a nap ends here, whatever the policy */
         if (async->when_full == FLS_ASYNC_BLOCK)
             wait_for_room(async);
-        else if (async->when_full == FLS_ASYNC_DROP_NEWEST || !drop_oldest(async))
+        else if (async->when_full == FLS_ASYNC_DROP_NEWEST || !drop_oldest(async, &spins))
             return NULL;
     }
+    return record;
 }
 
 /* Under the lock, which is released: the message found no room. */
@@ -253,31 +324,57 @@ static enum fls_status turn_away(struct fls_async *async)
     return status;
 }
 
-/* Under the lock, which is released: the record is filled. */
-static inline void hand_over(struct fls_async *async, size_t bytes)
+/* A place in the queue that is to be filled. */
+struct place {
+    struct fls_queue_record *record;
+    int wake; /* the drain thread, then */
+};
+
+/* Takes a record of `record_bytes` into the queue, for a payload of which `referenced` bytes are
+ * elsewhere. FLS_OK: fill *place and hand it over. */
+static inline enum fls_status take_place(struct fls_async *async, size_t record_bytes,
+                                         size_t payload_bytes, size_t referenced,
+                                         struct place *place)
 {
-    fls_queue_push(async->filling, bytes);
-    async->statistics.accepted++;
-    unlock_and_wake(async);
+    lock(async);
+    struct fls_queue_record *record = NULL;
+    if (FLS_LIKELY(async->failed == FLS_OK))
+        record = find_room(async, record_bytes, referenced);
+    if (FLS_UNLIKELY(!record)) {
+        record = make_room(async, record_bytes, referenced);
+        if (!record)
+            return turn_away(async);
+    }
+    fls_queue_push(&async->filling, record, record_bytes, payload_bytes, referenced);
+    async->accepted++;
+    *place = (struct place){record, must_wake(async)};
+    unlock(async);
+    return FLS_OK;
 }
 
-static enum fls_status write_reference(struct fls_async *async, const struct fls_payload *payload,
-                                       struct fls_release release)
+static inline void hand_over(struct fls_async *async, const struct place *place,
+                             enum fls_queue_kind kind)
 {
-    size_t body = fls_queue_reference_body(payload->count);
-    size_t bytes = fls_queue_record_bytes(body);
+    fls_queue_fulfil(place->record, kind);
+    if (FLS_UNLIKELY(place->wake))
+        futex_wake(&async->work, 1);
+}
 
-    lock(async);
-    struct fls_queue_record *record = make_room(async, bytes, payload->length);
-    if (!record)
-        return turn_away(async);
-    struct fls_queue_reference *reference = (void *)(record + 1);
-    *record = (struct fls_queue_record){(uint32_t)bytes, FLS_QUEUE_REFERENCE, payload->length};
+static inline enum fls_status write_reference(struct fls_async *async,
+                                              const struct fls_payload *payload,
+                                              struct fls_release release)
+{
+    size_t bytes = fls_queue_record_bytes(fls_queue_reference_body(payload->count));
+    struct place place;
+    enum fls_status status = take_place(async, bytes, payload->length, payload->length, &place);
+
+    if (FLS_UNLIKELY(status != FLS_OK))
+        return status;
+    struct fls_queue_reference *reference = (void *)(place.record + 1);
     *reference = (struct fls_queue_reference){release, payload->count};
-    if (payload->count > 0)
-        memcpy(reference + 1, payload->segments, payload->count * sizeof *payload->segments);
-    async->filling->referenced_bytes += payload->length;
-    hand_over(async, bytes);
+    fls_copy((uint8_t *)(reference + 1), (const uint8_t *)payload->segments,
+             payload->count * sizeof *payload->segments);
+    hand_over(async, &place, FLS_QUEUE_REFERENCE);
     return FLS_OK;
 }
 
@@ -299,32 +396,35 @@ static enum fls_status write_large_copy(struct fls_async *async, const void *dat
 
 FLS_HOT enum fls_status fls_async_write(struct fls_async *async, const void *data, size_t bytes)
 {
-    if (FLS_UNLIKELY(bytes > async->halves[0].capacity / 2))
-        return write_large_copy(async, data, bytes);
-    size_t record_bytes = fls_queue_record_bytes(bytes);
+    struct place place;
 
-    lock(async);
-    struct fls_queue_record *record = make_room(async, record_bytes, 0);
-    if (FLS_UNLIKELY(!record))
-        return turn_away(async);
-    *record = (struct fls_queue_record){(uint32_t)record_bytes, FLS_QUEUE_COPY, bytes};
-    if (bytes > 0)
-        memcpy(record + 1, data, bytes);
-    hand_over(async, record_bytes);
+    if (FLS_UNLIKELY(bytes > async->copy_bytes_max))
+        return write_large_copy(async, data, bytes);
+    enum fls_status status = take_place(async, fls_queue_record_bytes(bytes), bytes, 0, &place);
+    if (FLS_UNLIKELY(status != FLS_OK))
+        return status;
+    fls_copy((uint8_t *)(place.record + 1), data, bytes);
+    hand_over(async, &place, FLS_QUEUE_COPY);
     return FLS_OK;
 }
 
-enum fls_status fls_async_write_owned(struct fls_async *async, const struct fls_payload *payload,
-                                      fls_release_function *release, void *context)
+static inline int is_sum(const struct fls_payload *payload)
 {
-    struct fls_payload summed = fls_payload_from_segments(payload->segments, payload->count);
+    if (FLS_LIKELY(payload->count == 1))
+        return payload->segments[0].iov_len == payload->length;
+    return fls_payload_from_segments(payload->segments, payload->count).length == payload->length;
+}
+
+FLS_HOT enum fls_status fls_async_write_owned(struct fls_async *async,
+                                              const struct fls_payload *payload,
+                                              fls_release_function *release, void *context)
+{
     struct fls_release owed = {release, context};
     enum fls_status status = FLS_INVALID_ARGUMENT;
-    size_t segments_max = async->halves[0].capacity / 2 / sizeof(struct iovec);
 
-    if (summed.length == payload->length && payload->count <= segments_max)
+    if (FLS_LIKELY(payload->count <= async->segments_max && is_sum(payload)))
         status = write_reference(async, payload, owed);
-    if (status != FLS_OK)
+    if (FLS_UNLIKELY(status != FLS_OK))
         release_now(owed);
     return status;
 }
@@ -332,23 +432,25 @@ enum fls_status fls_async_write_owned(struct fls_async *async, const struct fls_
 /* --- the drain thread --------------------------------------------------------------------------
  */
 
-/* Writes to the end even where the sink would block. */
-static enum fls_status write_record(struct fls_async *async, struct fls_queue_record *record)
+static enum fls_status try_to_write(struct fls_async *async, struct fls_queue_record *record)
 {
     struct fls_queue_reference *reference = (void *)(record + 1);
-    struct iovec segment = {record + 1, (size_t)record->payload_bytes};
-    struct fls_payload payload = {&segment, 1, segment.iov_len};
+    size_t payload_bytes = (size_t)record->payload_bytes;
+
+    if (fls_queue_kind_of(record) == FLS_QUEUE_COPY)
+        return fls_writer_write(async->writer, record + 1, payload_bytes);
+    struct fls_payload payload = {(struct iovec *)(reference + 1), (size_t)reference->count,
+                                  payload_bytes};
+    return fls_writer_write_owned(async->writer, &payload, reference->release.function,
+                                  reference->release.context);
+}
+
+/* Writes a whole record to its end, even where the sink would block. */
+static enum fls_status write_record(struct fls_async *async, struct fls_queue_record *record)
+{
     enum fls_status status;
 
-    if (record->kind == FLS_QUEUE_REFERENCE) {
-        payload.segments = (struct iovec *)(reference + 1);
-        payload.count = (size_t)reference->count;
-    }
-    while (
-        (status = record->kind == FLS_QUEUE_COPY
-                      ? fls_writer_write(async->writer, record + 1, segment.iov_len)
-                      : fls_writer_write_owned(async->writer, &payload, reference->release.function,
-                                               reference->release.context)) == FLS_AGAIN)
+    while ((status = try_to_write(async, record)) == FLS_AGAIN)
         sleep_ns(AGAIN_PAUSE_NS);
     return status;
 }
@@ -378,6 +480,7 @@ static enum fls_status write_half(struct fls_async *async, struct fls_queue *hal
     struct fls_queue_record *record;
 
     while ((record = fls_queue_front(half)) != NULL) {
+        await_record(record);
         enum fls_status status = write_record(async, record);
         if (is_refusal(async, status))
             ++*refused;
@@ -394,6 +497,7 @@ static void lose_half(struct fls_queue *half, int first_released)
     struct fls_queue_record *record;
 
     while ((record = fls_queue_front(half)) != NULL) {
+        await_record(record);
         if (!first_released)
             release_now(release_of(record));
         first_released = 0;
@@ -404,7 +508,29 @@ static void lose_half(struct fls_queue *half, int first_released)
 /* Under the lock: something is to be done. */
 static int has_work(const struct fls_async *async)
 {
-    return async->filling->messages > 0 || async->closing || async->machine_wanted;
+    return async->filling.messages > 0 || async->closing || async->machine_wanted;
+}
+
+/* Lets the lock go, and tells those who were found waiting meanwhile. */
+static void unlock_and_tell(struct fls_async *async)
+{
+    int room = async->tell_room, progress = async->tell_progress;
+
+    async->tell_room = async->tell_progress = 0;
+    unlock(async);
+    if (room)
+        futex_wake(&async->room, INT_MAX);
+    if (progress)
+        futex_wake(&async->progress, INT_MAX);
+}
+
+/* Under the lock: there may be room again, or none any more. */
+static void tell_of_room(struct fls_async *async)
+{
+    if (async->waiting_for_room > 0) {
+        move_word(&async->room);
+        async->tell_room = 1;
+    }
 }
 
 /* Rests until there is work: first a nap that a producer need not end, then a sleep. */
@@ -415,26 +541,24 @@ static void rest(struct fls_async *async)
     while (!has_work(async)) {
         unsigned seen = peek_word(&async->work);
         async->rest = next;
-        async->wake_at_bytes = async->filling->capacity / 2;
-        unlock(async);
+        async->wake_at_bytes = async->filling.capacity / 2;
+        unlock_and_tell(async);
         futex_wait(&async->work, seen, next == NAPPING ? async->linger_ns : -1);
-        lock(async);
+        lock_first(async);
         async->rest = AWAKE;
         next = SLEEPING;
     }
 }
 
-/* Under the lock: swaps the halves, and lets in those who wait for room. */
-static struct fls_queue *take_half(struct fls_async *async)
+/* Under the lock: swaps the halves; the one to be filled is empty, and begins at its beginning. */
+static void take_half(struct fls_async *async)
 {
-    struct fls_queue *taken = async->filling;
+    struct fls_queue taken = async->filling;
 
-    async->filling = taken == &async->halves[0] ? &async->halves[1] : &async->halves[0];
-    if (async->waiting_for_room > 0) {
-        move_word(&async->room);
-        futex_wake(&async->room, INT_MAX);
-    }
-    return taken;
+    async->filling = async->emptying;
+    async->filling.head = async->filling.tail = 0;
+    async->emptying = taken;
+    tell_of_room(async);
 }
 
 /* What came of one round. */
@@ -450,11 +574,11 @@ struct round {
 
 /* Empties the half, then carries it to its level. After a failure that is not the sink's (a tap's
  * own status) what was taken before is still sent. */
-static void write_round(struct fls_async *async, struct fls_queue *half, struct round *round)
+static void write_round(struct fls_async *async, struct round *round)
 {
     enum fls_level level = round->on_machine ? FLS_LEVEL_MACHINE : FLS_LEVEL_PROCESS;
 
-    round->status = write_half(async, half, &round->refused);
+    round->status = write_half(async, &async->emptying, &round->refused);
     int in_record = round->status != FLS_OK;
     if (in_record)
         round->error = *fls_writer_error(async->writer);
@@ -471,7 +595,7 @@ static void write_round(struct fls_async *async, struct fls_queue *half, struct 
         round->error = *fls_writer_error(async->writer);
     }
     if (round->status != FLS_OK)
-        lose_half(half, in_record);
+        lose_half(&async->emptying, in_record);
 }
 
 /* Under the lock: a round is over; tells those who wait for it. */
@@ -487,14 +611,11 @@ static void settle(struct fls_async *async, const struct round *round)
     if (round->status != FLS_OK) {
         async->failed = round->status;
         async->error = round->error;
-        if (async->waiting_for_room > 0) {
-            move_word(&async->room);
-            futex_wake(&async->room, INT_MAX);
-        }
+        tell_of_room(async);
     }
     if (async->waiting_for_progress > 0) {
         move_word(&async->progress);
-        futex_wake(&async->progress, INT_MAX);
+        async->tell_progress = 1;
     }
 }
 
@@ -502,13 +623,15 @@ static void settle(struct fls_async *async, const struct round *round)
 static enum fls_status drain_round(struct fls_async *async)
 {
     struct round round = {.on_machine = async->machine_wanted};
-    struct fls_queue *half = take_half(async);
 
-    round.end = async->statistics.accepted;
+    take_half(async);
+    round.end = async->accepted;
+    if (round.on_machine)
+        async->bound_for_machine = round.end;
     async->machine_wanted = 0;
-    unlock(async);
-    write_round(async, half, &round);
-    lock(async);
+    unlock_and_tell(async);
+    write_round(async, &round);
+    lock_first(async);
     settle(async, &round);
     return round.status;
 }
@@ -519,12 +642,11 @@ static void lose_the_rest(struct fls_async *async)
 {
     struct fls_async_counts *numbers = &async->statistics;
 
-    unlock(async);
-    lose_half(async->filling, 0);
+    unlock_and_tell(async);
+    lose_half(&async->filling, 0);
     lock(async);
-    numbers->lost =
-        numbers->accepted - numbers->written - numbers->dropped_oldest - numbers->refused;
-    async->settled = numbers->accepted;
+    numbers->lost = async->accepted - numbers->written - numbers->dropped_oldest - numbers->refused;
+    async->settled = async->accepted;
 }
 
 static void *drain(void *context)
@@ -532,10 +654,10 @@ static void *drain(void *context)
     struct fls_async *async = context;
     enum fls_status status = FLS_OK;
 
-    lock(async);
+    lock_first(async);
     while (status == FLS_OK) {
         rest(async);
-        if (async->closing && async->filling->messages == 0 && !async->machine_wanted)
+        if (async->closing && async->filling.messages == 0 && !async->machine_wanted)
             break;
         status = drain_round(async);
     }
@@ -543,8 +665,8 @@ static void *drain(void *context)
         lose_the_rest(async);
     async->ended = 1;
     move_word(&async->progress);
-    unlock(async);
-    futex_wake(&async->progress, INT_MAX);
+    async->tell_progress = 1;
+    unlock_and_tell(async);
     return NULL;
 }
 
@@ -553,21 +675,32 @@ static void *drain(void *context)
 
 static void free_async(struct fls_async *async)
 {
-    fls_queue_free(&async->halves[0]);
-    fls_queue_free(&async->halves[1]);
+    fls_queue_free(&async->filling);
+    fls_queue_free(&async->emptying);
     free(async);
+}
+
+/* All zero. NULL: no memory. */
+static struct fls_async *new_async(void)
+{
+    struct fls_async *async = aligned_alloc(alignof(struct fls_async), sizeof *async);
+
+    if (async)
+        memset(async, 0, sizeof *async);
+    return async;
 }
 
 static enum fls_status open_queue(struct fls_async *async, const struct fls_async_options *options,
                                   struct fls_error *error)
 {
     size_t bytes = options->queue_bytes > 0 ? options->queue_bytes : FLS_ASYNC_QUEUE_BYTES_DEFAULT;
-    size_t half = fls_min_size(fls_max_size(bytes, QUEUE_BYTES_MIN) / 2, UINT32_MAX / 2);
+    size_t half = fls_min_size(fls_max_size(bytes, QUEUE_BYTES_MIN) / 2, FLS_QUEUE_CAPACITY_MAX);
 
-    for (int i = 0; i < 2; i++)
-        if (fls_queue_open(&async->halves[i], half) != FLS_OK)
-            return fls_error_no_memory(error, half);
-    async->filling = &async->halves[0];
+    if (fls_queue_open(&async->filling, half) != FLS_OK ||
+        fls_queue_open(&async->emptying, half) != FLS_OK)
+        return fls_error_no_memory(error, half);
+    async->copy_bytes_max = half / 2;
+    async->segments_max = half / 2 / sizeof(struct iovec);
     async->messages_max = options->queue_messages > 0 ? options->queue_messages : SIZE_MAX;
     async->when_full = options->when_full;
     async->linger_ns =
@@ -608,7 +741,7 @@ enum fls_status fls_async_open(struct fls_sink *sink, const struct fls_async_opt
                                struct fls_async **async, struct fls_error *error)
 {
     static const struct fls_async_options defaults = FLS_ZERO;
-    struct fls_async *opened = calloc(1, sizeof *opened);
+    struct fls_async *opened = new_async();
 
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
@@ -668,9 +801,9 @@ enum fls_status fls_async_flush(struct fls_async *async, enum fls_level level, i
     int in_time = 1;
 
     lock(async);
-    uint64_t wanted = async->statistics.accepted;
+    uint64_t wanted = async->accepted;
     while (level != FLS_LEVEL_OBJECT && async->failed == FLS_OK && *settled < wanted && in_time) {
-        if (level == FLS_LEVEL_MACHINE)
+        if (level == FLS_LEVEL_MACHINE && async->bound_for_machine < wanted)
             async->machine_wanted = 1;
         in_time = wait_for_progress(async, deadline);
     }
@@ -694,6 +827,7 @@ struct fls_async_counts fls_async_statistics(struct fls_async *async)
 {
     lock(async);
     struct fls_async_counts statistics = async->statistics;
+    statistics.accepted = async->accepted;
     unlock(async);
     return statistics;
 }
@@ -722,7 +856,7 @@ enum fls_status fls_async_close(struct fls_async *async, int timeout_ms,
         return FLS_AGAIN;
     pthread_join(async->thread, NULL);
     if (statistics)
-        *statistics = async->statistics;
+        *statistics = fls_async_statistics(async);
     enum fls_status status = async->failed;
     if (status != FLS_OK)
         fls_error_copy(error, &async->error);

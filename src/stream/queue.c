@@ -7,9 +7,15 @@
 
 enum fls_status fls_queue_open(struct fls_queue *queue, size_t capacity)
 {
-    queue->capacity = capacity & ~(size_t)(FLS_QUEUE_ALIGNMENT - 1);
-    queue->ring = aligned_alloc(64, (queue->capacity + 63) & ~(size_t)63);
-    return queue->ring ? FLS_OK : FLS_NO_MEMORY;
+    size_t whole = (capacity + 63) & ~(size_t)63;
+
+    *queue =
+        (struct fls_queue){.capacity = (uint32_t)(capacity & ~(size_t)(FLS_QUEUE_ALIGNMENT - 1))};
+    queue->ring = aligned_alloc(64, whole);
+    if (!queue->ring)
+        return FLS_NO_MEMORY;
+    memset(queue->ring, 0, whole);
+    return FLS_OK;
 }
 
 void fls_queue_free(struct fls_queue *queue)
@@ -17,34 +23,43 @@ void fls_queue_free(struct fls_queue *queue)
     free(queue->ring);
 }
 
-void *fls_queue_wrap(struct fls_queue *queue, size_t bytes)
+struct fls_queue_record *fls_queue_wrap(struct fls_queue *queue, size_t bytes)
 {
-    size_t at = (size_t)(queue->head % queue->capacity);
-    size_t filler = bytes > queue->capacity - at ? queue->capacity - at : 0;
+    struct fls_queue_record *filler = (void *)(queue->ring + queue->head);
+    uint32_t filler_bytes = queue->capacity - queue->head;
 
-    if (fls_queue_bytes(queue) == 0) {
+    if (queue->used == 0) {
         queue->head = queue->tail = 0;
-        return bytes <= queue->capacity ? queue->ring : NULL;
+        return bytes <= queue->capacity ? (void *)queue->ring : NULL;
     }
-    if (bytes + filler > queue->capacity - fls_queue_bytes(queue))
+    if (queue->head <= queue->tail || bytes > queue->tail)
         return NULL;
-    if (filler > 0) {
-        struct fls_queue_record *record = (void *)(queue->ring + at);
-        *record = (struct fls_queue_record){(uint32_t)filler, FLS_QUEUE_FILLER, 0};
-        queue->head += filler;
+    if (filler_bytes > 0) {
+        filler->record_bytes = filler_bytes;
+        atomic_store_explicit(&filler->kind, FLS_QUEUE_FILLER, memory_order_relaxed);
+        queue->used += filler_bytes;
     }
-    return queue->ring + queue->head % queue->capacity;
+    queue->head = 0;
+    return (void *)queue->ring;
+}
+
+/* What stands at the tail is gone. */
+static void move_tail(struct fls_queue *queue, uint32_t bytes)
+{
+    queue->tail += bytes;
+    queue->used -= bytes;
+    if (queue->tail == queue->capacity)
+        queue->tail = 0;
 }
 
 struct fls_queue_record *fls_queue_front(struct fls_queue *queue)
 {
-    while (fls_queue_bytes(queue) > 0) {
-        struct fls_queue_record *record = (void *)(queue->ring + queue->tail % queue->capacity);
-        if (record->kind != FLS_QUEUE_FILLER)
+    while (queue->used > 0) {
+        struct fls_queue_record *record = (void *)(queue->ring + queue->tail);
+        if (fls_queue_kind_of(record) != FLS_QUEUE_FILLER)
             return record;
-        queue->tail += record->record_bytes;
+        move_tail(queue, record->record_bytes);
     }
-    queue->head = queue->tail = 0;
     return NULL;
 }
 
@@ -52,8 +67,8 @@ void fls_queue_pop(struct fls_queue *queue)
 {
     struct fls_queue_record *record = fls_queue_front(queue);
 
-    if (record->kind == FLS_QUEUE_REFERENCE)
+    if (fls_queue_kind_of(record) == FLS_QUEUE_REFERENCE)
         queue->referenced_bytes -= (size_t)record->payload_bytes;
-    queue->tail += record->record_bytes;
+    move_tail(queue, record->record_bytes);
     queue->messages--;
 }

@@ -65,7 +65,8 @@ check_valgrind() {
         name=$(basename "$source" .c)
         case $name in fault_write_test | fault_read_test | counts_test) continue ;; esac
         [ -x "$root/build/tests/$name" ] || continue
-        if (cd "$root/build/tests" && timeout 600 valgrind -q --error-exitcode=9 --leak-check=full \
+        if (cd "$root/build/tests" && FLS_VALGRIND=1 timeout -k 10 600 \
+            valgrind -q --error-exitcode=9 --leak-check=full \
             --errors-for-leak-kinds=definite,indirect "./$name") >"$logs/valgrind-$name.log" 2>&1
         then
             echo "$name: clean"

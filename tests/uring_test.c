@@ -1043,10 +1043,19 @@ static void assert_unspoiled(const uint8_t *bytes, size_t length)
     fls_reader_close(reader);
 }
 
+/* Valgrind 3.19 runs one thread at a time and does not let another in while io_uring_enter waits:
+ * a test whose other thread must act meanwhile would wait for ever. */
+static void skip_under_valgrind(void)
+{
+    if (getenv("FLS_VALGRIND"))
+        skip();
+}
+
 /* The kernel needs no byte of a payload once its release was called. */
 static void releases_when_done(void **state)
 {
     (void)state;
+    skip_under_valgrind();
     plan_nothing();
     for (int direct = 0; direct < 2; direct++) {
         struct fls_uring_options options = {4, 8192, direct};
@@ -1077,6 +1086,7 @@ static void releases_when_done(void **state)
 static void socket_sends_all(void **state)
 {
     (void)state;
+    skip_under_valgrind();
     plan_nothing();
     for (int way = 0; way < 4; way++) {
         struct fls_error error;
@@ -1227,7 +1237,7 @@ static int run_all(void)
 
 int main(void)
 {
-    alarm(WATCHDOG_S);
+    alarm(getenv("FLS_VALGRIND") ? 5 * WATCHDOG_S : WATCHDOG_S);
     pattern = malloc(BYTES_MAX);
     if (!pattern || !mkdtemp(folder))
         return 1;

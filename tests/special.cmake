@@ -112,3 +112,13 @@ set(memory_wrapped malloc calloc realloc aligned_alloc free mmap mremap munmap)
 list(TRANSFORM memory_wrapped PREPEND "-Wl,--wrap=")
 target_link_options(memory_test PRIVATE ${memory_wrapped})
 set_tests_properties(memory_test PROPERTIES TIMEOUT 1200) # under sanitizers and valgrind
+
+# Following a series where the system refuses inotify.
+target_link_options(follow_test PRIVATE -Wl,--wrap=inotify_init1)
+
+# Salvage beside its model: a program answers for the library.
+add_executable(salvage_driver salvage_driver.c)
+target_link_libraries(salvage_driver PRIVATE flatstream_strict test_support)
+if(TEST salvage_model_test)
+    set_tests_properties(salvage_model_test PROPERTIES TIMEOUT 14400) # with FLS_CHECK=1
+endif()

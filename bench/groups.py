@@ -26,6 +26,7 @@ PIPE_SIZES = (64, 1024, 16 << 10, 1 << 20)
 LAYER_SIZES = (64, 1024, 16 << 10, 1 << 20)
 COPY_SIZES = (256, 1024, 2048, 4096, 8192, 16 << 10)
 HANDOVER_SIZES = (64, 256, 1024, 16 << 10)
+DISK_SIZES = (256, 64 << 10)
 BLOB_SIZES = (4 << 10, 64 << 10, 1 << 20, 16 << 20)
 
 FSTRM = ("fstrm", "buffered-256k")
@@ -136,6 +137,17 @@ def handover(title, suffix):
     ), HANDOVER_SIZES)
 
 
+DISK = (
+    Group("disk", "sustained recording, then fdatasync", (
+        Row("raw copy into 256 KiB, write", "raw", "copy-synced"),
+        Row("flatstream batched", "flatstream", "disk"),
+        Row("flatstream by io_uring, O_DIRECT", "flatstream", "uring-direct"),
+        Row("raw O_DIRECT, one write at a time", "raw", "direct"),
+        Row("fstrm, 256 KiB stdio buffer", "fstrm", "buffered-256k-synced"),
+        Row("Cap'n Proto, 256 KiB buffer", "capnp", "buffered-256k-synced"),
+        Row("protobuf delimited, 256 KiB blocks", "protobuf", "delimited-256k-synced"),
+    ), DISK_SIZES),
+)
 HANDOVER = (handover("as fast as it goes", ""), handover("paced", "-paced"))
 
 
@@ -168,7 +180,7 @@ BUILD = (
         Row("Google's reflective verifier", "verify_google", "build-verify", where="data"),
     ), (108, 1216)),
 )
-KINDS = ("write", "read", "pipe", "layers", "handover", "build")
+KINDS = ("write", "read", "pipe", "layers", "handover", "build", "disk")
 
 # Where a contestant given by --contestant takes part: its modes (for a pipe, of both ends). One
 # with a format of its own knows OWN alone, and reads what it has written itself.
@@ -193,7 +205,7 @@ def joined_row(name, path, mode):
 
 def all_groups(contestants):
     """Every group; contestants: (name, path) of those that were given."""
-    for group in WRITE + READ + PIPE + LAYERS + HANDOVER + BUILD:
+    for group in WRITE + READ + PIPE + LAYERS + HANDOVER + BUILD + DISK:
         modes = JOINED.get((group.kind, group.title), ())
         joined = tuple(joined_row(name, path, mode) for name, path in contestants for mode in modes)
         yield group._replace(rows=group.rows + joined)

@@ -33,6 +33,10 @@ def cell(group, results, row, size):
         added = mine["ns"] - results[base][size]["ns"] if base else 0
         sign = "+" if added >= 0 else ""
         return number(mine["ns"]) + (f" ({sign}{number(added)})" if base else "")
+    if group.kind == "disk":
+        speed = size / mine["ns"]
+        times = results[rows[0]][size]["ns"] / mine["ns"]
+        return f"{speed:.2f}" + (f" ({times:.2f})" if row != rows[0] else "")
     if row == rows[0]:
         return number(mine["ns"])
     return f"{number(mine['ns'])} ({mine['ns'] / results[rows[0]][size]['ns']:.2f})"
@@ -48,11 +52,35 @@ NOTES = {
               "memory.",
     "handover": "At the producer: median / mean / 99.9 % of single calls (the clock's cost, some "
                 "20 ns, is in the last).",
+    "disk": "GB/s (10^9 bytes of payload), fdatasync at the end included; in brackets how many "
+            "times the first row's. CPU is seconds a GiB: user + system. What the kernel's own "
+            "threads do, which write the page cache back, is not in it.",
 }
+
+
+def disk_cpu(one, size):
+    gibi = (1 << 30) / size / 1e9
+    return f"{one['user'] * gibi:.2f} + {(one['cpu'] - one['user']) * gibi:.2f}"
+
+
+def disk_table(group, results):
+    """A kind of its own: rates, and CPU at each size."""
+    sizes = group.sizes
+    titles = [f"disk: {group.title}", *(f"{size_name(size)}, GB/s" for size in sizes),
+              *(f"CPU at {size_name(size)}" for size in sizes), "spread"]
+    lines = ["| " + " | ".join(titles) + " |", "| --- |" + " ---: |" * (len(titles) - 1)]
+    for row, by_size in results.items():
+        cells = [cell(group, results, row, size) for size in sizes]
+        cells += [disk_cpu(by_size[size], size) for size in sizes]
+        cells.append(f"{max(one['spread'] for one in by_size.values()) * 100:.0f} %")
+        lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def table(group, results):
     """One group. results: {row: {size: summary}}"""
+    if group.kind == "disk":
+        return disk_table(group, results)
     size = group.sizes[0]
     first = size_name(size)
     paced = group.kind == "handover"  # its CPU is mostly waiting, and nobody counts its calls

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Runs the contestants side by side and writes Markdown tables and SVG plots.
 
-    bench/run.py --build build [--quick] [--only KIND] [--contestant NAME=PATH] [--out FOLDER]
+    bench/run.py --build build [--quick] [--only KIND] [--size BYTES] [--contestant NAME=PATH]
+                 [--disk FOLDER] [--out FOLDER]
 
 A contestant is a program `contestant write|read MODE PATH N SIZE` that prints
 `bytes messages seconds cpu_seconds system_calls` (bench/README.md). Runs are interleaved: in each
 round every contestant runs once, in turn, so that a slow moment of the machine falls on all. Quoted
-is the median over the rounds; the spread is (largest - smallest) / median. Files are in memory.
+is the median over the rounds; the spread is (largest - smallest) / median. Files are in memory, but
+for the kind disk.
 """
 import argparse
 import os
@@ -25,6 +27,10 @@ RUN_BYTES = 256 << 20
 RUN_CALLS = 200_000
 RUN_HANDOVERS = 500_000
 RUN_SECONDS_MAX = 120
+# To a disk: so much that it does not end in memory. Each run is long, and begins with a new file.
+DISK_BYTES = 4 << 30
+DISK_BYTES_QUICK = 512 << 20
+DISK_ROUNDS = 3
 CALL_A_MESSAGE = ("two", "writev", "simple", "vectored", "direct", "reference")
 
 
@@ -33,6 +39,8 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "
 
 
 def messages_of(kind, row, size, scale):
+    if kind == "disk":
+        return (DISK_BYTES if scale == 1 else DISK_BYTES_QUICK) // size
     count = max(8, int(RUN_BYTES * scale) // (size + 12))
     if kind == "handover":
         return min(count, int(RUN_HANDOVERS * scale))
@@ -54,6 +62,7 @@ class Bench:
         self.scale = 0.125 if arguments.quick else 1.0
         self.folder = folder
         self.left_out = set()
+        self.disk = None
         self.fifo = os.path.join(folder, "pipe")
         os.mkfifo(self.fifo)
 
@@ -107,6 +116,8 @@ class Bench:
             return self.run("read", row.program, row.mode, messages, size,
                             self.path(*writer_of(row)))
         path = DATA if row.where == "data" else None
+        if kind == "disk":
+            path = os.path.join(self.disk, "stream.bin")
         return self.run("write", row.program, row.mode, messages, size, path)
 
     def prepare(self, kind, row, messages, size):
@@ -122,6 +133,10 @@ class Bench:
             print(f"left out: {what} cannot be run here", file=sys.stderr)
         self.left_out.add(what)
 
+    def clear_disk(self):
+        if self.disk and os.path.exists(os.path.join(self.disk, "stream.bin")):
+            os.unlink(os.path.join(self.disk, "stream.bin"))
+
     def clear(self):
         for name in os.listdir(self.folder):
             if name != "pipe":
@@ -134,7 +149,10 @@ class Bench:
         if group.kind in ("write", "read"):  # all alike, as many as the dearest can
             messages = dict.fromkeys(rows, min(messages.values()))
         results = {row: [] for row in rows}
-        for round_number in range(self.rounds + 1):
+        to_disk = group.kind == "disk"
+        for round_number in range(DISK_ROUNDS + 1 if to_disk else self.rounds + 1):
+            if to_disk and round_number == 0:  # there is nothing to warm up
+                continue
             for row in list(results):
                 try:
                     self.prepare(group.kind, row, messages[row], size)
@@ -143,6 +161,8 @@ class Bench:
                     self.leave_out(str(problem))
                     del results[row]
                     continue
+                finally:
+                    self.clear_disk()
                 if round_number > 0:  # the first warms up
                     results[row].append(figure)
         self.clear()
@@ -173,6 +193,8 @@ def figures(line, more=""):
     numbers = [float(field) for field in line.split()]
     count, seconds, cpu, calls = max(numbers[1], 1), numbers[2], numbers[3], numbers[4]
     figure = {"ns": seconds / count * 1e9, "cpu": cpu / count * 1e9, "calls": calls / count}
+    if len(numbers) > 5:
+        figure["user"] = numbers[5] / count * 1e9
     extra = more.split()
     if len(extra) == 3:  # of a hand-over
         figure["median"], figure["p999"] = float(extra[0]), float(extra[1])
@@ -207,6 +229,12 @@ def measure(bench, group):
     return {row: sizes for row, sizes in results.items() if len(sizes) == len(group.sizes)}
 
 
+def disk_note(bench):
+    gigabytes = (DISK_BYTES if bench.scale == 1 else DISK_BYTES_QUICK) / (1 << 30)
+    return (f"{gigabytes:g} GiB of payload into a new file on {file_system(bench.disk)}; medians "
+            f"of {DISK_ROUNDS} rounds.")
+
+
 def run_all(bench, groups, out):
     """Yields the report piece by piece, and draws a plot for each group."""
     yield (f"Measured on {machine()}. Nanoseconds a message; medians of {bench.rounds} interleaved "
@@ -215,11 +243,15 @@ def run_all(bench, groups, out):
            "row.\n")
     kinds = set()
     for group in groups:
+        if group.kind == "disk" and not bench.disk:
+            continue
         results = measure(bench, group)
         if not results:
             continue
         if group.kind in NOTES and group.kind not in kinds:
             yield NOTES[group.kind] + "\n"
+            if group.kind == "disk":
+                yield disk_note(bench) + "\n"
         kinds.add(group.kind)
         plot(group, results, out)
         yield table(group, results)
@@ -241,6 +273,10 @@ def parse_arguments():
     parser.add_argument("--only", choices=KINDS, action="append", help="may be repeated")
     parser.add_argument("--contestant", type=contestant, action="append", default=[],
                         metavar="NAME=PATH", help="another contestant; may be repeated")
+    parser.add_argument("--size", type=int, action="append", metavar="BYTES",
+                        help="of those that a table has, only this; may be repeated")
+    parser.add_argument("--disk", metavar="FOLDER", help="a folder on a disk, for the kind disk "
+                        "(default: the build folder)")
     parser.add_argument("--quick", action="store_true", help="three rounds of an eighth the size")
     arguments = parser.parse_args()
     path = os.environ.get("FLATSTREAM_RS_CONTESTANT")
@@ -249,20 +285,55 @@ def parse_arguments():
     return arguments
 
 
+def file_system(folder):
+    """The type of the file system that a folder is on."""
+    output = subprocess.run(["stat", "-f", "-c", "%T", folder], stdout=subprocess.PIPE, text=True,
+                            check=True)
+    return output.stdout.strip()
+
+
+def disk_folder(arguments):
+    """A new folder on the disk, or None, and why there is none."""
+    where = arguments.disk or arguments.build
+    wanted = (DISK_BYTES_QUICK if arguments.quick else DISK_BYTES) * 5 // 4
+    free = os.statvfs(where).f_bavail * os.statvfs(where).f_frsize
+    if arguments.quick and not (arguments.only and "disk" in arguments.only):
+        problem = "it takes minutes; --only disk gives its short form"
+    elif file_system(where) in ("tmpfs", "ramfs", "overlayfs"):
+        problem = f"{where} is on {file_system(where)}; --disk names a folder on a disk"
+    elif free < wanted:
+        problem = f"{where} has {free >> 20} MiB free of {wanted >> 20}; --disk names another"
+    else:
+        return tempfile.mkdtemp(prefix="flatstream-bench-", dir=where)
+    print(f"left out: the kind disk: {problem}", file=sys.stderr)
+    return None
+
+
+def chosen_groups(arguments):
+    for group in all_groups(arguments.contestant):
+        sizes = tuple(size for size in group.sizes if not arguments.size or size in arguments.size)
+        if sizes and (not arguments.only or group.kind in arguments.only):
+            yield group._replace(sizes=sizes)
+
+
 def main():
     arguments = parse_arguments()
     os.makedirs(arguments.out, exist_ok=True)
-    groups = [group for group in all_groups(arguments.contestant)
-              if not arguments.only or group.kind in arguments.only]
+    groups = list(chosen_groups(arguments))
     folder = tempfile.mkdtemp(prefix="flatstream-bench-", dir=arguments.memory)
+    bench = None
     try:
         bench = Bench(arguments, folder)
+        if any(group.kind == "disk" for group in groups):
+            bench.disk = disk_folder(arguments)
         with open(os.path.join(arguments.out, "results.md"), "w", encoding="utf-8") as file:
             for piece in run_all(bench, groups, arguments.out):
                 print(piece, flush=True)
                 file.write(piece + "\n")
     finally:
         shutil.rmtree(folder)
+        if bench and bench.disk:
+            shutil.rmtree(bench.disk)
     print(f"Tables and plots: {arguments.out}", file=sys.stderr)
 
 

@@ -1,8 +1,10 @@
 # What was found, said at configure time.
 message(STATUS "flatstream ${PROJECT_VERSION}: ${CMAKE_BUILD_TYPE}, ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
 message(STATUS "  CRC-32 by ${flatstream_crc32}")
-if(LIBURING_FOUND)
+if(FLATSTREAM_URING AND LIBURING_FOUND)
     message(STATUS "  liburing ${LIBURING_VERSION}: io_uring sinks and sources are built in")
+elseif(NOT FLATSTREAM_URING)
+    message(STATUS "  io_uring switched off by FLATSTREAM_URING")
 else()
     message(STATUS "  liburing not found: no io_uring (install liburing-dev)")
 endif()

@@ -83,6 +83,7 @@ void write_messages(const job &job, bool by_reference)
         }
         output.flush();
     }
+    sync_if_asked(&job);
     outcome.system_calls = system_calls_since(calls);
     outcome.bytes = job.messages * job.size;
     report(&outcome);

@@ -4,6 +4,7 @@
  *
  *   write  buffered      fstrm_writer_write on its file writer, which writes through stdio
  *          buffered-256k the same through standard output, given a stdio buffer of 256 KiB
+ *          both also as ...-synced: with fdatasync at the end
  *          batch100      fstrm_writer_writev of 100 messages
  *          handover      fstrm_iothr_submit to its I/O thread, as dnstap's senders call it: the
  *                        message is copied to memory of its own, which the thread frees. Compared
@@ -103,6 +104,7 @@ static void write_messages(const struct job *job)
     else
         write_each(job, writer);
     check(fstrm_writer_close(writer), "fstrm_writer_close");
+    sync_if_asked(job);
     outcome.system_calls = system_calls_since(calls);
     outcome.bytes = job->messages * (4 + job->size);
     report_to(out, &outcome);

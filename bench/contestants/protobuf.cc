@@ -98,6 +98,7 @@ void write_messages(const job &job, bool wide)
         write_each(job, file);
     if (!adaptor.Flush() || !file.Close())
         die("close");
+    sync_if_asked(&job);
     outcome.bytes = static_cast<uint64_t>(wide ? adaptor.ByteCount() : file.ByteCount());
     outcome.system_calls = system_calls_since(calls);
     report(&outcome);

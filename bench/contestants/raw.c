@@ -2,7 +2,7 @@
  * raw.c: the loops that a programmer would write by hand; what the kernel and memory allow.
  *
  *   write  copy    header and payload copied into a 256 KiB buffer, written when full
- *          fsync   copy, and one fsync at the end
+ *          direct  copy, past the page cache (O_DIRECT), one write at a time, then fdatasync
  *          two     write of the header, write of the payload
  *          writev  one writev of both
  *          gather  one writev of 100 messages by reference
@@ -99,12 +99,46 @@ static void write_copy(const struct job *job, int fd, enum sum sum, struct outco
     free(buffer);
 }
 
-static void write_synced(const struct job *job, int fd, enum sum sum, struct outcome *outcome)
+static void sync_data(int fd, struct outcome *outcome)
 {
-    write_copy(job, fd, sum, outcome);
-    if (fsync(fd) != 0)
-        die("fsync");
+    if (fdatasync(fd) != 0)
+        die("fdatasync");
     outcome->system_calls++;
+}
+
+/* Copies into the buffer, which is written whenever it is full; returns the bytes in it. */
+static size_t put(int fd, uint8_t *buffer, size_t used, const void *from, size_t bytes,
+                  struct outcome *outcome)
+{
+    for (size_t at = 0; at < bytes;) {
+        size_t part = bytes - at < BUFFER_BYTES - used ? bytes - at : BUFFER_BYTES - used;
+        memcpy(buffer + used, (const uint8_t *)from + at, part);
+        at += part;
+        used += part;
+        if (used == BUFFER_BYTES) {
+            write_whole(fd, buffer, used, outcome);
+            used = 0;
+        }
+    }
+    return used;
+}
+
+static void write_direct(const struct job *job, int fd, struct outcome *outcome)
+{
+    uint32_t length = (uint32_t)job->size;
+    uint8_t *buffer = aligned_alloc(4096, BUFFER_BYTES);
+    size_t used = 0;
+
+    if (fcntl(fd, F_SETFL, O_DIRECT) != 0)
+        exit(2);
+    for (uint64_t i = 0; i < job->messages; i++) {
+        used = put(fd, buffer, used, &length, sizeof length, outcome);
+        used = put(fd, buffer, used, payload_of(job, i), job->size, outcome);
+    }
+    fcntl(fd, F_SETFL, 0); /* the end is no multiple of a block */
+    write_whole(fd, buffer, used, outcome);
+    sync_data(fd, outcome);
+    free(buffer);
 }
 
 static void write_two(const struct job *job, int fd, struct outcome *outcome)
@@ -152,8 +186,8 @@ static void write_messages(const struct job *job)
     struct outcome outcome = {0, job->messages, 0, start_watch()};
     if (is_mode(job, "copy", &sum))
         write_copy(job, fd, sum, &outcome);
-    else if (is_mode(job, "fsync", &sum))
-        write_synced(job, fd, sum, &outcome);
+    else if (strcmp(job->mode, "direct") == 0)
+        write_direct(job, fd, &outcome);
     else if (is_mode(job, "two", &sum))
         write_two(job, fd, &outcome);
     else if (is_mode(job, "writev", &sum))
@@ -162,6 +196,8 @@ static void write_messages(const struct job *job)
         write_gather(job, fd, &outcome);
     else
         exit(2);
+    if (job->synced)
+        sync_data(fd, &outcome);
     if (close(fd) != 0)
         die("close");
     report(&outcome);

@@ -43,6 +43,7 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  * What the file holds:
  *   - until a flush, whole buffers that have completed, in any order; the file may have holes, and
  *     with O_DIRECT up to 64 MiB of zeros behind them, which the flush cuts off
+ *     (a process that is killed leaves them: FLS_RECOVER_ZERO_TAIL_IS_TORN is for them)
  *   - after a flush, exactly the bytes accepted, with no padding: with O_DIRECT the part behind the
  *     last 4096-byte boundary is written through the page cache
  *   - after an error, and the close that follows, the bytes up to the first that was not written;

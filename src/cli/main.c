@@ -14,9 +14,9 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 
-static const struct cli_verb *const verbs[] = {&cli_verb_write, &cli_verb_cat,    &cli_verb_select,
-                                               &cli_verb_info,  &cli_verb_verify, &cli_verb_recover,
-                                               &cli_verb_bench};
+static const struct cli_verb *const verbs[] = {
+    &cli_verb_write,  &cli_verb_cat,     &cli_verb_select,  &cli_verb_info,
+    &cli_verb_verify, &cli_verb_recover, &cli_verb_salvage, &cli_verb_bench};
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 

@@ -1,0 +1,404 @@
+/*
+ * cmd_salvage.c: what is intact in a damaged stream, behind the damage too, as a new stream.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <flatstream/salvage.h>
+
+#include "cli/input.h"
+#include "cli/json_out.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/schema_file.h"
+#include "cli/signals.h"
+#include "cli/stream_out.h"
+
+static const char help[] =
+    "Usage: flatstream salvage FILE -o OUT [OPTION]...\n"
+    "Writes every message of FILE that is proven intact to the new file OUT, also those behind\n"
+    "damage, and lists what was lost. FILE is not changed. `-` is standard input.\n"
+    "\n"
+    "  -o, --output OUT   the new stream; it must not exist, and appears when it is whole. `-` is\n"
+    "                     standard output; the list then goes to standard error\n"
+    "  --json             the list and the figures as one JSON object\n" CLI_SCHEMA_HELP
+        CLI_READ_HELP "\n"
+    "After damage the next frame is found by its checksum. crc16 and no checksum prove too\n"
+    "little for that: they need --schema, and what the schema does not allow is no message. With\n"
+    "xxh3 and crc32 a schema is not needed; when given, it has the same say.\n"
+    "\n"
+    "A message whose length field alone was damaged is found by its checksum too: it is mended\n"
+    "and written. A torn tail and a tail of zeros are lost regions. When the start is damaged,\n"
+    "--checksum auto looks further into the file for the kind whose frames are proven.\n"
+    "\n"
+    "Each lost region is listed with its offset, its length and what is wrong at its start, then\n"
+    "the totals, and how many false messages are to be expected by chance. JSON: file, bytes,\n"
+    "checksum, regions (offset, bytes, mended, frame, kind, message), frames, mended,\n"
+    "payload_bytes, lost_regions, lost_bytes, comparisons, false_frames_expected,\n"
+    "search_cut_short.\n"
+    "\n"
+    "Exit status: 0 nothing was lost; 1 something was lost; 2 wrong usage, or the kind of\n"
+    "checksum or a schema must be said; 3 the system failed.\n"
+    "\n"
+    "Examples:\n"
+    "  flatstream salvage damaged.fls -o saved.fls\n"
+    "  flatstream salvage damaged.fls -o saved.fls --json | jq .lost_bytes\n"
+    "  flatstream salvage old.fls --checksum crc16 --schema telemetry.bfbs -o saved.fls\n"
+    "  flatstream salvage damaged.fls -o - | flatstream info -\n";
+
+struct options {
+    struct cli_read_options read;
+    struct cli_schema_options schema;
+    const char *output;
+    int json;
+};
+
+/* A salvage under way; `list` says whether regions are listed on standard output or error. */
+struct rescue {
+    const struct options *options;
+    struct cli_input input;
+    struct fls_tap verifier;
+    int has_verifier;
+    enum fls_checksum_kind kind;
+    struct cli_stream_out out;
+    struct fls_error error; /* of writing */
+    uint64_t listed;
+};
+
+/* --- the kind of checksum ----------------------------------------------------------------------
+ */
+
+#define FIRST_LOOK_BYTES (UINT64_C(1) << 20)
+#define LOOK_FACTOR 16
+
+/* How many bytes of the first `bytes` (0: all) are frames of this kind, where some follow one
+ * another. */
+static enum fls_status measure(struct rescue *rescue, enum fls_checksum_kind kind, uint64_t bytes,
+                               uint64_t *covered, struct fls_error *error)
+{
+    struct fls_salvage_options options = {.checksum = kind,
+                                          .payload_bytes_max = rescue->options->read.max_frame,
+                                          .verifier =
+                                              rescue->has_verifier ? &rescue->verifier : NULL,
+                                          .alignment = 1,
+                                          .bytes_max = bytes};
+    struct fls_salvage_report report;
+    enum fls_status status =
+        fls_salvage_fd(rescue->input.fd, rescue->input.start, &options, &report, error);
+
+    *covered = report.bytes - report.bytes_lost;
+    if (report.longest_run < 2 && report.bytes_lost > 0)
+        *covered /= 16; /* one frame alone is weak: it may be a message's content */
+    return status;
+}
+
+/* The kinds that can be salvaged, by how much of the first `bytes` is proven. Sets rescue->kind and
+ * returns CLI_GO_ON when one is clear, CLI_WELL when nothing was found. */
+static int compare_kinds(struct rescue *rescue, uint64_t bytes)
+{
+    int first = rescue->has_verifier ? FLS_CHECKSUM_NONE : FLS_CHECKSUM_CRC32;
+    uint64_t best = 0, second = 0, covered;
+    struct fls_error error;
+
+    for (int kind = FLS_CHECKSUM_XXH3; kind >= first; kind--) {
+        enum fls_status status =
+            measure(rescue, (enum fls_checksum_kind)kind, bytes, &covered, &error);
+        if (status != FLS_OK) {
+            cli_fail(rescue->input.name, &error, NULL);
+            return CLI_SYSTEM;
+        }
+        if (covered > best) {
+            second = best;
+            best = covered;
+            rescue->kind = (enum fls_checksum_kind)kind;
+        } else if (covered > second) {
+            second = covered;
+        }
+    }
+    if (best == 0)
+        return CLI_WELL;
+    if (best / 2 >= second)
+        return CLI_GO_ON;
+    cli_error(rescue->input.name, "frames of several kinds of checksum are proven: say --checksum "
+                                  "KIND");
+    return CLI_USAGE;
+}
+
+/* Nothing is proven under a kind that could be salvaged. */
+static int no_kind(const struct rescue *rescue)
+{
+    const struct cli_input *input = &rescue->input;
+    unsigned weak = 1u << FLS_CHECKSUM_NONE | 1u << FLS_CHECKSUM_CRC16;
+
+    if (!rescue->has_verifier && (input->candidates & weak) != 0)
+        cli_error(input->name,
+                  "no frame is proven by crc32 or xxh3, and the stream begins as one of kind %s, "
+                  "whose frames only a schema can prove: say --schema FILE",
+                  cli_candidate_names(input->candidates & weak));
+    else
+        cli_error(input->name, "no frame is proven by any kind of checksum%s",
+                  rescue->has_verifier ? "" : "; one of kind crc16 or none needs --schema FILE");
+    return CLI_USAGE;
+}
+
+static int find_kind(struct rescue *rescue)
+{
+    uint64_t bytes = rescue->input.bytes;
+
+    if (rescue->options->read.checksum != CLI_CHECKSUM_AUTO) {
+        rescue->kind = rescue->input.kind;
+        return CLI_GO_ON;
+    }
+    rescue->kind = FLS_CHECKSUM_XXH3;
+    if (bytes == 0)
+        return CLI_GO_ON;
+    for (uint64_t look = FIRST_LOOK_BYTES;; look *= LOOK_FACTOR) {
+        int result = compare_kinds(rescue, look < bytes ? look : 0);
+        if (result != CLI_WELL)
+            return result;
+        if (look >= bytes)
+            return no_kind(rescue);
+    }
+}
+
+/* --- the list ----------------------------------------------------------------------------------
+ */
+
+static int is_to_standard_output(const struct rescue *rescue)
+{
+    return strcmp(rescue->options->output, "-") == 0;
+}
+
+static void list_as_text(struct rescue *rescue, const struct fls_salvage_region *region,
+                         const struct fls_error *error)
+{
+    char text[512], line[640];
+
+    cli_error_text(error, text, sizeof text);
+    int length = snprintf(line, sizeof line, "%s at byte %" PRIu64 ", %" PRIu64 " bytes: %s\n",
+                          region->mended ? "mended" : "lost  ", error->offset, region->bytes, text);
+    cli_progress_clear();
+    if (is_to_standard_output(rescue))
+        fputs(line, stderr);
+    else if (length > 0)
+        cli_out_bytes(line, strlen(line));
+}
+
+static void list_as_json(struct rescue *rescue, const struct fls_salvage_region *region,
+                         const struct fls_error *error)
+{
+    char text[512];
+
+    cli_error_text(error, text, sizeof text);
+    cli_out_text("%s{\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"mended\":%s,\"frame\":%" PRIu64
+                 ",\"kind\":\"%s\",\"message\":",
+                 rescue->listed > 0 ? "," : "", error->offset, region->bytes,
+                 region->mended ? "true" : "false", region->frame, fls_status_word(error->status));
+    cli_json_string(text);
+    cli_out_text("}");
+}
+
+static enum fls_status see_region(void *context, const struct fls_salvage_region *region)
+{
+    struct rescue *rescue = context;
+    struct fls_error error = region->error;
+
+    error.offset += rescue->input.offset;
+    if (rescue->options->json)
+        list_as_json(rescue, region, &error);
+    else
+        list_as_text(rescue, region, &error);
+    rescue->listed++;
+    return FLS_OK;
+}
+
+static enum fls_status take_message(void *context, const struct fls_message *message)
+{
+    struct rescue *rescue = context;
+
+    return cli_stream_out_put(&rescue->out, message->payload, message->bytes, &rescue->error);
+}
+
+static enum fls_status see_progress(void *context, uint64_t done)
+{
+    (void)context;
+    cli_progress_tick(done);
+    return cli_signal() ? FLS_STOPPED : FLS_OK;
+}
+
+static void print_totals(const struct rescue *rescue, const struct fls_salvage_report *report)
+{
+    char text[1024];
+
+    snprintf(
+        text, sizeof text,
+        "%s: %" PRIu64 " frames (%s) salvaged, %" PRIu64 " of them mended\n"
+        "  lost      %" PRIu64 " of %" PRIu64 " bytes, in %" PRIu64 " region%s\n"
+        "  certainty %.2g false frames are to be expected by chance (%" PRIu64 " comparisons)\n%s",
+        rescue->input.name, report->frames, fls_checksum_name(rescue->kind), report->mended,
+        report->bytes_lost, report->bytes, report->regions_lost,
+        report->regions_lost == 1 ? "" : "s", report->false_frames_expected, report->comparisons,
+        report->search_cut_short ? "  search    cut short in places that look like headers "
+                                   "everywhere: frames there may have been missed\n"
+                                 : "");
+    if (is_to_standard_output(rescue))
+        fputs(text, stderr);
+    else
+        cli_out_bytes(text, strlen(text));
+}
+
+static void begin_json(const struct rescue *rescue)
+{
+    cli_out_text("{\"file\":");
+    cli_json_string(rescue->input.path);
+    cli_out_text(",\"checksum\":\"%s\",\"regions\":[", fls_checksum_name(rescue->kind));
+}
+
+static void end_json(const struct fls_salvage_report *report)
+{
+    cli_out_text("],\"bytes\":%" PRIu64 ",\"frames\":%" PRIu64 ",\"mended\":%" PRIu64
+                 ",\"payload_bytes\":%" PRIu64 ",\"lost_regions\":%" PRIu64
+                 ",\"lost_bytes\":%" PRIu64 ",\"comparisons\":%" PRIu64
+                 ",\"false_frames_expected\":%.6g,\"search_cut_short\":%s}\n",
+                 report->bytes, report->frames, report->mended, report->payload_bytes,
+                 report->regions_lost, report->bytes_lost, report->comparisons,
+                 report->false_frames_expected, report->search_cut_short ? "true" : "false");
+}
+
+/* --- the verb ----------------------------------------------------------------------------------
+ */
+
+static enum fls_status salvage_all(struct rescue *rescue, struct fls_salvage_report *report,
+                                   struct fls_error *error)
+{
+    struct fls_salvage_options options = {.checksum = rescue->kind,
+                                          .payload_bytes_max = rescue->options->read.max_frame,
+                                          .verifier =
+                                              rescue->has_verifier ? &rescue->verifier : NULL,
+                                          .alignment = 1,
+                                          .message = take_message,
+                                          .region = see_region,
+                                          .progress = see_progress,
+                                          .context = rescue};
+
+    cli_progress_begin(rescue->input.name, rescue->input.bytes, 0);
+    enum fls_status status =
+        fls_salvage_fd(rescue->input.fd, rescue->input.start, &options, report, error);
+    cli_progress_end();
+    return status;
+}
+
+static int write_salvaged(struct rescue *rescue)
+{
+    struct fls_salvage_report report;
+    struct fls_error error;
+    enum fls_status status =
+        cli_stream_out_open(&rescue->out, rescue->options->output, rescue->kind, &rescue->error);
+
+    if (status != FLS_OK)
+        return cli_stream_out_fail(&rescue->out, &rescue->error, status);
+    if (rescue->options->json)
+        begin_json(rescue);
+    memset(&rescue->error, 0, sizeof rescue->error);
+    status = salvage_all(rescue, &report, &error);
+    if (rescue->options->json)
+        end_json(&report);
+    if (status == FLS_IO && rescue->error.status == FLS_OK) {
+        cli_fail(rescue->input.name, &error, "nothing was written");
+        cli_stream_out_abandon(&rescue->out);
+        return CLI_SYSTEM;
+    }
+    if (status == FLS_OK)
+        status = cli_stream_out_finish(&rescue->out, &rescue->error);
+    else if (rescue->error.status == FLS_OK)
+        rescue->error = error;
+    if (status != FLS_OK)
+        return cli_stream_out_fail(&rescue->out, &rescue->error, status);
+    if (!rescue->options->json)
+        print_totals(rescue, &report);
+    return report.bytes_lost > 0 ? CLI_DAMAGED : CLI_WELL;
+}
+
+/* Salvage reads here and there; what cannot be read so is kept in a temporary file. */
+static enum fls_status open_input(struct rescue *rescue, const char *path, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+    int fd = STDIN_FILENO;
+
+    if (strcmp(path, "-") == 0 && lseek(fd, 0, SEEK_CUR) < 0)
+        status = cli_input_spool(&fd, error);
+    if (status == FLS_OK && fd != STDIN_FILENO && dup2(fd, STDIN_FILENO) < 0)
+        status = cli_system_error(error, "dup2", errno);
+    if (status == FLS_OK)
+        status = cli_input_open(&rescue->input, path, &rescue->options->read, error);
+    if (status == FLS_OK && !rescue->input.regular) {
+        cli_input_close(&rescue->input);
+        status = cli_set_error(error, FLS_UNSUPPORTED, "not a regular file; `-` reads a pipe");
+    }
+    return status;
+}
+
+static int salvage(const char *path, struct rescue *rescue)
+{
+    struct fls_error error;
+    enum fls_status status = open_input(rescue, path, &error);
+    int result;
+
+    if (status != FLS_OK && cli_signal())
+        return cli_signal_exit();
+    if (status != FLS_OK) {
+        cli_fail(cli_input_name(path), &error, NULL);
+        return status == FLS_UNSUPPORTED ? CLI_USAGE : cli_exit_of(status);
+    }
+    result = find_kind(rescue);
+    if (result == CLI_GO_ON && rescue->kind < FLS_CHECKSUM_CRC32 && !rescue->has_verifier) {
+        cli_error(rescue->input.name, "%s proves too little: say --schema FILE",
+                  rescue->kind == FLS_CHECKSUM_NONE ? "a stream without checksums" : "crc16");
+        result = CLI_USAGE;
+    }
+    if (result == CLI_GO_ON)
+        result = write_salvaged(rescue);
+    cli_input_close(&rescue->input);
+    return result;
+}
+
+static int run(const struct cli_verb *verb, int argc, char **argv)
+{
+    struct options options = {.output = NULL};
+    struct rescue rescue = {.options = &options, .input = {.fd = -1}};
+    struct cli_schema schema = {NULL, NULL, NULL, NULL};
+    const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
+                                       CLI_SCHEMA_OPTIONS(&options.schema),
+                                       {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+                                       {"json", 0, CLI_FLAG, &options.json, NULL, 0}};
+    struct cli_operands files;
+    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
+
+    if (result == CLI_GO_ON)
+        result = cli_check_max_frame(verb, &options.read.max_frame);
+    if (result != CLI_GO_ON)
+        return result;
+    if (files.count != 1)
+        return cli_usage(verb, files.count == 0 ? "which FILE? `-` is standard input"
+                                                : "one FILE at a time");
+    if (!options.output)
+        return cli_usage(verb, "where to? -o OUT is the new stream");
+    if (options.json && strcmp(options.output, "-") == 0)
+        return cli_usage(verb, "--json needs standard output: give -o a file");
+    result = cli_schema_open(verb, &options.schema, 0, &schema);
+    if (result != CLI_GO_ON)
+        return result;
+    rescue.has_verifier = schema.verifier != NULL;
+    if (rescue.has_verifier)
+        rescue.verifier = fls_tap_schema(schema.verifier);
+    result = salvage(files.argv[0], &rescue);
+    cli_schema_close(&schema);
+    return result;
+}
+
+const struct cli_verb cli_verb_salvage = {"salvage", "save what is intact, behind damage too", help,
+                                          run};

@@ -124,3 +124,6 @@ target_link_libraries(salvage_driver PRIVATE flatstream_strict test_support)
 if(TEST salvage_model_test)
     set_tests_properties(salvage_model_test PROPERTIES TIMEOUT 14400) # with FLS_CHECK=1
 endif()
+
+# The index: the bytes that an access reads are counted, writings fail half-way.
+target_link_options(index_test PRIVATE -Wl,--wrap=pread -Wl,--wrap=pwrite)

@@ -13,6 +13,7 @@
 #define FLATSTREAM_INDEX_H
 
 #include <flatstream/reader.h>
+#include <flatstream/schema.h>
 
 FLS_BEGIN_DECLS
 
@@ -21,6 +22,20 @@ FLS_BEGIN_DECLS
  * 0 when this message has none (it then counts with the latest time before it).
  */
 typedef int fls_time_function(void *context, const void *payload, size_t bytes, int64_t *time);
+
+/*
+ * The time of a message is the number at a compiled path: give this function as `time`, and the
+ * `struct fls_path *` (schema.h; without `[]`) as its context. Numbers are taken as they are, in
+ * the messages' own unit; an unsigned one past INT64_MAX counts as INT64_MAX; a real one goes
+ * through fls_time_from_real. What is not there, is no number, or cannot be read is no time. The
+ * message need not have been verified, but one that would not verify may give nonsense.
+ */
+FLS_API int fls_time_by_path(void *path, const void *payload, size_t bytes, int64_t *time);
+
+/* A real number as a time and back, without loss: times then compare as the reals do, but their
+ * differences mean nothing. (-0 becomes 0.) */
+FLS_API int64_t fls_time_from_real(double real);
+FLS_API double fls_time_to_real(int64_t time);
 
 /* A new entry every so many bytes of stream unless told otherwise: 32 bytes of entry for them keep
  * the index under a thousandth of the stream, and a seek's reading under 64 KiB. */
@@ -34,6 +49,7 @@ typedef int fls_time_function(void *context, const void *payload, size_t bytes, 
  *   stretch_frames  an entry at every so-manieth frame, too; 0: by bytes alone
  *   time, context   the key; NULL: by number alone. Borrowed
  *   key             what the key is, for people ("timestamp"), at most 63 bytes; may be NULL
+ *   time_is_real    non-zero: times are reals by fls_time_from_real. For those who show them
  */
 struct fls_index_options {
     uint64_t stretch_bytes;
@@ -41,6 +57,7 @@ struct fls_index_options {
     fls_time_function *time;
     void *time_context;
     const char *key;
+    int time_is_real;
 };
 
 /* ---- writing one ------------------------------------------------------------------------ */
@@ -108,8 +125,9 @@ FLS_API enum fls_status fls_index_writer_close(struct fls_index_writer *writer,
  *   checksum       the frames' kind
  *   has_time       whether its entries have times; time_first and time_last: the least and the
  *                  greatest of all frames covered
+ *   time_is_real   as given when it was built, like `key`
  *   time_in_order  whether no frame's time is before the one before it
- *   key            as given when it was built
+ *   key            what the times are, for people
  */
 struct fls_index_summary {
     uint64_t entries;
@@ -119,6 +137,7 @@ struct fls_index_summary {
     uint64_t synced_bytes;
     enum fls_checksum_kind checksum;
     int has_time;
+    int time_is_real;
     int time_in_order;
     int64_t time_first;
     int64_t time_last;

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "journal/index_file.h"
+#include "journal/index_internal.h"
 #include "journal/range_source.h"
 
 struct fls_index {
@@ -84,6 +85,7 @@ struct fls_index_summary fls_index_describe(const struct fls_index *index)
         .synced_bytes = fls_min_u64(synced->bytes, cover->bytes),
         .checksum = index->file.header.checksum,
         .has_time = index->file.header.has_time && cover->frames > 0,
+        .time_is_real = index->file.header.time_is_real,
         .time_in_order = !cover->out_of_order,
         .time_first = cover->time_first,
         .time_last = cover->time_last,
@@ -95,27 +97,37 @@ struct fls_index_summary fls_index_describe(const struct fls_index *index)
 
 /* --- searching ---------------------------------------------------- */
 
-/* What is sought: the last entry whose frame is at most `frame`, or whose time is before `time`. */
+/* What is sought: the last entry whose frame is at most `number`, whose time is before `time`, or
+ * which begins before byte `number`. */
 struct target {
-    int by_time;
-    uint64_t frame;
+    enum { BY_FRAME, BY_TIME, BY_OFFSET } by;
+    uint64_t number;
     int64_t time;
 };
 
-/* An order-preserving map of what is compared onto unsigned numbers, for distances. */
+/* An order-preserving map of times onto unsigned numbers, for distances. */
+static uint64_t from_time(int64_t time)
+{
+    return (uint64_t)time ^ UINT64_C(1) << 63;
+}
+
 static uint64_t value_of(const struct target *target, const struct fls_index_entry *entry)
 {
-    return target->by_time ? (uint64_t)entry->time ^ UINT64_C(1) << 63 : entry->frame;
+    if (target->by == BY_TIME)
+        return from_time(entry->time);
+    return target->by == BY_FRAME ? entry->frame : entry->offset;
 }
 
 static uint64_t sought(const struct target *target)
 {
-    return target->by_time ? (uint64_t)target->time ^ UINT64_C(1) << 63 : target->frame;
+    return target->by == BY_TIME ? from_time(target->time) : target->number;
 }
 
 static int is_before(const struct target *target, const struct fls_index_entry *entry)
 {
-    return target->by_time ? entry->time < target->time : entry->frame <= target->frame;
+    if (target->by == BY_TIME)
+        return entry->time < target->time;
+    return target->by == BY_FRAME ? entry->frame <= target->number : entry->offset < target->number;
 }
 
 /* Entry `low` is before what is sought, `high` is not (or is the end of all entries, and `behind`
@@ -225,7 +237,7 @@ static enum fls_status find_frame(const struct fls_index *index, uint64_t frame,
                                   struct fls_index_place *place, uint64_t *end,
                                   struct fls_error *error)
 {
-    struct target target = {.by_time = 0, .frame = frame};
+    struct target target = {.by = BY_FRAME, .number = frame};
 
     if (frame >= index->file.cover.frames)
         return at_end(index, place, end);
@@ -244,7 +256,7 @@ enum fls_status fls_index_find_time(struct fls_index *index, int64_t time,
                                     struct fls_index_place *place, struct fls_error *error)
 {
     const struct fls_index_cover *cover = &index->file.cover;
-    struct target target = {.by_time = 1, .time = time};
+    struct target target = {.by = BY_TIME, .time = time};
     uint64_t end;
 
     if (!index->file.header.has_time)
@@ -252,6 +264,25 @@ enum fls_status fls_index_find_time(struct fls_index *index, int64_t time,
     if (cover->frames == 0 || cover->time_last < time)
         return at_end(index, place, &end);
     return find_place(index, &target, place, &end, error);
+}
+
+enum fls_status fls_index_find_offset(const struct fls_index *index, uint64_t offset,
+                                      struct fls_index_place *place, struct fls_error *error)
+{
+    struct target target = {.by = BY_OFFSET, .number = offset};
+    const struct fls_index_cover *cover = &index->file.cover;
+    struct search search;
+
+    *place = (struct fls_index_place){0, 0};
+    if (offset == 0)
+        return FLS_OK;
+    if (offset > cover->bytes)
+        return FLS_END;
+    enum fls_status status = find(index, &target, &search, error);
+    if (status == FLS_OK && search.high < cover->entries)
+        status = fls_index_file_prove(&index->file, &search.behind, cover, error);
+    *place = (struct fls_index_place){search.behind.frame, search.behind.offset};
+    return status;
 }
 
 /* --- reading from there ------------------------------------------- */

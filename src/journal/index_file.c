@@ -269,6 +269,8 @@ static enum fls_status try_slots(struct fls_index_file *file, const uint8_t *byt
     if (count == 0)
         return refuse(error, "its cover is damaged");
     for (unsigned i = 0; i < count && status == FLS_INVALID_ARGUMENT; i++) {
+        if (i > 0 && slots[i].handed.frames == 0)
+            break; /* true of any stream, and of no use */
         file->slot = slots[i];
         file->slot_at = places[i];
         status = try_slot(file, index_bytes, stream_bytes, i == 0 ? &first : NULL);

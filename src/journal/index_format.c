@@ -25,6 +25,7 @@ static const uint8_t magic[8] = {'F', 'L', 'S', 'I', 'N', 'D', 'E', 'X'};
 #define AT_HEADER_HASH (FLS_INDEX_HEADER_BYTES - 8)
 
 #define HEADER_HAS_TIME 1u
+#define HEADER_TIME_IS_REAL 2u
 
 /* Places in a slot, and in a cover. */
 #define AT_GENERATION 0
@@ -45,7 +46,8 @@ void fls_index_encode_header(struct fls_index_header *header, uint8_t *bytes)
     fls_store_u32(bytes + AT_VERSION, VERSION);
     fls_store_u32(bytes + AT_ENTRIES, (uint32_t)FLS_INDEX_ENTRIES_AT);
     fls_store_u32(bytes + AT_CHECKSUM, (uint32_t)header->checksum);
-    fls_store_u32(bytes + AT_FLAGS, header->has_time ? HEADER_HAS_TIME : 0);
+    fls_store_u32(bytes + AT_FLAGS, (header->has_time ? HEADER_HAS_TIME : 0) |
+                                        (header->time_is_real ? HEADER_TIME_IS_REAL : 0));
     fls_store_u64(bytes + AT_STRETCH_BYTES, header->stretch_bytes);
     fls_store_u64(bytes + AT_STRETCH_FRAMES, header->stretch_frames);
     fls_store_u64(bytes + AT_BIRTH, header->birth);
@@ -69,6 +71,7 @@ const char *fls_index_decode_header(const uint8_t *bytes, struct fls_index_heade
         return "its header is damaged";
     header->checksum = (enum fls_checksum_kind)checksum;
     header->has_time = (fls_load_u32(bytes + AT_FLAGS) & HEADER_HAS_TIME) != 0;
+    header->time_is_real = (fls_load_u32(bytes + AT_FLAGS) & HEADER_TIME_IS_REAL) != 0;
     header->stretch_bytes = fls_load_u64(bytes + AT_STRETCH_BYTES);
     header->stretch_frames = fls_load_u64(bytes + AT_STRETCH_FRAMES);
     header->birth = fls_load_u64(bytes + AT_BIRTH);

@@ -35,6 +35,7 @@
 struct fls_index_header {
     enum fls_checksum_kind checksum;
     int has_time;
+    int time_is_real;
     uint64_t stretch_bytes;
     uint64_t stretch_frames;
     uint64_t birth;

@@ -92,6 +92,7 @@ static void configure(struct fls_index_writer *writer, enum fls_checksum_kind ch
     writer->time_context = options->time_context;
     header->checksum = checksum;
     header->has_time = options->time != NULL;
+    header->time_is_real = options->time && options->time_is_real;
     header->stretch_bytes = options->stretch_bytes;
     header->stretch_frames = options->stretch_frames;
     if (options->key)
@@ -130,8 +131,8 @@ static enum fls_status begin_anew(struct fls_index_writer *writer, struct fls_er
 static int is_of_same_options(const struct fls_index_header *a, const struct fls_index_header *b)
 {
     return a->checksum == b->checksum && a->has_time == b->has_time &&
-           a->stretch_bytes == b->stretch_bytes && a->stretch_frames == b->stretch_frames &&
-           memcmp(a->key, b->key, sizeof a->key) == 0;
+           a->time_is_real == b->time_is_real && a->stretch_bytes == b->stretch_bytes &&
+           a->stretch_frames == b->stretch_frames && memcmp(a->key, b->key, sizeof a->key) == 0;
 }
 
 /* Where the last entry stands, for the next one's distance. */

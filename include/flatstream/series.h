@@ -57,7 +57,7 @@ FLS_API char *fls_series_segment_path(const char *path, uint64_t number);
  *   start_offset      byte offset in it
  *   poll_interval_ms  how often the file is looked at where inotify does not work, and in any
  *                     case as a safety net (inotify is silent on what another machine does to a
- *                     network file system, and on writes through a mapping); 0: 20
+ *                     network file system, and on writes through a mapping); 0: 10
  */
 struct fls_series_options {
     int follow;

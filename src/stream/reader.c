@@ -432,26 +432,46 @@ static enum fls_status resume(struct fls_reader *reader, struct fls_message *mes
 
 /* --- the next message -------------------------------------------- */
 
-/* The frame at the front does not lie whole in the window: widen it, or go through the buffer. */
+/*
+ * A source that follows a file may show other bytes than it did before: a torn tail was cut off and
+ * written anew. What was known of the frame at the front is then no longer so.
+ */
+static int front_was_replaced(const struct fls_reader *reader, uint32_t payload_bytes)
+{
+    return in_window(reader) < reader->header_bytes ||
+           fls_header_payload_bytes(reader->front) != payload_bytes;
+}
+
+/*
+ * The frame at the front does not lie whole in the window: widen it, or go through the buffer.
+ * A source that was told to stop no longer shows a half frame (FLS_END with nothing): the end.
+ */
 static enum fls_status next_by_reading(struct fls_reader *reader, struct fls_message *message)
 {
-    enum fls_status status = want_header(reader);
-
-    if (status != FLS_OK)
-        return status;
-    uint32_t payload_bytes = fls_header_payload_bytes(reader->front);
-    status = check_limit(reader, payload_bytes);
-    if (status != FLS_OK)
-        return status;
-    size_t frame_bytes = reader->header_bytes + payload_bytes;
-    if (frame_bytes > reader->source->peek_bytes_max) {
-        status = start_progress(reader, INTO_BUFFER, payload_bytes);
-        return status == FLS_OK ? finish_in_buffer(reader, message) : status;
+    for (;;) {
+        enum fls_status status = want_header(reader);
+        if (status != FLS_OK)
+            return status;
+        uint32_t payload_bytes = fls_header_payload_bytes(reader->front);
+        status = check_limit(reader, payload_bytes);
+        if (status != FLS_OK)
+            return status;
+        size_t frame_bytes = reader->header_bytes + payload_bytes;
+        if (frame_bytes > reader->source->peek_bytes_max) {
+            status = start_progress(reader, INTO_BUFFER, payload_bytes);
+            return status == FLS_OK ? finish_in_buffer(reader, message) : status;
+        }
+        status = widen(reader, frame_bytes);
+        if (status != FLS_OK && status != FLS_AGAIN && status != FLS_END)
+            return status;
+        if (status == FLS_END && in_window(reader) == 0)
+            return status;
+        if (front_was_replaced(reader, payload_bytes))
+            continue;
+        if (status == FLS_END)
+            return torn_payload(reader, payload_bytes, in_window(reader) - reader->header_bytes);
+        return status == FLS_OK ? take(reader, payload_bytes, message) : status;
     }
-    status = widen(reader, frame_bytes);
-    if (status == FLS_END)
-        return torn_payload(reader, payload_bytes, in_window(reader) - reader->header_bytes);
-    return status == FLS_OK ? take(reader, payload_bytes, message) : status;
 }
 
 /* Whether the window's front is a whole frame within the limit; its payload length. */

@@ -24,6 +24,7 @@
 #include <flatstream/status.h>
 #include <flatstream/tap.h>
 #include <flatstream/uring.h>
+#include <flatstream/verification.h>
 #include <flatstream/verifier.h>
 #include <flatstream/writer.h>
 

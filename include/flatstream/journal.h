@@ -121,9 +121,10 @@ struct fls_journal_options {
  * What opening found in the last segment (the number of which is `segment`; 0: a plain file).
  *
  *   frames, bytes  intact, which is where appending goes on
- *   bytes_cut      behind them, cut off
+ *   bytes_cut      what was cut off, there and, after a loss of power, in segments before it
  *   used_index     non-zero: the index was trusted for what it covers, and only the rest was read
- *   set_aside      the file's name, beside the segment, that the cut bytes went to; empty: none
+ *   set_aside      the name of the last file, beside the segments, that cut bytes went to; empty:
+ *                  none
  */
 struct fls_journal_opening {
     uint64_t segment;
@@ -163,8 +164,10 @@ struct fls_journal;
  * Opens the journal `path` for appending, and creates it where there is none. Takes the lock
  * (`<path>.lock`, by flock(2): it goes with the process), looks at the last segment's end, repairs
  * as allowed, and goes on there. The end is found by reading the segment through, or from the last
- * entry of its index on when that is sound and no loss of power can have come between: the lock's
- * file keeps the boot that it was taken in.
+ * entry of its index on when that is sound. When the system may have lost its power since the last
+ * writer (the lock's file keeps the boot that it was taken in, and is there unless the journal was
+ * closed), no index is trusted, and the segments before the last that may not have been on the
+ * device are read and repaired too.
  *   FLS_OK                 *journal is set; *opening (may be NULL) says what was found
  *   FLS_BUSY               another has it open: error->reason says who
  *   FLS_UNEXPECTED_END     torn, and repair does not allow cutting it

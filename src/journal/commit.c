@@ -4,14 +4,23 @@
  * Who needs a message on the device and finds nobody syncing becomes the leader: it hands
  * everything staged to the system, notes the last number, lets go of the lock, syncs, and publishes
  * the number; those whose messages were among them return with it. Meanwhile others append, and
- * the first of them leads next. The order of syncs, retired segments, the current one, then the
+ * the first of them leads next. Left alone, the threads would fall into two halves that wait for
+ * each other; so a leader first gives those whom the last sync has let go a moment to come back
+ * with their next message. The order of syncs, retired segments, the current one, then the
  * folder, is that of the messages; only when all are through does the number move.
  *
  * After a failed sync nobody can tell which pages are on the device: the journal is poisoned.
  */
+#include <sched.h>
+
+#include "base/bytes.h"
 #include "base/error.h"
 #include "journal/disk.h"
 #include "journal/journal.h"
+
+/* How long a leader waits for company: this part of the last sync's time, and no more than that. */
+#define GATHER_PART 4
+#define GATHER_NS_MAX UINT64_C(1000000)
 
 /* What one turn syncs. */
 struct turn {
@@ -54,6 +63,13 @@ static void poison(struct fls_journal *journal, const struct fls_error *error)
     journal->error = *error;
 }
 
+static void end_turn(struct fls_journal *journal)
+{
+    journal->syncing = 0;
+    journal->expected = journal->waiting;
+    pthread_cond_broadcast(&journal->progress);
+}
+
 /* With the turn taken: syncs without the lock, and gives the turn back. */
 static enum fls_status take_turn(struct fls_journal *journal, const struct turn *turn)
 {
@@ -61,8 +77,11 @@ static enum fls_status take_turn(struct fls_journal *journal, const struct turn 
 
     journal->folder_dirty &= !turn->folder;
     pthread_mutex_unlock(&journal->lock);
+    uint64_t since_ns = fls_clock_now_ns(NULL);
     enum fls_status status = sync_all(journal, turn, &error);
+    uint64_t sync_ns = fls_clock_now_ns(NULL) - since_ns;
     pthread_mutex_lock(&journal->lock);
+    journal->last_sync_ns = sync_ns;
     journal->counts.syncs += turn->count;
     if (status == FLS_OK)
         publish(journal, turn);
@@ -72,20 +91,38 @@ static enum fls_status take_turn(struct fls_journal *journal, const struct turn 
         poison(journal, &error);
     if (status == FLS_UNSUPPORTED && !journal->poisoned)
         journal->error = error;
-    journal->syncing = 0;
-    pthread_cond_broadcast(&journal->progress);
+    end_turn(journal);
     return status;
 }
 
 /* ---- leading and following ------------------------------------------------------------------ */
 
+/* Waits until as many threads want a sync as did when the last one ended, for a small part of the
+ * time that it took. */
+static void gather(struct fls_journal *journal)
+{
+    uint64_t most_ns = fls_min_u64(journal->last_sync_ns / GATHER_PART, GATHER_NS_MAX);
+    uint64_t until_ns = fls_clock_now_ns(NULL) + most_ns;
+
+    while (journal->waiting < journal->expected && fls_clock_now_ns(NULL) < until_ns) {
+        pthread_mutex_unlock(&journal->lock);
+        sched_yield();
+        pthread_mutex_lock(&journal->lock);
+    }
+}
+
 static enum fls_status lead(struct fls_journal *journal, uint64_t number)
 {
-    struct turn turn = {.folder = journal->folder_dirty};
-    enum fls_status status = fls_journal_hand_over(journal);
+    struct turn turn = {.count = 0};
 
-    if (status != FLS_OK && journal->at_process < number)
+    journal->syncing = 1;
+    gather(journal);
+    enum fls_status status = fls_journal_hand_over(journal);
+    if (status != FLS_OK && journal->at_process < number) {
+        end_turn(journal);
         return status;
+    }
+    turn.folder = journal->folder_dirty;
     for (struct journal_segment *s = journal->retired; s; s = s->next)
         if (!s->synced)
             turn.segments[turn.count++] = s;
@@ -96,7 +133,6 @@ static enum fls_status lead(struct fls_journal *journal, uint64_t number)
     journal->sync_goal_bytes = journal->taken_bytes - journal->staged;
     if (journal->staged == 0)
         journal->machine_due_ns = 0;
-    journal->syncing = 1;
     return take_turn(journal, &turn);
 }
 
@@ -105,6 +141,7 @@ enum fls_status fls_journal_carry_to_machine(struct fls_journal *journal, uint64
     enum fls_status status = FLS_OK;
 
     journal->counts.commits++;
+    journal->waiting++;
     while (status == FLS_OK && journal->at_machine < number) {
         if (journal->poisoned)
             status = journal->error.status;
@@ -113,6 +150,7 @@ enum fls_status fls_journal_carry_to_machine(struct fls_journal *journal, uint64
         else
             status = lead(journal, number);
     }
+    journal->waiting--;
     return status;
 }
 

@@ -78,8 +78,8 @@ static struct fls_journal *allocate(const char *path, const struct fls_journal_o
     return journal;
 }
 
-/* An index is trusted by what the lock's file says of the one before, so that file must be found
- * again after a loss of power. */
+/* The next opening goes by what the lock's file says of this one, so the file must be found again
+ * after a loss of power. */
 static enum fls_status open_files(struct fls_journal *journal, struct fls_journal_opening *opening,
                                   struct fls_error *error)
 {
@@ -87,7 +87,7 @@ static enum fls_status open_files(struct fls_journal *journal, struct fls_journa
 
     if (status == FLS_OK)
         status = fls_lock_take(&journal->file_lock, journal->path, error);
-    if (status == FLS_OK && journal->options.with_index)
+    if (status == FLS_OK)
         status = fls_disk_sync_folder(journal->folder, error);
     if (status == FLS_OK)
         status = fls_journal_find_end(journal, opening, error);

@@ -71,6 +71,9 @@ struct fls_journal {
     uint64_t sync_goal; /* taken when the last sync began */
     uint64_t sync_goal_bytes;
     int syncing;
+    unsigned waiting;  /* threads that want a sync */
+    unsigned expected; /* of them, when the last one ended */
+    uint64_t last_sync_ns;
     int folder_dirty;
     int closing;
     int poisoned; /* `error` is the one that did it */

@@ -1,11 +1,11 @@
 /*
  * opening.c: where does the stream end, and what is behind it?
  *
- * Only the last segment is looked at; those before it were whole when it was begun. It is read
- * through, or from its index's last entry on. Trusting the index for what it covers is right only
- * if nothing can have happened to the stream behind it: the file was closed well (it was synced
- * then), or its writer's process ended while the system ran on. After a loss of power pages that
- * were not synced may be anything, and everything is read.
+ * Where the system has run on since the last writer, files hold what that process has handed over:
+ * the segments before the last were whole when the next was begun, and the last is read from its
+ * index's last entry on, or through. After a loss of power pages that were not synced may be
+ * anything: then the last segments, as many as may have waited for the device, are all read
+ * through, and no index is trusted.
  *
  * What is not a whole frame is cut off or set aside, as the caller allows; nothing is ever changed
  * before it is known what it is.
@@ -80,11 +80,45 @@ static enum fls_status file_bytes(const char *path, uint64_t *bytes, struct fls_
                : status;
 }
 
+/* Counts messages, and the empty ones since the last that was not. */
+struct tally {
+    uint64_t messages;
+    uint64_t empty;
+};
+
+static void count_empty(void *context, const struct fls_payload *payload)
+{
+    struct tally *tally = context;
+
+    tally->messages++;
+    tally->empty = payload->length > 0 ? 0 : tally->empty + 1;
+}
+
+/*
+ * Zero bytes before damage read as empty messages where those are all zeros. A journal writes none,
+ * so they belong to the damage. They are given up only where nothing is lost by it: set aside.
+ */
+static void give_up_empty(const struct fls_journal *journal, const struct tally *tally,
+                          struct fls_recovery *found)
+{
+    if (found->end == FLS_STREAM_CLEAN || found->frames != tally->messages ||
+        journal->options.checksum == FLS_CHECKSUM_XXH3 ||
+        journal->options.repair != FLS_JOURNAL_SET_ASIDE)
+        return;
+    found->frames -= tally->empty;
+    found->good_offset -= tally->empty * journal->header_bytes;
+    found->tail_bytes += tally->empty * journal->header_bytes;
+}
+
 /* The limit is at least the default: what an earlier writer was allowed is not damage. */
 static enum fls_status scan(struct fls_journal *journal, struct look *look, struct fls_error *error)
 {
     uint64_t limit = fls_payload_limit(journal->options.payload_bytes_max);
+    struct tally tally = {0, 0};
+    struct fls_tap counting = fls_tap_observer(count_empty, &tally);
     struct fls_reader_options options = {
+        .taps = &counting,
+        .tap_count = 1,
         .checksum = journal->options.checksum,
         .payload_bytes_max =
             limit > FLS_PAYLOAD_BYTES_MAX_DEFAULT ? limit : FLS_PAYLOAD_BYTES_MAX_DEFAULT,
@@ -101,6 +135,7 @@ static enum fls_status scan(struct fls_journal *journal, struct look *look, stru
     status = fls_recover_scan(reader, FLS_RECOVER_ZERO_TAIL_IS_TORN, &look->found);
     if (status != FLS_OK)
         fls_error_copy(error, &look->found.error);
+    give_up_empty(journal, &tally, &look->found);
     fls_reader_close(reader);
     return status;
 }
@@ -280,7 +315,7 @@ static enum fls_status cut(const struct look *look, struct fls_journal_opening *
     if (status == FLS_OK)
         status = fls_disk_sync(fd, error);
     enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
-    opening->bytes_cut = look->file_bytes - look->found.good_offset;
+    opening->bytes_cut += look->file_bytes - look->found.good_offset;
     return status == FLS_OK ? closed : status;
 }
 
@@ -304,16 +339,21 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
 
 /* ---- the last segment, and those before it -------------------------------------------------- */
 
+/* The first of those that may not be on the device as they were. */
+static size_t first_unsure(const struct fls_series *series)
+{
+    size_t most = FLS_JOURNAL_UNFINISHED_MAX + 1;
+
+    return series->count > most ? series->count - most : 0;
+}
+
 /* What an earlier process has handed over may not be on the device. It is brought there, so that
  * nothing written from now on survives without what comes before it. */
 static enum fls_status sync_those_before(const struct fls_series *series, struct fls_error *error)
 {
-    size_t first = series->count > FLS_JOURNAL_UNFINISHED_MAX + 1
-                       ? series->count - (FLS_JOURNAL_UNFINISHED_MAX + 1)
-                       : 0;
     enum fls_status status = FLS_OK;
 
-    for (size_t i = first; i < series->count && status == FLS_OK; i++) {
+    for (size_t i = first_unsure(series); i < series->count && status == FLS_OK; i++) {
         int fd;
         status = fls_os_open(series->segments[i].path, O_WRONLY, &fd, error);
         if (status != FLS_OK)
@@ -326,16 +366,40 @@ static enum fls_status sync_those_before(const struct fls_series *series, struct
     return status;
 }
 
+/* Looks at a segment, and repairs it as allowed. */
+static enum fls_status mend(struct fls_journal *journal, struct look *look, int *used_index,
+                            struct fls_journal_opening *opening, struct fls_error *error)
+{
+    enum fls_status status = look_at_end(journal, look, used_index, error);
+
+    if (status == FLS_OK)
+        status = check_kind(journal, look, error);
+    return status == FLS_OK ? repair(journal, look, opening, error) : status;
+}
+
+static enum fls_status mend_those_before(struct fls_journal *journal,
+                                         const struct fls_series *series,
+                                         struct fls_journal_opening *opening,
+                                         struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+    int used_index;
+
+    if (journal->file_lock.before != FLS_LOCK_OTHER_BOOT)
+        return FLS_OK;
+    for (size_t i = first_unsure(series); i + 1 < series->count && status == FLS_OK; i++) {
+        struct look look = {.path = series->segments[i].path};
+        status = mend(journal, &look, &used_index, opening, error);
+    }
+    return status;
+}
+
 static enum fls_status continue_last(struct fls_journal *journal, const struct fls_segment *last,
                                      struct fls_journal_opening *opening, struct fls_error *error)
 {
     struct look look = {.path = last->path};
-    enum fls_status status = look_at_end(journal, &look, &opening->used_index, error);
+    enum fls_status status = mend(journal, &look, &opening->used_index, opening, error);
 
-    if (status == FLS_OK)
-        status = check_kind(journal, &look, error);
-    if (status == FLS_OK)
-        status = repair(journal, &look, opening, error);
     if (status != FLS_OK)
         return status;
     opening->segment = last->number;
@@ -379,6 +443,8 @@ enum fls_status fls_journal_find_end(struct fls_journal *journal,
                                journal->path);
     else
         status = sync_those_before(&series, error);
+    if (status == FLS_OK && last)
+        status = mend_those_before(journal, &series, opening, error);
     if (status == FLS_OK && last)
         status = continue_last(journal, last, opening, error);
     fls_series_free(&series);

@@ -157,7 +157,6 @@ enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *
     }
     (*segment)->frames = frames;
     (*segment)->bytes = bytes;
-    journal->folder_dirty = 1; /* its entry may not be synced yet */
     if (journal->options.rotation.preallocate_bytes > bytes)
         fls_disk_reserve((*segment)->fd, journal->options.rotation.preallocate_bytes);
     keep_index(journal, *segment, trust_index);

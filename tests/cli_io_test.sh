@@ -92,6 +92,48 @@ for way in "${ways[@]}"; do
     }
 done
 
+# --- one byte, odd sizes, long files: no zeros behind, none within --------------------------------
+head -c 1 blob >one
+head -c 4084 blob >page # with its header one page
+for _ in 1 2 3 4 5; do cat blob; done >long
+for way in "${ways[@]}"; do
+    # shellcheck disable=SC2086
+    for inputs in one page "page one" "one page" long "long one long" "/dev/null one"; do
+        "$flatstream" write -o want.fls --from files $inputs
+        expect 0 "$flatstream" write -o got.fls $way --from files $inputs
+        same got.fls want.fls
+        expect 0 "$flatstream" write -o got.fls --append $way --from files long one
+        "$flatstream" write -o want.fls --append --from files long one
+        same got.fls want.fls
+    done
+    # shellcheck disable=SC2086
+    {
+        # a limit that the file is not to be made longer than ahead of time, and no more
+        base64 long >long.txt
+        expect 3 bash -c "ulimit -f 15000; trap '' XFSZ; '$flatstream' write -o got.fls $way long.txt"
+        says err 'whole in the file'
+        expect 0 "$flatstream" verify got.fls
+        bytes=$(stat -c %s got.fls)
+        "$flatstream" write -o want.fls long.txt
+        cmp -s -n "$bytes" got.fls want.fls || fail "$way: not a prefix"
+        expect 0 bash -c "ulimit -f $(($(stat -c %s want.fls) / 1024 + 1)); '$flatstream' write -o got.fls $way long.txt"
+        same got.fls want.fls
+        # killed: what is intact is whole, and the zeros behind it are taken for torn
+        "$flatstream" write -o want.fls long.txt long.txt long.txt long.txt
+        "$flatstream" write -o got.fls $way long.txt long.txt long.txt long.txt 2>err &
+        writer=$!
+        sleep 0.2
+        kill -9 $writer 2>err
+        wait $writer 2>err
+        if [ -s got.fls ]; then
+            "$flatstream" recover --zero-tail -o saved.fls got.fls >out 2>err
+            expect 0 "$flatstream" verify saved.fls
+            cmp -s -n "$(stat -c %s saved.fls)" saved.fls want.fls || fail "$way: saved something else"
+            rm saved.fls
+        fi
+    }
+done
+
 # --- wrong usage ------------------------------------------------------------------------------------
 expect 2 "$flatstream" write -o got.fls --io fast lines.txt
 expect 2 "$flatstream" write -o got.fls --direct lines.txt

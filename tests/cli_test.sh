@@ -706,11 +706,22 @@ json "o['frames'] == 6000000 and o['end'] == 'clean'"
 
 # --- bench ---------------------------------------------------------------------------------------
 expect 0 "$flatstream" bench --seconds 1 --quick --sizes 64,1K --checksum xxh3
-for row in memcpy 'write, simple' 'write, vectored' 'write, batched' 'read '; do
+for row in memcpy 'write, simple' 'write, vectored' 'write, batched' 'read ' 'through a pipe' \
+    'hand-over, --async'; do
     says out "^\| $row.*[0-9] ns +[0-9]+ MB/s"
 done
 says out '1024 bytes a message'
 expect 3 "$flatstream" bench --quick --dir no/such/folder
+expect 0 "$flatstream" bench --seconds 1 --quick --sizes 100 --checksum none --dir . --disk-bytes 5000001
+says out '^\| 5 MiB, then fdatasync +\|'
+for row in 'write\(2\), 256 KiB blocks' 'write  '; do
+    says out "^\| $row *\| +[0-9]+ \| +[0-9.]+ \|$"
+done
+says out '^\| write --io uring --direct +\| +([0-9]+|-) \|'
+[ -z "$(find . -name 'flatstream-bench*')" ] || fail "bench left a file"
+expect 0 "$flatstream" bench --seconds 1 --quick --sizes 100 --checksum none --dir . --disk-bytes 0
+grep -q fdatasync out && fail "bench --disk-bytes 0 went to the disk"
+expect 2 "$flatstream" bench --disk-bytes 1M
 
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]

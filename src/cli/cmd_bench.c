@@ -16,6 +16,7 @@
 #include <flatstream/reader.h>
 #include <flatstream/writer.h>
 
+#include "cli/bench.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
@@ -26,17 +27,26 @@ static const char help[] =
     "table for each size; a cell is nanoseconds a message, and payload megabytes (10^6\n"
     "bytes) a second. Medians of interleaved runs.\n"
     "\n"
+    "  write ...          into a file: simple (two calls a message), vectored (one), batched\n"
+    "  read               the file back, each checksum verified\n"
+    "  through a pipe     batched, end to end, to a thread that reads\n"
+    "  hand-over          what write --async costs the thread that has the messages\n"
+    "\n"
     "  --sizes LIST       message sizes, with commas (64,1K,16K); at most 16M each\n"
     "  --checksum KIND    only this kind (auto, the default: all)\n"
     "  --seconds N        how long to measure in all (12)\n"
     "  --quick            about 3 seconds; rougher\n"
-    "  --dir DIR          write to a file there (which is removed) instead of memory\n"
+    "  --dir DIR          write to a file there (which is removed) instead of memory; then\n"
+    "                     measure its disk too: through the page cache, and past it\n"
+    "  --disk-bytes BYTES how much goes to that disk each time (256M, with --quick 64M);\n"
+    "                     with less than memory holds it shows memory too; 0: nothing\n"
     "\n"
     "Exit status: 0 all well, 2 wrong usage, 3 the system failed.\n"
     "\n"
     "Examples:\n"
     "  flatstream bench --quick\n"
-    "  flatstream bench --sizes 256,4K --checksum xxh3 --dir /var/tmp\n";
+    "  flatstream bench --sizes 256,4K --checksum xxh3 --dir /var/tmp\n"
+    "  flatstream bench --quick --dir /var/tmp --disk-bytes 4G\n";
 
 #define SIZES_MAX 16
 #define KINDS 4
@@ -46,9 +56,30 @@ static const char help[] =
 #define PASS_MESSAGES_MAX 8192
 #define BLOCK_BYTES ((size_t)256 * 1024)
 
+#define DISK_BYTES (UINT64_C(256) << 20)
+#define DISK_BYTES_QUICK (UINT64_C(64) << 20)
+#define DISK_BYTES_UNSET UINT64_MAX
+#define DISK_ROUNDS 3
+
+/* What goes through a pipe in one pass: more, since two threads are begun and ended for it. */
+#define PIPE_BYTES ((size_t)16 * 1024 * 1024)
+#define PIPE_MESSAGES_MAX ((size_t)16 * PASS_MESSAGES_MAX)
+
 /* What is measured; those from FIRST_FRAMED on with each kind of checksum. A read comes behind the
  * write that it reads. */
-enum row { MEMCPY, WRITE_EACH, WRITE_BLOCKS, READ_BLOCKS, SIMPLE, VECTORED, BATCHED, READ, ROWS };
+enum row {
+    MEMCPY,
+    WRITE_EACH,
+    WRITE_BLOCKS,
+    READ_BLOCKS,
+    SIMPLE,
+    VECTORED,
+    BATCHED,
+    READ,
+    PIPED,
+    HANDOVER,
+    ROWS
+};
 #define FIRST_FRAMED SIMPLE
 
 static const char *const row_names[ROWS] = {"memcpy",
@@ -58,13 +89,16 @@ static const char *const row_names[ROWS] = {"memcpy",
                                             "write, simple",
                                             "write, vectored",
                                             "write, batched",
-                                            "read"};
+                                            "read",
+                                            "through a pipe",
+                                            "hand-over, --async"};
 
 struct options {
     uint64_t sizes[SIZES_MAX];
     size_t size_count;
     int checksum;
     uint64_t seconds;
+    uint64_t disk_bytes;
     int quick;
     const char *dir;
 };
@@ -76,6 +110,8 @@ struct bench {
     uint8_t *message;
     uint8_t *block;
     uint8_t *copy;
+    struct fls_writer *writer;
+    struct fls_reader *reader;
     uint64_t slice_ns;
     unsigned rounds;
     double samples[ROWS][KINDS][ROUNDS_MAX];
@@ -146,7 +182,7 @@ static int pass_read_blocks(struct bench *bench)
     return got < 0 ? errno : 0;
 }
 
-static int errno_of(enum fls_status status, const struct fls_error *error)
+int cli_bench_errno(enum fls_status status, const struct fls_error *error)
 {
     if (status == FLS_OK || status == FLS_END)
         return 0;
@@ -155,51 +191,89 @@ static int errno_of(enum fls_status status, const struct fls_error *error)
     return status == FLS_IO ? error->os_errno : EBADMSG;
 }
 
-static int pass_write(struct bench *bench, enum fls_framer framer, enum fls_checksum_kind kind)
+/* --- a turn's writer or reader, open over its passes: fresh memory may be dear to touch ---------
+ */
+
+static int open_writer(struct bench *bench, enum fls_framer framer, enum fls_checksum_kind kind)
 {
     struct fls_writer_options options = {.framer = framer, .checksum = kind, .owns_sink = 1};
     struct fls_error error = FLS_ZERO;
     struct fls_sink *sink;
-    struct fls_writer *writer;
     enum fls_status status = fls_sink_open_fd(bench->fd, FLS_BORROWED, &sink, &error);
 
     if (status != FLS_OK)
-        return errno_of(status, &error);
-    status = fls_writer_open(sink, &options, &writer, &error);
-    if (status != FLS_OK) {
+        return cli_bench_errno(status, &error);
+    status = fls_writer_open(sink, &options, &bench->writer, &error);
+    if (status != FLS_OK)
         fls_sink_close(sink, NULL);
-        return errno_of(status, &error);
-    }
-    for (size_t i = 0; i < bench->messages && status == FLS_OK; i++)
-        status = fls_writer_write(writer, bench->message, bench->message_bytes);
-    enum fls_status closed = fls_writer_close(writer, &error);
-    return errno_of(status == FLS_OK ? closed : status, &error);
+    return cli_bench_errno(status, &error);
 }
 
-static int pass_read(struct bench *bench, enum fls_checksum_kind kind)
+static int open_reader(struct bench *bench, enum fls_checksum_kind kind)
 {
     struct fls_reader_options options = {.checksum = kind, .alignment = 1, .owns_source = 1};
     struct fls_error error = FLS_ZERO;
     struct fls_source *source;
-    struct fls_reader *reader;
-    struct fls_message message;
     enum fls_status status = fls_source_open_fd(bench->fd, FLS_BORROWED, 0, &source, &error);
 
     if (status != FLS_OK)
-        return errno_of(status, &error);
-    status = fls_reader_open(source, &options, &reader, &error);
-    if (status != FLS_OK) {
+        return cli_bench_errno(status, &error);
+    status = fls_reader_open(source, &options, &bench->reader, &error);
+    if (status != FLS_OK)
         fls_source_close(source);
-        return errno_of(status, &error);
-    }
-    while ((status = fls_reader_next(reader, &message)) == FLS_OK)
-        continue;
-    error = *fls_reader_error(reader);
-    fls_reader_close(reader);
-    return errno_of(status, &error);
+    return cli_bench_errno(status, &error);
 }
 
-static int pass(struct bench *bench, enum row row, enum fls_checksum_kind kind)
+static int open_for(struct bench *bench, enum row row, enum fls_checksum_kind kind)
+{
+    switch (row) {
+    case SIMPLE:
+        return open_writer(bench, FLS_FRAMER_LEGACY, kind);
+    case VECTORED:
+        return open_writer(bench, FLS_FRAMER_VECTORED, kind);
+    case BATCHED:
+        return open_writer(bench, FLS_FRAMER_BATCHED, kind);
+    case READ:
+        return open_reader(bench, kind);
+    default:
+        return 0;
+    }
+}
+
+static int close_both(struct bench *bench)
+{
+    struct fls_error error = FLS_ZERO;
+    enum fls_status status = fls_writer_close(bench->writer, &error);
+
+    fls_reader_close(bench->reader);
+    bench->writer = NULL;
+    bench->reader = NULL;
+    return cli_bench_errno(status, &error);
+}
+
+static int pass_write(struct bench *bench)
+{
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = 0; i < bench->messages && status == FLS_OK; i++)
+        status = fls_writer_write(bench->writer, bench->message, bench->message_bytes);
+    if (status == FLS_OK)
+        status = fls_writer_flush(bench->writer, FLS_LEVEL_PROCESS);
+    return cli_bench_errno(status, fls_writer_error(bench->writer));
+}
+
+/* The file was rewound: what was its end is no longer. */
+static int pass_read(struct bench *bench)
+{
+    struct fls_message message;
+    enum fls_status status;
+
+    while ((status = fls_reader_next(bench->reader, &message)) == FLS_OK)
+        continue;
+    return cli_bench_errno(status, fls_reader_error(bench->reader));
+}
+
+static int pass(struct bench *bench, enum row row)
 {
     switch (row) {
     case MEMCPY:
@@ -210,14 +284,10 @@ static int pass(struct bench *bench, enum row row, enum fls_checksum_kind kind)
         return pass_write_blocks(bench);
     case READ_BLOCKS:
         return pass_read_blocks(bench);
-    case SIMPLE:
-        return pass_write(bench, FLS_FRAMER_LEGACY, kind);
-    case VECTORED:
-        return pass_write(bench, FLS_FRAMER_VECTORED, kind);
-    case BATCHED:
-        return pass_write(bench, FLS_FRAMER_BATCHED, kind);
+    case READ:
+        return pass_read(bench);
     default:
-        return pass_read(bench, kind);
+        return pass_write(bench);
     }
 }
 
@@ -229,24 +299,46 @@ static int rewind_file(const struct bench *bench)
     return lseek(bench->fd, 0, SEEK_SET) < 0 ? errno : 0;
 }
 
+/* The turn of what has threads of its own, which is not made of passes over the file. */
+static int measure_threads(struct bench *bench, enum row row, enum fls_checksum_kind kind,
+                           double *ns)
+{
+    size_t messages = PIPE_BYTES / bench->message_bytes;
+    int failure = ftruncate(bench->fd, 0) != 0 ? errno : 0;
+
+    if (failure == 0 && row == HANDOVER)
+        return cli_bench_handover(bench->fd, bench->message, bench->message_bytes, kind,
+                                  bench->slice_ns, ns);
+    messages = messages < 1 ? 1 : messages > PIPE_MESSAGES_MAX ? PIPE_MESSAGES_MAX : messages;
+    if (failure == 0)
+        failure = cli_bench_pipe(bench->message, bench->message_bytes, messages, kind, ns);
+    *ns /= (double)messages;
+    return failure;
+}
+
 /* One turn: a pass to warm up, for a write into the emptied file; then passes for the slice. */
 static int measure(struct bench *bench, enum row row, enum fls_checksum_kind kind, double *ns)
 {
+    if (row == PIPED || row == HANDOVER)
+        return measure_threads(bench, row, kind, ns);
     int reads = row == READ || row == READ_BLOCKS || row == MEMCPY;
     int failure = !reads && ftruncate(bench->fd, 0) != 0 ? errno : 0;
     uint64_t passes = 0, began = 0, now = 0;
 
+    if (failure == 0)
+        failure = open_for(bench, row, kind);
     for (int warm = 0; failure == 0 && (passes == 0 || now - began < bench->slice_ns); warm = 1) {
         failure = rewind_file(bench);
         if (failure == 0)
-            failure = pass(bench, row, kind);
+            failure = pass(bench, row);
         now = fls_clock_now_ns(NULL);
         if (!warm)
             began = now;
         passes += (unsigned)warm;
     }
     *ns = (double)(now - began) / (double)(passes ? passes : 1) / (double)bench->messages;
-    return failure;
+    int closed = close_both(bench);
+    return failure ? failure : closed;
 }
 
 static int is_wanted(const struct options *options, int kind)
@@ -274,7 +366,7 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static double median(double *samples, unsigned count)
+double cli_bench_median(double *samples, unsigned count)
 {
     qsort(samples, count, sizeof *samples, compare);
     return samples[count / 2];
@@ -286,7 +378,7 @@ static double median(double *samples, unsigned count)
 static void put_cell(struct bench *bench, enum row row, int kind)
 {
     char cell[48];
-    double ns = median(bench->samples[row][kind], bench->rounds);
+    double ns = cli_bench_median(bench->samples[row][kind], bench->rounds);
 
     snprintf(cell, sizeof cell, "%.*f ns %6.0f MB/s", ns < 100 ? 1 : 0, ns,
              (double)bench->message_bytes / (ns > 0 ? ns : 1e-3) * 1e3);
@@ -333,7 +425,7 @@ static void put_table(struct bench *bench, const struct options *options)
 /* --- setting up --------------------------------------------------------------------------------
  */
 
-static int open_file(const char *dir, int *fd)
+int cli_bench_open_file(const char *dir, int *fd)
 {
     char path[4096];
 
@@ -383,12 +475,26 @@ static int bench_sizes(struct bench *bench, const struct options *options)
     return failure;
 }
 
+static int bench_disk(const struct bench *bench, const struct options *options)
+{
+    uint64_t bytes = options->disk_bytes;
+    enum fls_checksum_kind kind = FLS_CHECKSUM_XXH3;
+
+    if (bytes == DISK_BYTES_UNSET)
+        bytes = options->quick ? DISK_BYTES_QUICK : DISK_BYTES;
+    if (options->checksum != CLI_CHECKSUM_AUTO)
+        kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
+    if (!options->dir || bytes == 0)
+        return 0;
+    return cli_bench_disk(options->dir, bytes, DISK_ROUNDS, bench->message, kind);
+}
+
 static int run_bench(const struct options *options)
 {
     struct bench *bench = calloc(1, sizeof *bench);
     uint8_t *memory = malloc(2 * MESSAGE_BYTES_MAX + BLOCK_BYTES);
     int fd = -1;
-    int failure = bench && memory ? open_file(options->dir, &fd) : ENOMEM;
+    int failure = bench && memory ? cli_bench_open_file(options->dir, &fd) : ENOMEM;
 
     if (failure == 0) {
         /* Bytes of no pattern: some are neither compressible nor equal. */
@@ -399,6 +505,8 @@ static int run_bench(const struct options *options)
         bench->copy = memory + MESSAGE_BYTES_MAX;
         bench->block = memory + 2 * MESSAGE_BYTES_MAX;
         failure = bench_sizes(bench, options);
+        if (failure == 0)
+            failure = bench_disk(bench, options);
     }
     if (fd >= 0)
         close(fd);
@@ -431,19 +539,25 @@ static int parse_sizes(const struct cli_verb *verb, const char *list, struct opt
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {.seconds = 0};
+    struct options options = {.disk_bytes = DISK_BYTES_UNSET};
     const char *sizes = "64,1K,16K";
     const struct cli_option table[] = {
         {"sizes", 0, CLI_TEXT, &sizes, NULL, 0},
         {"checksum", 0, CLI_CHOICE, &options.checksum, cli_checksum_choices, 0},
         {"seconds", 0, CLI_COUNT, &options.seconds, NULL, 1},
         {"quick", 0, CLI_FLAG, &options.quick, NULL, 0},
-        {"dir", 0, CLI_TEXT, &options.dir, NULL, 0}};
+        {"dir", 0, CLI_TEXT, &options.dir, NULL, 0},
+        {"disk-bytes", 0, CLI_BYTES, &options.disk_bytes, NULL, 0}};
     struct cli_operands rest;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &rest);
 
     if (result == CLI_GO_ON && rest.count > 0)
         result = cli_usage(verb, "takes no FILE; --dir DIR says where to write");
+    if (result == CLI_GO_ON && options.disk_bytes != DISK_BYTES_UNSET && !options.dir)
+        result = cli_usage(verb, "--disk-bytes goes with --dir");
+    if (result == CLI_GO_ON && options.disk_bytes != DISK_BYTES_UNSET &&
+        options.disk_bytes > (UINT64_C(1) << 40))
+        result = cli_usage(verb, "--disk-bytes is at most 1024G");
     if (result == CLI_GO_ON && options.seconds > 3600)
         result = cli_usage(verb, "--seconds is at most 3600");
     if (result == CLI_GO_ON)

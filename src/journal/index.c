@@ -342,7 +342,7 @@ enum fls_status fls_index_open_reader(struct fls_index *index, uint64_t frame,
 {
     struct fls_index_place place;
     struct fls_reader *opened;
-    uint64_t end;
+    uint64_t end = 0;
     enum fls_status status = find_frame(index, frame, &place, &end, error);
 
     if (status != FLS_OK && status != FLS_END)

@@ -2,7 +2,7 @@
  * salvage_driver.c: says what salvage and recover make of the streams given to it, for
  * tests/salvage_model.py to compare.
  *
- * Each request is a line `KIND C W BYTES` and as many bytes. The answer: `messages N`, a line
+ * Each request is a line `KIND S C W BYTES` and as many bytes. The answer: `messages N`, a line
  * `m OFFSET LENGTH CRC32` for each, a line `r OFFSET BYTES MENDED FRAME STATUS` for each damaged
  * place, for a kind without verifier or width a line of recover's report, and `end`. Salvage from a
  * file must say the same as from memory, or the driver ends with a message.
@@ -205,12 +205,12 @@ static void recover(const uint8_t *bytes, size_t length, enum fls_checksum_kind 
 int main(void)
 {
     struct fls_tap tap = fls_tap_typed("test", verify);
-    struct fls_salvage_bounds bounds = {0, 0, FLS_SALVAGE_EFFORT};
+    struct fls_salvage_bounds bounds = {0, 0, 0, FLS_SALVAGE_EFFORT};
     char name[32];
     size_t length;
 
-    while (scanf("%31s %" SCNu64 " %" SCNu64 " %zu", name, &bounds.close_bytes_max,
-                 &bounds.wide_bytes_max, &length) == 4) {
+    while (scanf("%31s %" SCNu64 " %" SCNu64 " %" SCNu64 " %zu", name, &bounds.small_bytes_max,
+                 &bounds.close_bytes_max, &bounds.wide_bytes_max, &length) == 5) {
         struct fls_salvage_options options = {.message = note_message, .region = note_region};
         uint8_t *bytes = malloc(length + 1);
         struct text text;
@@ -219,7 +219,8 @@ int main(void)
             die("a request is torn");
         int recoverable = choose(name, &options, &tap);
         salvage_from_memory(bytes, length, &options, &bounds, &text);
-        if (bounds.close_bytes_max == FLS_SALVAGE_CLOSE_BYTES_MAX &&
+        if (bounds.small_bytes_max == FLS_SALVAGE_SMALL_BYTES_MAX &&
+            bounds.close_bytes_max == FLS_SALVAGE_CLOSE_BYTES_MAX &&
             bounds.wide_bytes_max == FLS_SALVAGE_WIDE_BYTES_MAX)
             compare_with_file(bytes, length, &options, &text);
         text_free(&text);

@@ -56,6 +56,7 @@ KINDS = {
     "custom8": (1, sum8, True),
 }
 LIMIT = 1 << 31
+BOUNDS = (0xFFF, 0xFFFF, 0xFFFFFF)
 
 
 def verifier(payload):
@@ -66,11 +67,11 @@ def verifier(payload):
 class Salvage:
     """messages: (offset, length, payload); regions: (offset, bytes, mended, frame, status)."""
 
-    def __init__(self, kind, stream, close=0xFFFF, wide=0xFFFFFF):
+    def __init__(self, kind, stream, small=0xFFF, close=0xFFFF, wide=0xFFFFFF):
         self.width, self.function, self.verified = KINDS[kind]
         self.s, self.end = stream, len(stream)
         self.header = 4 + self.width
-        self.close, self.wide = close, wide
+        self.small, self.close, self.wide = small, close, wide
         self.messages, self.regions = [], []
         self.walk()
 
@@ -99,25 +100,50 @@ class Salvage:
             return False
         return not self.verified or verifier(payload)
 
-    def leads(self, o):
-        return o == self.end or (self.proven(o) and self.length(o) <= self.wide)
+    def hops(self, o, longest):
+        """Three plausible headers from o on, as far as the end."""
+        for _ in range(3):
+            if o == self.end:
+                return True
+            if not self.plausible(o) or self.length(o) > longest:
+                return False
+            o = self.next(o)
+        return True
 
-    def found(self, o):
-        if not self.plausible(o) or self.length(o) > self.wide:
+    def leads(self, o):
+        if o == self.end:
+            return True
+        if not self.plausible(o):
             return False
-        if self.length(o) > self.close and not self.leads(self.next(o)):
+        if self.length(o) > self.close and not self.hops(self.next(o), LIMIT):
             return False
         return self.proven(o)
 
-    def find(self, start, stop):
-        return next((o for o in range(start, stop) if self.found(o)), stop)
+    def in_step(self, o, longest):
+        return (self.plausible(o) and self.length(o) <= longest
+                and self.hops(self.next(o), self.wide) and self.proven(o))
 
-    def find_first(self, start):
-        found = self.find(start, self.end)
+    def find_in_step(self, start, stop, longest):
+        return next((o for o in range(start, stop) if self.in_step(o, longest)), stop)
+
+    def find(self, start, said):
+        """Where the first frame from start on begins, behind damage."""
+        stop = min(self.end, start + self.wide)
+        found = self.find_in_step(start, stop, self.close)
+        if found == stop:
+            found = self.find_in_step(start, self.end, self.wide)
+        large = found - start > self.close
+        if large and abs(found - said) <= self.small:
+            return found
         chain = [found]
         for o in range(found - 1, start - 1, -1):
             if self.plausible(o) and self.next(o) in chain and self.proven(o):
                 chain.append(o)
+        longest = self.small if large else self.close
+        for o in range(start, min(chain)):
+            if self.plausible(o) and self.length(o) <= longest and self.next(o) <= found:
+                if self.proven(o):
+                    return o
         return min(chain)
 
     # --- the walk ---
@@ -128,8 +154,8 @@ class Salvage:
             while self.plausible(o) and self.zeros(o):
                 o += self.header
             return o != self.end and self.leads(o)
-        if self.length(o) > self.wide and not self.leads(self.next(o)):
-            if self.find(o + 1, self.next(o)) < self.next(o):
+        if self.length(o) > self.wide and not self.hops(self.next(o), LIMIT):
+            if self.find_in_step(o + 1, self.next(o), self.close) < self.next(o):
                 return False
         return self.proven(o)
 
@@ -148,21 +174,22 @@ class Salvage:
         payload = self.s[o + self.header : self.next(o)]
         return "checksum_mismatch" if self.function(payload) != self.stored(o) else "validation_failed"
 
-    def candidates(self, o, first, last):
-        """Where the message at o may end, if its length is wrong."""
-        while first <= last:
-            if first >= o + self.header:
-                yield first
-            if first == self.end:
-                return
-            first = self.find(self.next(first), self.end)
-
-    def mended(self, o, first, last):
-        if self.width < 4 or o + self.header > self.end:
+    def mended(self, o, longest, found):
+        """Where the message at o ends, if its length alone is wrong."""
+        start = o + self.header
+        if self.width < 4 or start > self.end:
             return None
-        for end in self.candidates(o, first, last):
-            payload = self.s[o + self.header : end]
-            if self.function(payload) != self.stored(o) or (not payload and not self.stored(o)):
+        said = self.s[o : o + 4]
+        beside = {int.from_bytes(said[:i] + bytes([value]) + said[i + 1 :], "little")
+                  for i in range(4) for value in range(256)} - {self.length(o)}
+        ends = [start + length for length in sorted(beside) if length <= longest]
+        if found is not None and start <= found <= start + self.wide:
+            ends.append(found)
+        for end in ends:
+            payload = self.s[start:end]
+            if end > self.end or (not payload and not self.stored(o)):
+                continue
+            if self.function(payload) != self.stored(o) or not self.leads(end):
                 continue
             if not self.verified or verifier(payload):
                 return end
@@ -177,10 +204,10 @@ class Salvage:
                 length_right = self.plausible(o) and self.leads(self.next(o))
                 if length_right:
                     end = self.next(o)
-                    mended = self.mended(o, self.find(o + self.header, end), end - 1)
+                    mended = self.mended(o, max(self.close, self.length(o)), None)
                 else:
-                    end = self.find_first(o + 1)
-                    mended = self.mended(o, end, o + self.header + self.close)
+                    end = self.find(o + 1, self.next(o) if self.plausible(o) else 0)
+                    mended = self.mended(o, self.close, end)
                     torn = o + self.header > self.end or (
                         self.length(o) <= self.close and self.next(o) > self.end)
                     if torn and mended is None:
@@ -253,16 +280,16 @@ def mixed_stream(kind, seed=1):
 
 
 def cases(kind, full):
-    """(what, stream, close, wide)"""
+    """(what, stream, the bounds S, C and W)"""
     stream = mixed_stream(kind)
     rng = random.Random(kind)
     step = 1 if full else 41
     for n in range(0, len(stream) + 1, step):
-        yield "cut %d" % n, stream[:n], 0xFFFF, 0xFFFFFF
+        yield "cut %d" % n, stream[:n], BOUNDS
     for n in range(0, len(stream), 1 if full else 7):
         values = {0, 0xFF, rng.randrange(256)} if full else {rng.choice((0, 0xFF, rng.randrange(256)))}
         for value in sorted(values):
-            yield "byte %d is %d" % (n, value), stream[:n] + bytes([value]) + stream[n + 1 :], 0xFFFF, 0xFFFFFF
+            yield "byte %d is %d" % (n, value), stream[:n] + bytes([value]) + stream[n + 1 :], BOUNDS
     for n in range(20000 if full else 600):
         yield ("random %d" % n,) + random_case(kind, random.Random(n))
 
@@ -293,8 +320,9 @@ def random_case(kind, rng):
             del data[at + 1 :]
         else:
             data += bytes(rng.randrange(1, 60))
-    close = rng.choice((10, 50, 100, 300, 0xFFFF))
-    return bytes(data), close, max(close, rng.choice((100, 200, 0xFFFFFF)))
+    bounds = sorted((rng.choice((5, 20, 50, 0xFFF)), rng.choice((10, 50, 100, 300, 0xFFFF)),
+                     rng.choice((100, 200, 0xFFFFFF))))
+    return bytes(data), tuple(bounds)
 
 
 # --- beside the driver ---------------------------------------------------------------------------
@@ -304,9 +332,9 @@ class Driver:
     def __init__(self, path):
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, kind, stream, close, wide):
+    def ask(self, kind, stream, bounds):
         out = self.process.stdin
-        out.write(b"%s %d %d %d\n" % (kind.encode(), close, wide, len(stream)))
+        out.write(b"%s %d %d %d %d\n" % (kind.encode(), *bounds, len(stream)))
         out.write(stream)
         out.flush()
         lines = []
@@ -328,9 +356,9 @@ def agree(model_line, line):
     return model_line == line or (model_line.endswith(" None") and line.startswith(model_line[:-4]))
 
 
-def check(driver, kind, what, stream, close, wide):
-    said = driver.ask(kind, stream, close, wide)
-    expected = list(Salvage(kind, stream, close, wide).lines())
+def check(driver, kind, what, stream, bounds):
+    said = driver.ask(kind, stream, bounds)
+    expected = list(Salvage(kind, stream, *bounds).lines())
     if kind in reading.WIDTH:
         expected.append(recovered(kind, stream))
     if len(said) == len(expected) and all(map(agree, expected, said)):
@@ -340,8 +368,8 @@ def check(driver, kind, what, stream, close, wide):
     for model_line, line in zip(expected + ["-"] * len(said), said + ["-"] * len(expected)):
         if not agree(model_line, line) and (model_line, line) != ("-", "-"):
             print("  model: %-40s flatstream: %s" % (model_line, line), file=sys.stderr)
-    sys.exit("salvage_model: %s, %s, C %d, W %d: they differ; the stream is %s"
-             % (kind, what, close, wide, file.name))
+    sys.exit("salvage_model: %s, %s, S, C, W %s: they differ; the stream is %s"
+             % (kind, what, bounds, file.name))
 
 
 def main():
@@ -353,8 +381,8 @@ def main():
     driver = Driver(options.driver)
     for kind in options.kind or KINDS:
         count = 0
-        for what, stream, close, wide in cases(kind, options.full):
-            check(driver, kind, what, stream, close, wide)
+        for what, stream, bounds in cases(kind, options.full):
+            check(driver, kind, what, stream, bounds)
             count += 1
         print("salvage_model: %s: %d cases agree" % (kind, count))
 

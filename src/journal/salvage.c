@@ -142,13 +142,14 @@ static int zeros_in_order(struct walk *walk)
     return 1;
 }
 
-/* A frame larger than W is looked at only when something follows it, or nothing is found in it. */
+/* A frame larger than W is compared only when plausible headers follow it, or none is in step
+ * within it. */
 static int is_worth_proving(struct walk *walk, uint64_t length)
 {
     uint64_t end = walk->at + walk->search.header + length;
 
-    return length <= walk->search.bounds.wide_bytes_max || fls_salvage_leads(&walk->search, end) ||
-           fls_salvage_find(&walk->search, walk->at + 1, end) == end;
+    return length <= walk->search.bounds.wide_bytes_max || fls_salvage_hops(&walk->search, end) ||
+           fls_salvage_find_in_step(&walk->search, walk->at + 1, end) == end;
 }
 
 static int in_order(struct walk *walk, const struct fls_salvage_header *header)
@@ -193,16 +194,6 @@ static void describe(struct walk *walk, int plausible, const struct fls_salvage_
                       header->length);
 }
 
-/* Where the frame begins that follows the one proven at `offset`. */
-static uint64_t end_of(struct walk *walk, uint64_t offset)
-{
-    struct fls_salvage_header header;
-
-    if (!fls_salvage_plausible(&walk->search, &walk->input.near, offset, &header))
-        return walk->input.end;
-    return offset + walk->search.header + header.length;
-}
-
 /* A checksum over a payload that grows, asked for at several lengths. */
 struct growing {
     struct fls_checksum_state state;
@@ -230,37 +221,67 @@ static uint64_t checksum_up_to(struct walk *walk, struct growing *growing, uint6
     return fls_checksum_finish(&growing->state);
 }
 
+/* Do the bytes behind the header, up to `end`, match its checksum, and does `end` lead on? */
+static int is_end(struct walk *walk, const struct fls_salvage_header *header,
+                  struct growing *growing, uint64_t end)
+{
+    struct fls_salvage_search *search = &walk->search;
+    struct fls_salvage_header next;
+
+    if (end != walk->input.end && !fls_salvage_plausible(search, &walk->input.far, end, &next))
+        return 0;
+    if (search->effort <= 0) {
+        walk->report->search_cut_short = 1;
+        return 0;
+    }
+    return (end > growing->from || header->stored != 0) &&
+           checksum_up_to(walk, growing, end) == header->stored && fls_salvage_leads(search, end) &&
+           fls_salvage_accepts(search, growing->from, end - growing->from);
+}
+
+#define LENGTHS (FLS_LENGTH_BYTES * 255)
+
+/* The lengths up to `longest` that differ from `length` in one byte, ascending. */
+static size_t lengths_beside(uint64_t length, uint64_t longest, uint64_t lengths[LENGTHS])
+{
+    size_t count = 0;
+
+    /* Lower ones by the highest byte first, then higher ones by the lowest byte first. */
+    for (int byte = FLS_LENGTH_BYTES - 1; byte >= 0; byte--)
+        for (uint64_t value = 0; value < (length >> 8 * byte & 0xff); value++)
+            lengths[count++] = (length & ~(UINT64_C(0xff) << 8 * byte)) | value << 8 * byte;
+    for (int byte = 0; byte < FLS_LENGTH_BYTES; byte++)
+        for (uint64_t value = (length >> 8 * byte & 0xff) + 1; value < 256; value++)
+            lengths[count++] = (length & ~(UINT64_C(0xff) << 8 * byte)) | value << 8 * byte;
+    while (count > 0 && lengths[count - 1] > longest)
+        count--;
+    return count;
+}
+
 /*
- * The message at `at` may be whole but for its length. Then a frame (or the end) is to be found at
- * which the bytes behind the header match its checksum. `next` is the first frame found; those
- * after it are tried up to `last`. Returns where the message ends, or 0.
+ * The message at `at` may be whole but for its length. Then its end is where a length that differs
+ * in one byte says (of at most `longest` bytes), or at `next`, where the next frame was found.
+ * Returns it, or 0.
  */
 static uint64_t find_mended_end(struct walk *walk, const struct fls_salvage_header *header,
-                                uint64_t next, uint64_t last)
+                                uint64_t longest, uint64_t next)
 {
     struct fls_salvage_search *search = &walk->search;
     uint64_t from = walk->at + search->header;
-    uint64_t stop = fls_min_u64(last + 1, walk->input.end);
     struct growing growing = {.from = from, .to = from};
+    uint64_t lengths[LENGTHS];
 
     if (search->width < STRONG_BYTES || from > walk->input.end)
         return 0;
-    while (next <= last && goes_on(walk)) {
-        if (search->effort <= 0) {
-            walk->report->search_cut_short = 1;
-            return 0;
-        }
-        if (next >= from && next - from <= search->limit &&
-            checksum_up_to(walk, &growing, next) == header->stored &&
-            (next > from || header->stored != 0) && fls_salvage_accepts(search, from, next - from))
-            return next;
-        if (next == walk->input.end)
-            return 0;
-        uint64_t behind = end_of(walk, next);
-        next = behind >= stop ? behind : fls_salvage_find(search, behind, stop);
-        if (next == stop && stop != walk->input.end)
-            return 0;
-    }
+    longest = fls_min_u64(fls_min_u64(longest, search->limit), walk->input.end - from);
+    size_t count = lengths_beside(header->length, longest, lengths);
+    for (size_t i = 0; i < count && goes_on(walk); i++)
+        if (is_end(walk, header, &growing, from + lengths[i]))
+            return from + lengths[i];
+    growing.to = from;
+    if (next >= from && next - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
+        is_end(walk, header, &growing, next))
+        return next;
     return 0;
 }
 
@@ -286,7 +307,7 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
     struct fls_salvage_search *search = &walk->search;
     uint64_t end = walk->input.end, close = search->bounds.close_bytes_max;
     uint64_t behind_header = walk->at + search->header;
-    uint64_t to, mended = 0;
+    uint64_t to, mended;
     struct fls_error error;
 
     describe(walk, plausible, header, &error);
@@ -296,12 +317,10 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
                   header->length <= search->limit;
     if (length_is_right) {
         to = said;
-        uint64_t next = fls_salvage_find(search, behind_header, said);
-        if (next < said)
-            mended = find_mended_end(walk, header, next, said - 1);
+        mended = find_mended_end(walk, header, header->length > close ? header->length : close, 0);
     } else {
-        to = fls_salvage_find_first(search, walk->at + 1, end);
-        mended = find_mended_end(walk, header, to, behind_header + close);
+        to = fls_salvage_find(search, walk->at + 1, plausible ? said : 0);
+        mended = find_mended_end(walk, header, close, to);
     }
     if (!goes_on(walk))
         return;
@@ -408,7 +427,8 @@ static enum fls_status salvage(struct walk *walk, const struct fls_salvage_optio
 }
 
 static const struct fls_salvage_bounds usual_bounds = {
-    FLS_SALVAGE_CLOSE_BYTES_MAX, FLS_SALVAGE_WIDE_BYTES_MAX, FLS_SALVAGE_EFFORT};
+    FLS_SALVAGE_SMALL_BYTES_MAX, FLS_SALVAGE_CLOSE_BYTES_MAX, FLS_SALVAGE_WIDE_BYTES_MAX,
+    FLS_SALVAGE_EFFORT};
 
 static struct fls_salvage_options all_options(const struct fls_salvage_options *options,
                                               size_t options_bytes)

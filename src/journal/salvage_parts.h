@@ -47,15 +47,17 @@ void fls_salvage_input_free(struct fls_salvage_input *input);
 /* ---- the search -------------------------------------------------------------------------- */
 
 /*
- * The bounds of the rules (C and W of docs/format.md), and what the search may cost: `effort` bytes
- * compared before it is cut short, more with each byte passed. Tests set smaller ones.
+ * The bounds of the rules (S, C and W of docs/format.md), and what the search may cost: `effort`
+ * bytes compared before it is cut short, more with each byte passed. Tests set smaller ones.
  */
 struct fls_salvage_bounds {
+    uint64_t small_bytes_max;
     uint64_t close_bytes_max;
     uint64_t wide_bytes_max;
     int64_t effort;
 };
 
+#define FLS_SALVAGE_SMALL_BYTES_MAX UINT64_C(0xfff)
 #define FLS_SALVAGE_CLOSE_BYTES_MAX UINT64_C(0xffff)
 #define FLS_SALVAGE_WIDE_BYTES_MAX UINT64_C(0xffffff)
 #define FLS_SALVAGE_EFFORT ((int64_t)1 << 30)
@@ -108,15 +110,20 @@ int fls_salvage_plausible(struct fls_salvage_search *search, struct fls_salvage_
 int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
                        const struct fls_salvage_header *header);
 
-/* Does `offset` lead on: is it the end, or does a proven frame of at most W begin there? */
+/* Are the next three headers from `offset` on plausible, as far as the end? */
+int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset);
+
+/* Does `offset` lead on: is it the end, or does a proven frame begin there? One over C is compared
+ * only where plausible headers follow it. */
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset);
 
-/* The least offset from `from` on, below `stop`, with a frame that is found by itself; or `stop`.
- */
-uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
+/* The least offset from `from` on, below `stop`, with a frame of at most C that is in step; or
+ * `stop`. */
+uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
 
-/* The same, or the first of larger frames that lead one to the next exactly to that offset. */
-uint64_t fls_salvage_find_first(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
+/* Where the first frame from `from` on begins, behind damage; the end when there is none. `said` is
+ * where the damaged frame says that it ends, 0 when that cannot be. */
+uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said);
 
 /* A payload that the search's alignment holds for: `payload`, or a copy. NULL: no memory. */
 const void *fls_salvage_align(struct fls_salvage_search *search, const uint8_t *payload,

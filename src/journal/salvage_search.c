@@ -3,10 +3,10 @@
  *
  * A frame is proven when its checksum matches its payload (and the verifier accepts it). Hashing
  * whatever looks like a header would cost the square of the file: in a large file a quarter of all
- * random lengths are plausible. So the search looks at small frames (up to C) wherever their
- * lengths stand, at larger ones (up to W) only where something proven follows them, and at still
- * larger ones only where they lead exactly to the frame found. Lengths up to W have a zero byte on
- * top, which memchr finds quickly.
+ * random lengths are plausible. So the search goes from cheap to dear. It first looks for a frame
+ * in step: of at most C bytes, with three plausible headers behind it. What lies before that is a
+ * gap, and in a gap nothing is longer than the gap: there every frame is tried, in a large gap
+ * those up to S, and larger ones where they lead exactly to the gap's end.
  *
  * Bytes that look like headers everywhere still cost up to C each. What the search may compare is
  * therefore bounded by the bytes that it passes; when that is used up, candidates are passed over
@@ -87,6 +87,12 @@ static void load(struct fls_salvage_input *input, struct fls_salvage_block *bloc
     read_block(input, block, offset, need);
 }
 
+static int holds(const struct fls_salvage_block *block, uint64_t offset, uint64_t need)
+{
+    return offset >= block->at && offset - block->at <= block->count &&
+           block->count - (offset - block->at) >= need;
+}
+
 const uint8_t *fls_salvage_view(struct fls_salvage_input *input, struct fls_salvage_block *block,
                                 uint64_t offset, uint64_t need, size_t *available)
 {
@@ -95,8 +101,9 @@ const uint8_t *fls_salvage_view(struct fls_salvage_input *input, struct fls_salv
             *available = (size_t)(input->end - offset);
         return input->memory + offset;
     }
-    if (offset < block->at || offset - block->at > block->count ||
-        block->count - (offset - block->at) < need)
+    if (!holds(block, offset, need) && block == &input->far && holds(&input->near, offset, need))
+        block = &input->near;
+    if (!holds(block, offset, need))
         load(input, block, offset, (size_t)need);
     if (input->status != FLS_OK)
         return NULL;
@@ -274,6 +281,28 @@ int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
 /* --- the search -------------------------------------------------------------------------------
  */
 
+/* Headers that must be plausible behind a frame in step. */
+#define HOPS 3
+
+/* Do plausible headers of at most `longest` bytes follow one another from `offset`, or the end? */
+static int hops(struct fls_salvage_search *search, uint64_t offset, uint64_t longest)
+{
+    struct fls_salvage_header header;
+
+    for (int i = 0; i < HOPS && offset != search->input->end; i++) {
+        if (!fls_salvage_plausible(search, &search->input->far, offset, &header) ||
+            header.length > longest)
+            return 0;
+        offset += search->header + header.length;
+    }
+    return 1;
+}
+
+int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset)
+{
+    return hops(search, offset, UINT64_MAX);
+}
+
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
 {
     struct fls_salvage_header header;
@@ -281,28 +310,43 @@ int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
     if (offset == search->input->end)
         return 1;
     search->effort -= EFFORT_PER_CANDIDATE;
-    return fls_salvage_plausible(search, &search->input->far, offset, &header) &&
-           header.length <= search->bounds.wide_bytes_max &&
-           compare_if_affordable(search, &search->input->far, offset, &header);
+    if (!fls_salvage_plausible(search, &search->input->far, offset, &header))
+        return 0;
+    if (header.length > search->bounds.close_bytes_max &&
+        !fls_salvage_hops(search, offset + search->header + header.length))
+        return 0;
+    return compare_if_affordable(search, &search->input->far, offset, &header);
 }
 
-static int is_found(struct fls_salvage_search *search, uint64_t offset)
+/* Is the frame at `offset`, of at most `longest` bytes, in step with those behind it? */
+static int is_in_step(struct fls_salvage_search *search, uint64_t offset, uint64_t longest)
 {
-    struct fls_salvage_input *input = search->input;
+    struct fls_salvage_block *block = &search->input->near;
     struct fls_salvage_header header;
 
-    if (!fls_salvage_plausible(search, &input->near, offset, &header))
+    if (!fls_salvage_plausible(search, block, offset, &header) || header.length > longest)
         return 0;
-    if (header.length <= search->bounds.close_bytes_max)
-        return compare_if_affordable(search, &input->near, offset, &header);
-    return header.length <= search->bounds.wide_bytes_max &&
-           fls_salvage_leads(search, offset + search->header + header.length) &&
-           compare_if_affordable(search, &input->far, offset, &header);
+    search->effort -= EFFORT_PER_CANDIDATE / 8;
+    if (longest > search->bounds.close_bytes_max)
+        block = &search->input->far;
+    return hops(search, offset + search->header + header.length, search->bounds.wide_bytes_max) &&
+           compare_if_affordable(search, block, offset, &header);
 }
 
-/* The next offset from `from` on whose length has a zero byte on top; *seen says up to where it was
- * looked, when there is none. */
-static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
+/* Is the frame at `offset` proven, and at most so long that it ends at `stop`? */
+static int is_in_gap(struct fls_salvage_search *search, uint64_t offset, uint64_t stop,
+                     uint64_t longest)
+{
+    struct fls_salvage_header header;
+
+    return fls_salvage_plausible(search, &search->input->near, offset, &header) &&
+           header.length <= longest && offset + search->header + header.length <= stop &&
+           compare_if_affordable(search, &search->input->near, offset, &header);
+}
+
+/* The next offset from `from` on whose length has a zero byte on top; or up to where it was
+ * looked. */
+static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from, uint64_t until)
 {
     const size_t top = FLS_LENGTH_BYTES - 1;
     size_t available;
@@ -310,28 +354,57 @@ static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from,
         fls_salvage_view(search->input, &search->input->near, from, search->header, &available);
 
     if (!bytes)
-        return stop;
-    size_t span = (size_t)fls_min_u64(available - top, stop - from);
+        return until;
+    size_t span = (size_t)fls_min_u64(available - top, until - from);
     span = fls_min_size(span, BLOCK_BYTES);
     const uint8_t *zero = memchr(bytes + top, 0, span);
     return zero ? from + (uint64_t)(zero - (bytes + top)) : from + span;
 }
 
-uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
+/* What is looked for: frames in step, or in a gap that ends at `gap_end`. */
+struct sought {
+    uint64_t longest;
+    int in_gap;
+    uint64_t gap_end;
+};
+
+/* The least offset in [from, stop) with what is sought, or `stop`. */
+static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t stop,
+                     const struct sought *sought)
 {
     uint64_t end = search->input->end;
-    uint64_t last = end < search->header ? 0 : end - search->header + 1;
-    uint64_t until = fls_min_u64(stop, last);
+    uint64_t until = fls_min_u64(stop, end < search->header ? 0 : end - search->header + 1);
 
     while (from < until && search->input->status == FLS_OK) {
-        uint64_t candidate = next_candidate(search, from, until);
-        search->effort += (int64_t)(candidate - from + 1) * EFFORT_PER_BYTE;
-        fls_salvage_tell(search, candidate);
-        if (candidate < until && is_found(search, candidate))
-            return candidate;
-        from = candidate + 1;
+        uint64_t at = next_candidate(search, from, until);
+        search->effort += (int64_t)(at - from + 1) * EFFORT_PER_BYTE;
+        fls_salvage_tell(search, at);
+        if (at >= until)
+            return stop;
+        if (sought->in_gap ? is_in_gap(search, at, sought->gap_end, sought->longest)
+                           : is_in_step(search, at, sought->longest))
+            return at;
+        from = at + 1;
     }
     return stop;
+}
+
+uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
+{
+    struct sought sought = {.longest = search->bounds.close_bytes_max};
+
+    return find(search, from, stop, &sought);
+}
+
+/* The first frame in step from `from` on; larger ones only where there is no small one for long. */
+static uint64_t find_step(struct fls_salvage_search *search, uint64_t from)
+{
+    uint64_t end = search->input->end, wide = search->bounds.wide_bytes_max;
+    uint64_t stop = end - from > wide ? from + wide : end;
+    uint64_t found = fls_salvage_find_in_step(search, from, stop);
+    struct sought sought = {.longest = wide};
+
+    return found < stop ? found : find(search, from, end, &sought);
 }
 
 /* Frames that lead, one to the next, to the offset found: their starts, the latest first. */
@@ -365,7 +438,6 @@ static void extend(struct fls_salvage_search *search, struct chain *chain, uint6
 static void chain_in_block(struct fls_salvage_search *search, struct chain *chain, uint64_t from,
                            uint64_t to)
 {
-    uint64_t target = chain->starts[0];
     const uint8_t *bytes = fls_salvage_view(search->input, &search->input->near, from,
                                             to - from + FLS_LENGTH_BYTES - 1, NULL);
 
@@ -373,24 +445,34 @@ static void chain_in_block(struct fls_salvage_search *search, struct chain *chai
         return;
     for (size_t i = (size_t)(to - from); i-- > 0;) {
         uint64_t end = from + i + search->header + fls_header_payload_bytes(bytes + i);
-        if (end <= target && is_in(chain, end))
+        if (end <= chain->starts[0] && is_in(chain, end))
             extend(search, chain, from + i);
     }
 }
 
-uint64_t fls_salvage_find_first(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
+/* The first of the frames that lead one to the next to `found`; or `found`. */
+static uint64_t find_chain(struct fls_salvage_search *search, uint64_t from, uint64_t found)
 {
-    uint64_t found = fls_salvage_find(search, from, stop);
     struct chain chain = {{found}, 1};
-    uint64_t shortest = search->header + search->bounds.close_bytes_max;
 
-    /* A frame that is in a chain but was not found is larger than C. */
-    if (found < from || found - from <= shortest)
-        return found;
-    for (uint64_t to = found - shortest; to > from && search->input->status == FLS_OK;) {
+    for (uint64_t to = found - search->header + 1; to > from && search->input->status == FLS_OK;) {
         uint64_t begin = to - from > BLOCK_BYTES ? to - BLOCK_BYTES : from;
         chain_in_block(search, &chain, begin, to);
         to = begin;
     }
     return chain.starts[chain.count - 1];
+}
+
+uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    const struct fls_salvage_bounds *bounds = &search->bounds;
+    uint64_t found = find_step(search, from);
+    int is_large = found - from > bounds->close_bytes_max;
+    uint64_t off = found > said ? found - said : said - found;
+    struct sought sought = {is_large ? bounds->small_bytes_max : bounds->close_bytes_max, 1, found};
+
+    if (is_large && off <= bounds->small_bytes_max)
+        return found; /* the gap is one message, some bytes longer or shorter than it says */
+    uint64_t chained = is_large ? find_chain(search, from, found) : found;
+    return find(search, from, chained, &sought);
 }

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""A stream damaged in many places, and what flatstream salvage gets out of it.
+
+    salvage_wounds.py FLATSTREAM FOLDER [--bytes N] [--places N] [--kind crc32|xxh3] [--seed N]
+                      [--measure]
+
+Makes a stream of mixed messages in FOLDER, overwrites bytes in it, zeroes sectors, inserts and
+removes runs, and salvages it. Every message that no damage touched must come out, in order, and
+nothing that was never written. With --measure the time is set beside that of `flatstream verify` on
+the undamaged stream: the median of five runs of each, taken in turns, from the page cache.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import statistics
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+try:
+    import xxhash
+except ImportError:
+    xxhash = None
+
+SIZES = [64] * 30 + [200] * 20 + [1000] * 20 + [4000] * 15 + [16000] * 10 + [70000] * 4 + [1 << 20]
+
+
+class Stream:
+    """The whole stream: its bytes, where each message's frame begins, and each payload's hash."""
+
+    def __init__(self, kind, size, rng):
+        self.kind = kind
+        self.checksum = zlib.crc32 if kind == "crc32" else xxhash.xxh3_64_intdigest
+        self.width = 4 if kind == "crc32" else 8
+        self.pool = self.make_pool(rng)
+        self.bytes = bytearray()
+        self.starts = []
+        self.lengths = []
+        while len(self.bytes) < size:
+            self.add(rng)
+        self.starts.append(len(self.bytes))
+
+    @staticmethod
+    def make_pool(rng):
+        """Like FlatBuffers: offsets and small numbers, zeros, texts, some noise."""
+        parts = []
+        for _ in range(100000):
+            parts.append(rng.choice((struct.pack("<I", rng.randrange(300)), bytes(8), b"a text ",
+                                     struct.pack("<d", rng.random()), rng.randbytes(12))))
+        return b"".join(parts)
+
+    def add(self, rng):
+        number = len(self.starts)
+        length = rng.choice(SIZES)
+        at = rng.randrange(len(self.pool) - 4096)
+        body = self.pool[at : at + length - 16]
+        while len(body) < length - 16:
+            body += self.pool[: length - 16 - len(body)]
+        payload = struct.pack("<QQ", number, rng.getrandbits(40)) + body
+        self.starts.append(len(self.bytes))
+        self.lengths.append(length)
+        self.bytes += struct.pack("<I", length)
+        self.bytes += self.checksum(payload).to_bytes(self.width, "little") + payload
+
+    def payload(self, number):
+        at = self.starts[number] + 4 + self.width
+        return memoryview(self.bytes)[at : at + self.lengths[number]]
+
+
+def choose_damage(size, places, rng):
+    """(at, bytes taken out, bytes put in), in order, not overlapping."""
+    damage, free_from = [], 0
+    for at in sorted(rng.randrange(size) for _ in range(places)):
+        how = rng.randrange(4)
+        if how == 0:
+            put = rng.randbytes(rng.randrange(1, 65))
+            take = len(put)
+        elif how == 1:
+            take = rng.choice((512, 4096))
+            at -= at % take
+            put = bytes(take)
+        elif how == 2:
+            take, put = 0, rng.randbytes(rng.randrange(1, 300))
+        else:
+            take, put = rng.randrange(1, 300), b""
+        if at >= free_from and at + take <= size:
+            damage.append((at, take, put))
+            free_from = at + take + 1
+    return damage
+
+
+def write_damaged(stream, damage, path):
+    view = memoryview(stream.bytes)
+    with open(path, "wb") as file:
+        at = 0
+        for place, take, put in damage:
+            file.write(view[at:place])
+            file.write(put)
+            at = place + take
+        file.write(view[at:])
+
+
+def touched(stream, damage):
+    """The numbers of the messages whose frames some damage lies in."""
+    numbers, number = set(), 0
+    for place, take, put in damage:
+        if bytes(stream.bytes[place : place + take]) == put:
+            continue
+        while stream.starts[number + 1] <= place:
+            number += 1
+        other = number
+        while stream.starts[other] < place + take or (stream.starts[other] < place and take == 0):
+            numbers.add(other)
+            other += 1
+            if other + 1 == len(stream.starts):
+                break
+    return numbers
+
+
+def covered(stream, damage, numbers):
+    """Messages that nobody can tell from the content of a damaged one: bytes were inserted or
+    removed in it, and by accident its length still leads to the start of a frame behind them."""
+    shift, k, starts = 0, 0, {}
+    for number, start in enumerate(stream.starts):
+        while k < len(damage) and damage[k][0] + damage[k][1] <= start and damage[k][0] < start:
+            shift += len(damage[k][2]) - damage[k][1]
+            k += 1
+        starts[number] = start + shift
+    at = {starts[n]: n for n in starts if n not in numbers}
+    found = set()
+    for n in numbers:
+        other = at.get(starts[n] + 4 + stream.width + stream.lengths[n], 0)
+        found.update(range(n + 1, other))
+    return found - numbers
+
+
+def check(stream, damage, path):
+    """Everything untouched is there, once, in order; and what else is there was written so."""
+    lost_allowed = touched(stream, damage)
+    ambiguous = covered(stream, damage, lost_allowed)
+    lost_allowed |= ambiguous
+    data = path.read_bytes()
+    at, expected, found = 0, 0, 0
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at)[0]
+        payload = data[at + 4 + stream.width : at + 4 + stream.width + length]
+        number = struct.unpack_from("<Q", payload)[0] if length >= 8 else -1
+        if not 0 <= number < len(stream.lengths) or payload != stream.payload(number):
+            sys.exit("salvage_wounds: message %d of the salvaged was never written" % found)
+        missing = [n for n in range(expected, number) if n not in lost_allowed]
+        if missing or number < expected:
+            sys.exit("salvage_wounds: message %d does not come out in its place"
+                     % (missing[0] if missing else number))
+        expected = number + 1
+        found += 1
+        at += 4 + stream.width + length
+    missing = [n for n in range(expected, len(stream.lengths)) if n not in lost_allowed]
+    if missing:
+        sys.exit("salvage_wounds: message %d does not come out" % missing[0])
+    return found, len(lost_allowed) - len(ambiguous), len(ambiguous)
+
+
+def seconds(command):
+    """Wall-clock and processor seconds."""
+    before, began = os.times(), time.monotonic()
+    with open(os.devnull, "wb") as nowhere:
+        subprocess.run(command, stdout=nowhere, stderr=nowhere, check=False)
+    after = os.times()
+    return (time.monotonic() - began, after.children_user - before.children_user +
+            after.children_system - before.children_system)
+
+
+def measure(flatstream, whole, damaged, kind, size):
+    salvage, verify = [], []
+    for _ in range(5):
+        verify.append(seconds([flatstream, "verify", "-q", "--checksum", kind, whole]))
+        salvage.append(seconds([flatstream, "salvage", "--checksum", kind, damaged, "-o", "-"]))
+    for name, runs in (("verify", verify), ("salvage", salvage)):
+        wall = statistics.median(run[0] for run in runs)
+        print("  %-8s %.3f s (%.0f MB/s), %.3f s of the processor"
+              % (name, wall, size / wall / 1e6, statistics.median(run[1] for run in runs)))
+    ratio = [statistics.median(v[i] for v in verify) / statistics.median(s[i] for s in salvage)
+             for i in (0, 1)]
+    print("  salvage runs at %.2f of the rate of verify by the clock, %.2f by the processor"
+          % tuple(ratio))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("flatstream")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--bytes", type=int, default=1 << 30)
+    parser.add_argument("--places", type=int, default=1000)
+    parser.add_argument("--kind", choices=("crc32", "xxh3"), default="xxh3" if xxhash else "crc32")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--measure", action="store_true")
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    stream = Stream(options.kind, options.bytes, rng)
+    damage = choose_damage(len(stream.bytes), options.places, rng)
+    whole, damaged = options.folder / "whole.fls", options.folder / "damaged.fls"
+    saved = options.folder / "saved.fls"
+    saved.unlink(missing_ok=True)
+    whole.write_bytes(stream.bytes)
+    write_damaged(stream, damage, damaged)
+    run = subprocess.run([options.flatstream, "salvage", damaged, "-o", saved, "--json"],
+                         stdout=subprocess.PIPE, check=False)
+    report = json.loads(run.stdout) if run.returncode == 1 else sys.exit("salvage_wounds: exit %d" % run.returncode)
+    found, allowed, ambiguous = check(stream, damage, saved)
+    if found != report["frames"] or report["checksum"] != options.kind or report["search_cut_short"]:
+        sys.exit("salvage_wounds: the report is not right: %s" % {**report, "regions": "..."})
+    print("salvage_wounds: %s, %d bytes, %d places: %d of %d messages, %d were touched, %d mended, "
+          "%d ambiguous; all others came out"
+          % (options.kind, len(stream.bytes), len(damage), found, len(stream.lengths), allowed,
+             report["mended"], ambiguous))
+    saved.unlink()
+    if options.measure:
+        measure(options.flatstream, whole, damaged, options.kind, len(stream.bytes))
+
+
+if __name__ == "__main__":
+    main()

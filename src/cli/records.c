@@ -87,8 +87,10 @@ static enum fls_status fill(struct cli_records *records, struct fls_error *error
         status = before_reading(records);
     if (status != FLS_OK)
         return status;
-    ssize_t got =
-        cli_read(records->fd, records->bytes + records->end, records->capacity - records->end);
+    size_t room =
+        records->capacity - records->end; /* grown for a large record; not all is touched */
+    ssize_t got = cli_read(records->fd, records->bytes + records->end,
+                           room < BLOCK_BYTES ? room : BLOCK_BYTES);
     if (got < 0)
         return cli_signal() ? FLS_STOPPED : cli_system_error(error, "read", errno);
     records->end += (size_t)got;

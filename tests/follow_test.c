@@ -357,10 +357,11 @@ static struct fls_source *to_be_stopped;
 
 static void on_alarm(int number)
 {
+    int before = errno;
+
     (void)number;
-    errno = EDOM;
     fls_series_stop(to_be_stopped);
-    if (errno != EDOM)
+    if (errno != before)
         abort();
 }
 

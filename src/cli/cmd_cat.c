@@ -8,23 +8,15 @@
 
 #include <flatstream/reader.h>
 
-#include "cli/base64.h"
 #include "cli/input.h"
-#include "cli/json_out.h"
 #include "cli/output.h"
+#include "cli/print.h"
 #include "cli/progress.h"
-#include "cli/schema_file.h"
 
 static const char help[] =
     "Usage: flatstream cat [OPTION]... FILE\n"
     "Prints the messages of a stream. `-` is standard input.\n"
-    "\n"
-    "  --as FORM          lines   each payload and a newline (the default)\n"
-    "                     sized   each payload behind its length, 4 bytes, little-endian\n"
-    "                     raw     the payloads, with nothing between them\n"
-    "                     hex     `frame N at byte B: S bytes`, then a dump of the payload\n"
-    "                     base64  one line a message\n"
-    "                     json    one object a line, by --schema\n"
+    "\n" CLI_FORM_HELP
     "  --from N           begin with frame N; the first is 0. What comes before is passed\n"
     "                     over unchecked\n"
     "  --count N          print at most N messages\n" CLI_SCHEMA_HELP CLI_READ_HELP "\n"
@@ -45,105 +37,10 @@ static const char help[] =
     "  flatstream cat --as json --schema telemetry.fbs telemetry.fls | jq .cpu.user\n"
     "  flatstream cat --as raw --from 41 --count 1 telemetry.fls > message.bin\n";
 
-typedef void put_function(const struct fls_message *message);
-
-static void put_raw(const struct fls_message *message)
-{
-    cli_out_bytes(message->payload, message->bytes);
-}
-
-static void put_line(const struct fls_message *message)
-{
-    cli_out_bytes(message->payload, message->bytes);
-    cli_out_bytes("\n", 1);
-}
-
-static void put_sized(const struct fls_message *message)
-{
-    unsigned char length[4];
-
-    for (size_t i = 0; i < sizeof length; i++)
-        length[i] = (unsigned char)(message->bytes >> 8 * i);
-    cli_out_bytes(length, sizeof length);
-    cli_out_bytes(message->payload, message->bytes);
-}
-
-#define HEX_ROW 16
-
-/* "  00000010  68 65 6c 6c 6f 20 77 6f  72 6c 64 0a              |hello world.|" */
-static void put_hex_row(const unsigned char *bytes, size_t count, size_t at)
-{
-    static const char digits[] = "0123456789abcdef";
-    char row[10 + 2 + 3 * HEX_ROW + 1 + 2 + HEX_ROW + 3];
-    size_t used = 0;
-
-    memset(row, ' ', sizeof row);
-    for (int shift = 28; shift >= 0; shift -= 4)
-        row[2 + used++] = digits[at >> shift & 15];
-    char *hex = row + 12, *text = hex + 3 * HEX_ROW + 2;
-    *text++ = '|';
-    for (size_t i = 0; i < count; i++) {
-        size_t place = 3 * i + (i >= HEX_ROW / 2);
-        hex[place] = digits[bytes[i] >> 4];
-        hex[place + 1] = digits[bytes[i] & 15];
-        *text++ = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
-    }
-    *text++ = '|';
-    *text++ = '\n';
-    cli_out_bytes(row, (size_t)(text - row));
-}
-
-static void put_hex(const struct fls_message *message)
-{
-    const unsigned char *bytes = message->payload;
-
-    cli_out_text("frame %" PRIu64 " at byte %" PRIu64 ": %zu byte%s\n", message->frame,
-                 message->offset, message->bytes, message->bytes == 1 ? "" : "s");
-    for (size_t at = 0; at < message->bytes && !cli_out_failed(); at += HEX_ROW) {
-        size_t left = message->bytes - at;
-        put_hex_row(bytes + at, left < HEX_ROW ? left : HEX_ROW, at);
-    }
-}
-
-static void put_base64(const struct fls_message *message)
-{
-    cli_base64(message->payload, message->bytes);
-    cli_out_bytes("\n", 1);
-}
-
-/* What `--as json` prints by, and how many messages could not be printed so. */
-static struct cli_schema schema;
-static uint64_t not_json;
-
-static void put_refused(const struct fls_message *message, const struct fls_error *error)
-{
-    not_json++;
-    cli_out_text("{\"frame\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"error\":", message->frame,
-                 message->offset);
-    cli_json_string(error->reason);
-    cli_out_text(",\"base64\":\"");
-    cli_base64(message->payload, message->bytes);
-    cli_out_text("\"}");
-}
-
-static void put_json(const struct fls_message *message)
-{
-    struct fls_error error;
-
-    if (cli_schema_print(&schema, message->payload, message->bytes, &error) != FLS_OK)
-        put_refused(message, &error);
-    cli_out_bytes("\n", 1);
-}
-
-static const char *const forms[] = {"lines", "sized", "raw", "hex", "base64", "json", NULL};
-static put_function *const put[] = {put_line, put_sized, put_raw, put_hex, put_base64, put_json};
-
-enum { FORM_JSON = 5 };
-
 struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
-    int form;
+    struct cli_printing printing;
     uint64_t from;
     uint64_t count;
 };
@@ -151,8 +48,7 @@ struct options {
 #define BATCH 256
 
 /* Prints up to the count, the end, or an error. What came from a pipe is passed on as it comes. */
-static enum fls_status print_messages(struct fls_reader *reader, const struct options *options,
-                                      int live)
+static enum fls_status print_messages(struct fls_reader *reader, struct options *options, int live)
 {
     struct fls_message messages[BATCH];
     uint64_t left = options->count;
@@ -165,7 +61,7 @@ static enum fls_status print_messages(struct fls_reader *reader, const struct op
         if (status != FLS_OK)
             break;
         for (size_t i = 0; i < got; i++)
-            put[options->form](&messages[i]);
+            cli_print_message(&options->printing, &messages[i]);
         left -= got;
         if (live && got < most)
             cli_out_flush();
@@ -173,7 +69,7 @@ static enum fls_status print_messages(struct fls_reader *reader, const struct op
     return status;
 }
 
-static enum fls_status print_all(struct cli_input *input, const struct options *options,
+static enum fls_status print_all(struct cli_input *input, struct options *options,
                                  struct fls_error *error)
 {
     struct fls_reader_options reading = {.checksum = input->kind,
@@ -189,7 +85,7 @@ static enum fls_status print_all(struct cli_input *input, const struct options *
     if (options->from > 0)
         status = fls_reader_skip(reader, options->from, NULL);
     if (status == FLS_OK)
-        status = print_messages(reader, options, !input->regular);
+        status = print_messages(reader, options, !input->regular && !input->series);
     if (status != FLS_OK && status != FLS_END)
         *error = *fls_reader_error(reader);
     fls_reader_close(reader);
@@ -204,7 +100,7 @@ static int ambiguous(const struct cli_input *input)
     return CLI_USAGE;
 }
 
-static int cat(const char *path, const struct options *options)
+static int cat(const char *path, struct options *options)
 {
     struct cli_input input;
     struct fls_error error;
@@ -225,24 +121,18 @@ static int cat(const char *path, const struct options *options)
     result = cli_exit_of(status);
     cli_out_flush();
     if (result != CLI_WELL)
-        cli_fail(input.name, &error, NULL);
-    if (not_json > 0 && !cli_out_failed())
-        cli_error(input.name,
-                  "%" PRIu64
-                  " message%s could not be printed by the schema: see error in the output",
-                  not_json, not_json == 1 ? "" : "s");
-    if (not_json > 0 && result == CLI_WELL)
-        result = CLI_DAMAGED;
+        cli_fail(input.name, &error, cli_input_place(&input, &error));
+    result = cli_print_end(&options->printing, input.name, result);
     cli_input_close(&input);
     return result;
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {{0, 0, 0}, {NULL, NULL}, 0, 0, UINT64_MAX};
+    struct options options = {.count = UINT64_MAX};
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
-                                       {"as", 0, CLI_CHOICE, &options.form, forms, 0},
+                                       {"as", 0, CLI_CHOICE, &options.printing.form, cli_forms, 0},
                                        {"from", 0, CLI_COUNT, &options.from, NULL, 0},
                                        {"count", 'n', CLI_COUNT, &options.count, NULL, 0}};
     struct cli_operands files;
@@ -250,19 +140,18 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
 
     if (result == CLI_GO_ON)
         result = cli_check_max_frame(verb, &options.read.max_frame);
+    if (result == CLI_GO_ON)
+        result = cli_print_check(verb, &options.printing, &options.schema);
     if (result != CLI_GO_ON)
         return result;
-    if ((options.form == FORM_JSON) != (options.schema.file != NULL))
-        return cli_usage(verb, options.schema.file ? "--schema goes with --as json"
-                                                   : "--as json needs --schema FILE");
     if (files.count != 1)
         return cli_usage(verb, files.count == 0 ? "which FILE? `-` is standard input"
                                                 : "one FILE at a time");
-    result = cli_schema_open(verb, &options.schema, 0, &schema);
+    result = cli_schema_open(verb, &options.schema, 0, &options.printing.schema);
     if (result != CLI_GO_ON)
         return result;
     result = cat(files.argv[0], &options);
-    cli_schema_close(&schema);
+    cli_schema_close(&options.printing.schema);
     return result;
 }
 

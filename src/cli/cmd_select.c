@@ -219,7 +219,7 @@ static enum fls_status select_all(struct cli_input *input, struct selection *s,
     if (s->options->form == FORM_CSV)
         cli_fields_csv_header(&s->fields);
     cli_progress_begin(input->name, input->bytes, isatty(STDOUT_FILENO));
-    status = take_messages(reader, s, !input->regular);
+    status = take_messages(reader, s, !input->regular && !input->series);
     if (status != FLS_OK && status != FLS_END)
         *error = *fls_reader_error(reader);
     fls_reader_close(reader);
@@ -265,7 +265,7 @@ static int select_from(const char *path, struct selection *s)
     cli_out_flush();
     int bad = cli_out_failed() ? CLI_WELL : report_bad(&input, s);
     if (result != CLI_WELL)
-        cli_fail(input.name, &error, NULL);
+        cli_fail(input.name, &error, cli_input_place(&input, &error));
     cli_input_close(&input);
     return bad > result ? bad : result;
 }

@@ -5,6 +5,7 @@
  * mebibyte of a regular file; of a pipe only as much as settles it, so that a live stream is not
  * held up. When the first frame is larger, the sample grows as its bytes arrive: never by what a
  * header merely declares. A regular file is then read again from its start, and the sample is gone.
+ * Of a series the sample is of its first segment that has anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,6 +48,15 @@ static enum fls_status open_path(struct cli_input *input, struct fls_error *erro
     return input->fd < 0 ? cli_system_error(error, "open", errno) : FLS_OK;
 }
 
+static enum fls_status ends_before(uint64_t end, uint64_t offset, struct fls_error *error)
+{
+    cli_set_error(error, FLS_UNEXPECTED_END,
+                  "the input ends at byte %" PRIu64 ", before --offset %" PRIu64, end, offset);
+    error->expected = offset;
+    error->found = end;
+    return FLS_UNEXPECTED_END;
+}
+
 /* Reads and forgets `count` bytes of what cannot be positioned. */
 static enum fls_status discard(int fd, uint64_t count, struct fls_error *error)
 {
@@ -58,14 +68,8 @@ static enum fls_status discard(int fd, uint64_t count, struct fls_error *error)
         ssize_t got = cli_read(fd, bytes, left < sizeof bytes ? (size_t)left : sizeof bytes);
         if (got < 0)
             return cli_system_error(error, "read", errno);
-        if (got == 0) {
-            cli_set_error(error, FLS_UNEXPECTED_END,
-                          "the input ends at byte %" PRIu64 ", before --offset %" PRIu64, done,
-                          count);
-            error->expected = count;
-            error->found = done;
-            return FLS_UNEXPECTED_END;
-        }
+        if (got == 0)
+            return ends_before(done, count, error);
         done += (uint64_t)got;
     }
     return FLS_OK;
@@ -78,14 +82,8 @@ static enum fls_status go_to_start(struct cli_input *input, uint64_t size, struc
     if (at < 0)
         return cli_system_error(error, "lseek", errno);
     uint64_t there = size > (uint64_t)at ? size - (uint64_t)at : 0;
-    if (input->offset > there) {
-        cli_set_error(error, FLS_UNEXPECTED_END,
-                      "the input ends at byte %" PRIu64 ", before --offset %" PRIu64, there,
-                      input->offset);
-        error->expected = input->offset;
-        error->found = there;
-        return FLS_UNEXPECTED_END;
-    }
+    if (input->offset > there)
+        return ends_before(there, input->offset, error);
     input->start = (uint64_t)at + input->offset;
     input->bytes = there - input->offset;
     if (lseek(input->fd, (off_t)input->start, SEEK_SET) < 0)
@@ -299,11 +297,133 @@ static enum fls_status find_kind(struct cli_input *input, uint64_t max_frame, st
     return FLS_OK;
 }
 
+static enum fls_status settle_kind(struct cli_input *input, const struct cli_read_options *options,
+                                   struct sample *sample, struct fls_error *error)
+{
+    if (options->checksum == CLI_CHECKSUM_AUTO)
+        return find_kind(input, options->max_frame, sample, error);
+    input->kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
+    return FLS_OK;
+}
+
+/* --- a series ----------------------------------------------------------------------------------
+ */
+
+/* The segment that holds byte `offset` of the whole, or the last; the offset becomes the one in it.
+ */
+static const struct fls_segment *find_segment(const struct fls_series *series, uint64_t *offset)
+{
+    const struct fls_segment *segment = series->segments;
+    const struct fls_segment *last = segment + series->count - 1;
+
+    while (segment < last && *offset >= segment->bytes)
+        *offset -= segment++->bytes;
+    return segment;
+}
+
+/* Finds the kind from the segment's own file, as of any file. */
+static enum fls_status sample_segment(struct cli_input *input, const struct fls_segment *segment,
+                                      uint64_t offset, const struct cli_read_options *options,
+                                      struct fls_error *error)
+{
+    struct cli_input file = {
+        .path = segment->path, .name = input->name, .fd = -1, .offset = offset, .fit = input->fit};
+    struct sample sample = {NULL, 0, 0, 0};
+    enum fls_status status = open_path(&file, error);
+
+    if (status == FLS_OK)
+        status = settle_start(&file, error);
+    if (status == FLS_OK)
+        status = settle_kind(&file, options, &sample, error);
+    free(sample.bytes);
+    cli_input_close(&file);
+    input->fit = file.fit;
+    input->kind = file.kind;
+    input->candidates = file.candidates;
+    input->declared = file.declared;
+    input->no_fit = file.no_fit;
+    input->no_fit.offset = input->offset;
+    return status;
+}
+
+static uint64_t total_bytes(const struct fls_series *series)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < series->count; i++)
+        total += series->segments[i].bytes;
+    return total;
+}
+
+static enum fls_status open_segments(struct cli_input *input, const struct fls_series *series,
+                                     const struct cli_read_options *options,
+                                     struct fls_error *error)
+{
+    uint64_t offset = input->offset, total = total_bytes(series);
+
+    if (offset > total)
+        return ends_before(total, offset, error);
+    const struct fls_segment *segment = find_segment(series, &offset);
+    struct fls_series_options from = {.start_segment = segment->number, .start_offset = offset};
+    enum fls_status status = sample_segment(input, segment, offset, options, error);
+    input->bytes = total - input->offset;
+    if (status == FLS_OK)
+        status = fls_source_open_series(input->path, &from, &input->series, error);
+    if (status == FLS_OK)
+        status = cli_source_wrap(input->series, -1, NULL, 0, &input->source, error);
+    return status;
+}
+
+/* There is no file `path`: are there segments of that name? Else *error stays as it is. */
+static enum fls_status open_series(struct cli_input *input, const struct cli_read_options *options,
+                                   struct fls_error *error)
+{
+    struct fls_series series;
+    struct fls_error own;
+    enum fls_status status = fls_series_list(input->path, &series, &own);
+
+    if (status != FLS_OK || series.count == 0) {
+        fls_series_free(&series);
+        return FLS_IO;
+    }
+    status = open_segments(input, &series, options, error);
+    fls_series_free(&series);
+    return status;
+}
+
+const char *cli_input_place(const struct cli_input *input, const struct fls_error *error)
+{
+    static char text[256];
+    const struct fls_segment *segment;
+    uint64_t offset;
+
+    if (!input->series || !error->has_frame || error->offset < input->offset ||
+        !fls_series_locate(input->series, error->offset - input->offset, &segment, &offset))
+        return NULL;
+    snprintf(text, sizeof text, "byte %" PRIu64 " of %s", offset, segment->path);
+    return text;
+}
+
+/* --- any input ---------------------------------------------------------------------------------
+ */
+
+static enum fls_status open_file(struct cli_input *input, const struct cli_read_options *options,
+                                 struct fls_error *error)
+{
+    struct sample sample = {NULL, 0, 0, 0};
+    enum fls_status status = settle_start(input, error);
+
+    if (status == FLS_OK)
+        status = settle_kind(input, options, &sample, error);
+    if (status == FLS_OK)
+        return cli_source_open(input->fd, sample.bytes, sample.count, &input->source, error);
+    free(sample.bytes);
+    return status;
+}
+
 enum fls_status cli_input_open(struct cli_input *input, const char *path,
                                const struct cli_read_options *options, struct fls_error *error)
 {
-    struct sample sample = {NULL, 0, 0, 0};
-
     *input = (struct cli_input){.path = path,
                                 .name = cli_input_name(path),
                                 .fd = -1,
@@ -311,15 +431,9 @@ enum fls_status cli_input_open(struct cli_input *input, const char *path,
                                 .fit = CLI_FIT_GIVEN};
     enum fls_status status = open_path(input, error);
     if (status == FLS_OK)
-        status = settle_start(input, error);
-    if (status == FLS_OK && options->checksum == CLI_CHECKSUM_AUTO)
-        status = find_kind(input, options->max_frame, &sample, error);
-    else
-        input->kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
-    if (status == FLS_OK)
-        status = cli_source_open(input->fd, sample.bytes, sample.count, &input->source, error);
-    else
-        free(sample.bytes);
+        status = open_file(input, options, error);
+    else if (error->os_errno == ENOENT)
+        status = open_series(input, options, error);
     if (status != FLS_OK)
         cli_input_close(input);
     return status;
@@ -328,7 +442,7 @@ enum fls_status cli_input_open(struct cli_input *input, const char *path,
 void cli_input_close(struct cli_input *input)
 {
     fls_source_close(input->source);
-    input->source = NULL;
+    input->source = input->series = NULL;
     if (input->owned && input->fd >= 0)
         close(input->fd);
     input->fd = -1;

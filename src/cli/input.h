@@ -5,7 +5,7 @@
 #define CLI_INPUT_H
 
 #include <flatstream/frame.h>
-#include <flatstream/source.h>
+#include <flatstream/series.h>
 
 #include "cli/options.h"
 
@@ -27,6 +27,8 @@ enum cli_fit {
  *   kind        to read it by; `candidates`: the bits of all that fit, when several do
  *   no_fit      with CLI_FIT_NONE: what is wrong with the first frame
  *   source      delivers the stream's bytes, from `start`
+ *   series      the source beneath it when `path` is no file, but the name of a journal's segments:
+ *               they are read as one stream, and `fd` is not open. Else NULL
  */
 struct cli_input {
     const char *path;
@@ -43,10 +45,12 @@ struct cli_input {
     uint64_t declared; /* payload length of the first frame, when its length field was looked at */
     struct fls_error no_fit;
     struct fls_source *source;
+    struct fls_source *series;
 };
 
 /*
- * Opens `path` ("-" is standard input). With --checksum auto the first frames are read: what cannot
+ * Opens `path` ("-" is standard input); where there is no such file, the series of segments of that
+ * name. With --checksum auto the first frames are read: what cannot
  * be read twice is kept and delivered by the source. FLS_OK; FLS_IO (a directory too);
  * FLS_UNEXPECTED_END: the input ends before --offset; FLS_NO_MEMORY. Nothing is open after a
  * failure.
@@ -56,6 +60,10 @@ enum fls_status cli_input_open(struct cli_input *input, const char *path,
 
 /* Closes what is open; may be called again, and after a failed open. */
 void cli_input_close(struct cli_input *input);
+
+/* Of an error, the place in the segment that it speaks of, for people: "byte 52 of log-000003.fls";
+ * NULL when the input is no series. Static memory. */
+const char *cli_input_place(const struct cli_input *input, const struct fls_error *error);
 
 /* The names of all candidates, for people: "none and crc16"; static memory. */
 const char *cli_candidate_names(unsigned candidates);
@@ -71,6 +79,10 @@ enum fls_status cli_input_spool(int *fd, struct fls_error *error);
  */
 enum fls_status cli_source_open(int fd, void *prefix, size_t count, struct fls_source **source,
                                 struct fls_error *error);
+
+/* The same over another source, which is closed with it; `fd` -1: it never would block. */
+enum fls_status cli_source_wrap(struct fls_source *inner, int fd, void *prefix, size_t count,
+                                struct fls_source **source, struct fls_error *error);
 
 /* How many bytes it has delivered so far. */
 uint64_t cli_source_position(const struct fls_source *source);

@@ -172,28 +172,36 @@ static void input_close(struct fls_source *base)
 static const struct fls_source_ops input_source_ops = {input_peek, input_consume, input_read_into,
                                                        input_remaining, input_close};
 
-enum fls_status cli_source_open(int fd, void *prefix, size_t count, struct fls_source **source,
-                                struct fls_error *error)
+enum fls_status cli_source_wrap(struct fls_source *inner, int fd, void *prefix, size_t count,
+                                struct fls_source **source, struct fls_error *error)
 {
     struct input_source *opened = calloc(1, sizeof *opened);
-    enum fls_status status;
 
-    if (!opened)
-        status = cli_set_error(error, FLS_NO_MEMORY, "out of memory");
-    else
-        status = fls_source_open_fd(fd, FLS_BORROWED, 0, &opened->inner, error);
-    if (status != FLS_OK) {
-        free(opened);
+    if (!opened) {
+        fls_source_close(inner);
         free(prefix);
-        return status;
+        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
     }
     opened->base.ops = &input_source_ops;
-    opened->base.peek_bytes_max = opened->inner->peek_bytes_max;
+    opened->base.peek_bytes_max = inner->peek_bytes_max;
+    opened->inner = inner;
     opened->fd = fd;
     opened->bytes = prefix;
     opened->end = opened->capacity = count;
     *source = &opened->base;
     return FLS_OK;
+}
+
+enum fls_status cli_source_open(int fd, void *prefix, size_t count, struct fls_source **source,
+                                struct fls_error *error)
+{
+    struct fls_source *inner;
+    enum fls_status status = fls_source_open_fd(fd, FLS_BORROWED, 0, &inner, error);
+
+    if (status == FLS_OK)
+        return cli_source_wrap(inner, fd, prefix, count, source, error);
+    free(prefix);
+    return status;
 }
 
 uint64_t cli_source_position(const struct fls_source *source)

@@ -11,7 +11,8 @@
  * are, but those of a half frame may be replaced at any time. That is why a following source
  *   - never lengthens what it holds: a fill drops it, and reads anew from the position on, no
  *     further than the file's size that was seen before the fill. A frame whose header is of the
- *     torn tail then never seems whole: that size does not reach to its end;
+ *     torn tail then never seems whole: that size does not reach to its end. Only two crashes
+ *     during one fill could deceive it, and therefore a tail is read a second time;
  *   - while it waits for the rest of a frame whose length the reader has seen, looks whether that
  *     length still stands there. If not, the reader has to begin again (FLS_AGAIN).
  */
@@ -32,6 +33,11 @@
 #include "journal/watch.h"
 
 #define READ_AHEAD_BYTES_MIN 4096
+
+/* What lies further from the file's end is no tail, but read once; nor is more asked of one read
+ * than the kernel would give. */
+#define TAIL_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define READ_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 
 /* The part of a frame's header that says how long the frame is. Whoever needs no more than a header
  * may not have looked at it. */
@@ -269,7 +275,38 @@ static enum fls_status read_at(struct series_source *source, void *to, size_t by
     return result < 0 ? file_error(error, "read", errno, source->segment.path) : FLS_OK;
 }
 
-/* Holds as much as is wanted of the `available` bytes; less when the file was cut just now. */
+/* Does the file still have, from the position on, what is held of it? */
+static enum fls_status still_has(struct series_source *source, int *same, struct fls_error *error)
+{
+    uint8_t now[16 * 1024];
+    enum fls_status status = FLS_OK;
+
+    *same = 1;
+    for (size_t at = 0; status == FLS_OK && *same && at < source->end; at += sizeof now) {
+        size_t part = fls_min_size(source->end - at, sizeof now), got;
+        status = read_at(source, now, part, source->position + at, &got, error);
+        *same = got == part && memcmp(now, source->buffer.bytes + at, part) == 0;
+    }
+    return status;
+}
+
+/*
+ * A tail that was just read is read a second time: a journal may have been cut and written on, even
+ * more than once, since its size was seen, and pages of before and after would lie side by side.
+ * What has changed is dropped; whoever called looks again.
+ */
+static enum fls_status check_tail(struct series_source *source, struct fls_error *error)
+{
+    int same;
+    enum fls_status status = still_has(source, &same, error);
+
+    if (!same)
+        drop(source);
+    return status;
+}
+
+/* Holds as much as is wanted of the `available` bytes; less, or nothing, when the file was cut just
+ * now: a following source does not read on behind a read that was short. */
 static enum fls_status fill(struct series_source *source, uint64_t available, size_t need,
                             struct fls_error *error)
 {
@@ -287,10 +324,15 @@ static enum fls_status fill(struct series_source *source, uint64_t available, si
     if (fls_buffer_reserve(&source->buffer, fls_max_size(want, ahead), source->end) != FLS_OK)
         return fls_error_no_memory(error, want);
     while (status == FLS_OK && got > 0 && source->end < want) {
-        status = read_at(source, source->buffer.bytes + source->end, want - source->end,
+        size_t part = fls_min_size(want - source->end, READ_BYTES_MAX);
+        status = read_at(source, source->buffer.bytes + source->end, part,
                          source->position + source->end, &got, error);
         source->end += got;
+        if (source->options.follow && got < part)
+            break;
     }
+    if (status == FLS_OK && source->options.follow && available - want < TAIL_BYTES_MAX)
+        status = check_tail(source, error);
     return status;
 }
 
@@ -376,6 +418,8 @@ static enum fls_status show_torn(struct series_source *source, uint64_t availabl
 {
     enum fls_status status = fill(source, available, (size_t)available, error);
 
+    if (status == FLS_OK && source->options.follow && buffered(source) < available)
+        return FLS_OK; /* it has changed just now: look again */
     return status == FLS_OK ? FLS_END : status;
 }
 

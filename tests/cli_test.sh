@@ -80,7 +80,7 @@ expect 0 "$flatstream" --help
 says out 'write'
 expect 0 "$flatstream" --version
 says out '^flatstream [0-9]+\.[0-9]+\.[0-9]+'
-for verb in write cat info verify recover bench; do
+for verb in write cat info verify recover index slice bench; do
     expect 0 "$flatstream" $verb --help
     says out "Usage: flatstream $verb"
     says out "Example"

@@ -192,6 +192,17 @@ FLS_API FLS_MUST_USE enum fls_status fls_index_open_reader(struct fls_index *ind
                                                            struct fls_reader **reader,
                                                            struct fls_error *error);
 
+/*
+ * Reads the stream as far as the index covers it, and compares every entry; with `time` (as it was
+ * built with; NULL: not) the times too. options as for fls_index_open_reader. FLS_OK;
+ * FLS_INVALID_ARGUMENT: an entry is damaged or wrong; FLS_UNSUPPORTED: `time` is given, and the
+ * index has none; else as fls_reader_next.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_index_check(struct fls_index *index,
+                                                     fls_time_function *time, void *context,
+                                                     const struct fls_reader_options *options,
+                                                     struct fls_error *error);
+
 FLS_API void fls_index_close(struct fls_index *index);
 
 FLS_END_DECLS

@@ -41,6 +41,8 @@ extern const struct cli_verb cli_verb_verify;
 extern const struct cli_verb cli_verb_select;
 extern const struct cli_verb cli_verb_recover;
 extern const struct cli_verb cli_verb_salvage;
+extern const struct cli_verb cli_verb_index;
+extern const struct cli_verb cli_verb_slice;
 extern const struct cli_verb cli_verb_bench;
 
 /* --- messages: one line each on standard error, after whatever progress line stands there ------

@@ -12,6 +12,7 @@
 #include "cli/chart.h"
 #include "cli/expression.h"
 #include "cli/field_statistics.h"
+#include "cli/index_use.h"
 #include "cli/json_out.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -29,7 +30,9 @@ static const char help[] =
     "\n" CLI_STATISTICS_HELP "\n"
     "Without --plot and --json a small chart follows, on a terminal or with --plot-field. A\n"
     "chart has at most 1000 columns, each of equally many messages.\n"
-    "\n" CLI_JSON_HELP "With --schema, info adds invalid (messages that do not verify),\n"
+    "\n" CLI_JSON_HELP "info adds index: null, or what a sound index says (entries,\n"
+    "frames, bytes, synced_bytes, key, time_first, time_last, time_in_order). With --schema it\n"
+    "adds invalid (messages that do not verify),\n"
     "first_invalid (null, or what is wrong with the first), and fields: for each path least,\n"
     "greatest, mean, present, and values (the messages in which it has a value).\n"
     "\n" CLI_EXIT_HELP "\n"
@@ -55,6 +58,7 @@ struct look {
     struct cli_chart chart;
     uint64_t invalid;
     struct fls_error first_invalid;
+    struct fls_index *index;
 };
 
 /* --- looking -----------------------------------------------------------------------------------
@@ -170,6 +174,11 @@ static int wants_text_chart(const struct options *options)
 static void put_text(const struct look *look, const struct cli_report *report)
 {
     cli_report_text(report, 1);
+    if (look->index) {
+        cli_out_text("  index     ");
+        cli_index_tell(look->index);
+        cli_out_text("\n");
+    }
     if (look->statistics && report->sizes) {
         if (look->invalid > 0)
             cli_out_text("  invalid   %" PRIu64 " messages do not verify\n", look->invalid);
@@ -184,6 +193,8 @@ static void put_json(const struct look *look, const struct cli_report *report)
     char text[512];
 
     cli_report_json_begin(report);
+    cli_out_text(",\"index\":");
+    cli_index_json(look->index);
     if (look->statistics) {
         cli_out_text(",\"invalid\":%" PRIu64 ",\"first_invalid\":", look->invalid);
         if (look->invalid > 0) {
@@ -263,7 +274,10 @@ static int info_one(const char *path, const struct options *options, struct cli_
         int watches = look.statistics || look.chart.count > 0;
         cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
                               watches ? &watch : NULL, &report);
+        if (report.readable && report.fit != CLI_FIT_NONE && report.fit != CLI_FIT_SEVERAL)
+            look.index = cli_index_beside(path, report.offset, report.kind);
         result = tell(&look, &report);
+        fls_index_close(look.index);
         cli_report_free(&report);
     } else {
         cli_error(cli_input_name(path), "out of memory");

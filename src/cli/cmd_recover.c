@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cut.h"
+#include "cli/index_use.h"
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -23,6 +24,8 @@ static const char help[] =
     "  -o, --output OUT   write the intact frames up to the first error to the new file OUT,\n"
     "                     which must not exist; it appears when it is whole. `-` is standard\n"
     "                     output, and takes the place of the report\n"
+    "  --full             read all of the stream; else an index (`flatstream index`) that is\n"
+    "                     sound is trusted as far as it says that the stream was synced\n"
     "  --zero-tail        take a run of zero bytes at the end (power loss, preallocation) as\n"
     "                     torn; it would else read as empty frames\n" CLI_READ_HELP
     "  --json             one JSON object\n"
@@ -43,6 +46,7 @@ static const char help[] =
 struct options {
     struct cli_read_options read;
     int truncate;
+    int full;
     int zero_tail;
     int json;
     const char *output;
@@ -88,18 +92,49 @@ static enum fls_status copy_block(int from, uint64_t at, size_t count, int to, s
     return FLS_OK;
 }
 
-static enum fls_status copy_prefix(const struct cli_input *input, uint64_t count, int to,
+/* The same from a series, which is read again from its beginning. */
+static enum fls_status copy_view(struct fls_source *source, uint64_t most, int to, size_t *copied,
+                                 struct fls_error *error)
+{
+    struct fls_view view;
+    enum fls_status status = fls_source_peek(source, 1, &view, error);
+
+    if (cli_signal())
+        return FLS_STOPPED;
+    if (status == FLS_END)
+        return cli_set_error(error, FLS_UNEXPECTED_END, "the series became shorter meanwhile");
+    if (status != FLS_OK)
+        return status;
+    *copied = view.available < most ? view.available : (size_t)most;
+    if (to >= 0)
+        status = write_block(to, view.bytes, *copied, error);
+    else
+        cli_out_bytes(view.bytes, *copied);
+    fls_source_consume(source, *copied);
+    return status;
+}
+
+static enum fls_status copy_prefix(struct cli_input *input, uint64_t count, int to,
                                    struct fls_error *error)
 {
+    struct cli_read_options again = {(int)input->kind + CLI_CHECKSUM_FIRST, 0, input->offset};
     enum fls_status status = FLS_OK;
+    const char *path = input->path;
     uint64_t done = 0;
 
+    if (input->series) {
+        cli_input_close(input);
+        status = cli_input_open(input, path, &again, error);
+    }
     cli_progress_begin(input->name, count, 0);
     while (done < count && status == FLS_OK && !(to < 0 && cli_out_failed())) {
         uint64_t left = count - done;
         size_t copied = 0;
-        status = copy_block(input->fd, input->start + done,
-                            left < COPY_BYTES ? (size_t)left : COPY_BYTES, to, &copied, error);
+        if (input->series)
+            status = copy_view(input->source, left, to, &copied, error);
+        else
+            status = copy_block(input->fd, input->start + done,
+                                left < COPY_BYTES ? (size_t)left : COPY_BYTES, to, &copied, error);
         done += copied;
         cli_progress_tick(done);
     }
@@ -107,7 +142,7 @@ static enum fls_status copy_prefix(const struct cli_input *input, uint64_t count
     return status;
 }
 
-static enum fls_status save_to_file(const struct cli_input *input, uint64_t count, const char *path,
+static enum fls_status save_to_file(struct cli_input *input, uint64_t count, const char *path,
                                     struct fls_error *error)
 {
     struct cli_outfile file;
@@ -123,7 +158,7 @@ static enum fls_status save_to_file(const struct cli_input *input, uint64_t coun
     return status;
 }
 
-static int save(const struct cli_input *input, const struct cli_report *report, const char *path)
+static int save(struct cli_input *input, const struct cli_report *report, const char *path)
 {
     uint64_t count = report->recovery.good_offset - input->offset;
     struct fls_error error;
@@ -151,7 +186,7 @@ static int save(const struct cli_input *input, const struct cli_report *report, 
 }
 
 /* What is done about it; *action says what, for the report. */
-static int act(const struct cli_input *input, const struct cli_report *report,
+static int act(struct cli_input *input, const struct cli_report *report,
                const struct options *options, const char **action)
 {
     int result = cli_report_exit(report);
@@ -165,6 +200,10 @@ static int act(const struct cli_input *input, const struct cli_report *report,
         result = save(input, report, options->output);
         if (result == CLI_WELL || result == CLI_DAMAGED)
             *action = "written";
+    } else if (options->truncate && input->series && result != CLI_WELL) {
+        cli_error(report->name, "a series of segments: name the one to be cut (%s)",
+                  report->place[0] ? report->place : "the last");
+        result = CLI_USAGE;
     } else if (options->truncate && report->recovery.end == FLS_STREAM_TORN) {
         result = cli_cut_tail(report);
         if (result == CLI_WELL)
@@ -212,6 +251,39 @@ static enum fls_status open_input(struct cli_input *input, const char *path,
     return status == FLS_OK ? cli_input_open(input, path, &options->read, error) : status;
 }
 
+/* What need not be read: what an index covers that was on the device when that was noted. Behind
+ * it a loss of power may have left anything. */
+static struct cli_intact known_intact(const struct cli_input *input, const struct options *options)
+{
+    struct cli_intact intact = {0, 0, 0, NULL};
+    struct fls_checksum checksum = {input->kind, NULL};
+    struct fls_index *index = options->full || options->zero_tail ? NULL : cli_index_of(input);
+
+    if (!index)
+        return intact;
+    struct fls_index_summary summary = fls_index_describe(index);
+    uint64_t headers = summary.synced_frames * (4 + fls_checksum_bytes(checksum));
+    if (summary.synced_frames > 0) {
+        intact.frames = summary.synced_frames;
+        intact.bytes = summary.synced_bytes;
+        intact.payload_bytes = summary.synced_bytes - headers;
+        cli_error(input->name,
+                  "by its index %" PRIu64 " frames were intact, and are not read again (--full "
+                  "does)",
+                  intact.frames);
+    }
+    fls_index_close(index);
+    return intact;
+}
+
+static void scan(struct cli_input *input, const struct options *options, unsigned flags,
+                 struct cli_report *report)
+{
+    struct cli_intact intact = known_intact(input, options);
+
+    cli_scan_behind(input, &options->read, flags, NULL, &intact, report);
+}
+
 static int recover(const char *path, const struct options *options)
 {
     struct cli_input input = {.fd = -1};
@@ -223,7 +295,7 @@ static int recover(const char *path, const struct options *options)
 
     flags |= options->zero_tail ? FLS_RECOVER_ZERO_TAIL_IS_TORN : 0;
     if (open_input(&input, path, options, &error) == FLS_OK)
-        cli_scan_input(&input, &options->read, flags, &report);
+        scan(&input, options, flags, &report);
     else if (cli_signal())
         return cli_signal_exit();
     else
@@ -253,10 +325,11 @@ static int check(const struct cli_verb *verb, const struct options *options,
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {{0, 0, 0}, 0, 0, 0, NULL};
+    struct options options = {.output = NULL};
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        {"truncate", 0, CLI_FLAG, &options.truncate, NULL, 0},
                                        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+                                       {"full", 0, CLI_FLAG, &options.full, NULL, 0},
                                        {"zero-tail", 0, CLI_FLAG, &options.zero_tail, NULL, 0},
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0}};
     struct cli_operands files;

@@ -1,7 +1,17 @@
 /*
  * cmd_verify.c: is the stream intact?
+ *
+ * A large file is checked by several threads as far as it is intact; the scan that follows, and
+ * reports, then has only the rest to read.
  */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <flatstream/verification.h>
+
+#include "cli/index_use.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/schema_file.h"
 
@@ -9,6 +19,9 @@ static const char help[] =
     "Usage: flatstream verify [OPTION]... FILE...\n"
     "Reads each stream to its end, checks every frame, and reports. `-` is standard input.\n"
     "\n" CLI_READ_HELP CLI_SCHEMA_HELP
+    "  --jobs N           check with N threads; else one for each processor, for files from\n"
+    "                     64 MiB on, and one for what is smaller or no file. The report is the\n"
+    "                     same\n"
     "  --json             one JSON object for each file, one a line\n"
     "  --quiet            no report, only errors and the exit status\n"
     "\n" CLI_REPORT_HELP
@@ -26,17 +39,141 @@ static const char help[] =
 struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
+    uint64_t jobs;
     int json;
     int quiet;
 };
+
+/* --- by several threads ------------------------------------------------------------------------
+ */
+
+#define LARGE_FILE_BYTES (UINT64_C(64) * 1024 * 1024)
+#define JOBS_MAX 256
+
+/* What the pieces have in common, and what one has for itself. */
+struct watched {
+    const struct cli_watch *watch;
+    struct cli_sizes *sizes;
+};
+
+struct watched_piece {
+    const struct cli_watch *watch;
+    struct cli_sizes *sizes;
+};
+
+static void *begin_piece(void *context)
+{
+    const struct watched *all = context;
+    struct watched_piece *piece = malloc(sizeof *piece);
+
+    if (!piece)
+        return NULL;
+    *piece = (struct watched_piece){all->watch, cli_sizes_new()};
+    if (piece->sizes)
+        return piece;
+    free(piece);
+    return NULL;
+}
+
+static enum fls_status see_in_piece(void *context, const struct fls_message *message)
+{
+    struct watched_piece *piece = context;
+    struct fls_error error;
+
+    if (piece->watch && piece->watch->see(piece->watch->context, message, &error) != FLS_OK)
+        return FLS_VALIDATION_FAILED;
+    cli_sizes_add(piece->sizes, message->bytes);
+    return FLS_OK;
+}
+
+static void end_piece(void *context, void *ended, int counts)
+{
+    struct watched *all = context;
+    struct watched_piece *piece = ended;
+
+    if (counts)
+        cli_sizes_merge(all->sizes, piece->sizes);
+    cli_sizes_free(piece->sizes);
+    free(piece);
+}
+
+static int tick(void *context, uint64_t bytes)
+{
+    (void)context;
+    cli_progress_tick(bytes);
+    return 0;
+}
+
+static unsigned jobs_for(const struct cli_input *input, const struct options *options)
+{
+    uint64_t jobs = options->jobs;
+
+    if (!input->regular || input->fit == CLI_FIT_NONE)
+        return 1;
+    if (jobs == 0 && input->bytes < LARGE_FILE_BYTES)
+        return 1;
+    if (jobs > JOBS_MAX)
+        jobs = JOBS_MAX;
+    return (unsigned)jobs; /* 0: one for each processor */
+}
+
+/* As far as the stream is intact. What fails here is left to the scan, which reads again and
+ * says so. */
+static struct cli_intact find_intact(struct cli_input *input, const struct options *options,
+                                     const struct cli_watch *watch)
+{
+    struct watched all = {watch, cli_sizes_new()};
+    struct fls_verification_observer observer = {begin_piece, see_in_piece, end_piece, &all};
+    struct fls_verification_options verifying = {.checksum = input->kind,
+                                                 .payload_bytes_max = options->read.max_frame,
+                                                 .jobs = jobs_for(input, options),
+                                                 .start_offset = input->start,
+                                                 .index = cli_index_of(input),
+                                                 .observer = &observer,
+                                                 .progress = tick};
+    struct fls_verification found;
+    struct cli_intact intact = {0, 0, 0, all.sizes};
+
+    cli_progress_begin(input->name, input->bytes, 0);
+    if (all.sizes && fls_verify_intact(input->fd, &verifying, &found, NULL) == FLS_OK) {
+        intact.frames = found.frames;
+        intact.bytes = found.good_offset - input->start;
+        intact.payload_bytes = found.payload_bytes;
+    } else {
+        cli_sizes_free(all.sizes);
+        intact.sizes = NULL;
+    }
+    cli_progress_end();
+    fls_index_close(verifying.index);
+    return intact;
+}
+
+static void scan(const char *path, const struct options *options, unsigned flags,
+                 const struct cli_watch *watch, struct cli_report *report)
+{
+    struct cli_intact intact = {0, 0, 0, NULL};
+    struct cli_input input;
+    struct fls_error error;
+
+    if (cli_input_open(&input, path, &options->read, &error) == FLS_OK) {
+        if (jobs_for(&input, options) != 1)
+            intact = find_intact(&input, options, watch);
+        cli_scan_behind(&input, &options->read, flags, watch, &intact, report);
+    } else {
+        cli_scan_nothing(path, &options->read, &error, report);
+    }
+    cli_input_close(&input);
+}
+
+/* --- the verb ----------------------------------------------------------------------------------
+ */
 
 static int verify_one(const char *path, const struct options *options,
                       const struct cli_watch *watch)
 {
     struct cli_report report;
 
-    cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0, watch,
-                          &report);
+    scan(path, options, options->json ? CLI_SCAN_TO_THE_END : 0, watch, &report);
     if (options->json)
         cli_report_json(&report, NULL);
     else if (!options->quiet)
@@ -64,10 +201,11 @@ static int verify_all(const struct cli_operands *files, const struct options *op
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {{0, 0, 0}, {NULL, NULL}, 0, 0};
+    struct options options = {.jobs = 0};
     struct cli_schema schema;
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
+                                       {"jobs", 'j', CLI_COUNT, &options.jobs, NULL, 1},
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0},
                                        {"quiet", 'q', CLI_FLAG, &options.quiet, NULL, 0}};
     struct cli_operands files;

@@ -143,7 +143,10 @@ void cli_report_text(const struct cli_report *report, int histogram)
     put_bytes("bytes", report->bytes, report->bytes_at_least ? ", and more not read" : "");
     put_bytes("payload", recovery->payload_bytes, "");
     put_checksum(report);
-    if (recovery->frames > 0)
+    if (report->unread_frames > 0)
+        cli_out_text("  sizes     not known: %" PRIu64 " frames were not read, by the index\n",
+                     report->unread_frames);
+    else if (recovery->frames > 0)
         put_sizes(report->sizes);
     if (report->readable)
         put_end(report);
@@ -203,7 +206,7 @@ static void json_sizes(const struct cli_report *report)
 {
     struct cli_sizes *sizes = report->sizes;
 
-    if (!sizes || report->recovery.frames == 0) {
+    if (!sizes || report->recovery.frames == 0 || report->unread_frames > 0) {
         cli_out_text(",\"sizes\":null");
         return;
     }
@@ -265,7 +268,8 @@ static const char *advice(const struct cli_report *report)
 void cli_report_complain(const struct cli_report *report)
 {
     if (report->recovery.error.status != FLS_OK)
-        cli_fail(report->name, &report->recovery.error, advice(report));
+        cli_fail(report->name, &report->recovery.error,
+                 report->place[0] ? report->place : advice(report));
     if (report->fit == CLI_FIT_SEVERAL)
         cli_error(report->name, "ambiguous: %s fit; read as %s: say --checksum to be sure",
                   cli_candidate_names(report->candidates), fls_checksum_name(report->kind));

@@ -1,8 +1,11 @@
 /*
  * scan.c: see scan.h.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/progress.h"
 #include "cli/scan.h"
@@ -103,17 +106,29 @@ static enum fls_status scan_for_zeros(struct fls_reader *reader, struct cli_repo
     return status;
 }
 
+/* The file is read on behind what is known; the source has read nothing yet. */
+static enum fls_status pass_over(struct cli_input *input, const struct cli_intact *intact,
+                                 struct fls_error *error)
+{
+    if (intact->bytes > 0 && lseek(input->fd, (off_t)(input->start + intact->bytes), SEEK_SET) < 0)
+        return cli_system_error(error, "lseek", errno);
+    return FLS_OK;
+}
+
 static enum fls_status scan(struct cli_input *input, const struct cli_read_options *options,
                             unsigned flags, const struct cli_watch *watch,
-                            struct cli_report *report)
+                            const struct cli_intact *intact, struct cli_report *report)
 {
     struct fls_reader_options reading = {.checksum = input->kind,
                                          .payload_bytes_max = options->max_frame,
                                          .alignment = 1,
-                                         .start_offset = input->offset};
+                                         .start_offset = input->offset + intact->bytes,
+                                         .start_frame = intact->frames};
     struct fls_reader *reader;
-    enum fls_status status =
-        fls_reader_open(input->source, &reading, &reader, &report->recovery.error);
+    enum fls_status status = pass_over(input, intact, &report->recovery.error);
+
+    if (status == FLS_OK)
+        status = fls_reader_open(input->source, &reading, &reader, &report->recovery.error);
 
     if (status != FLS_OK)
         return status;
@@ -122,6 +137,8 @@ static enum fls_status scan(struct cli_input *input, const struct cli_read_optio
     else
         status = scan_quickly(reader, watch, report);
     fls_reader_close(reader);
+    report->recovery.frames += intact->frames;
+    report->recovery.payload_bytes += intact->payload_bytes;
     return status;
 }
 
@@ -146,26 +163,38 @@ static void count_bytes(struct cli_input *input, unsigned flags, struct cli_repo
     }
 }
 
-void cli_scan_watched(struct cli_input *input, const struct cli_read_options *options,
-                      unsigned flags, const struct cli_watch *watch, struct cli_report *report)
+void cli_scan_behind(struct cli_input *input, const struct cli_read_options *options,
+                     unsigned flags, const struct cli_watch *watch, const struct cli_intact *intact,
+                     struct cli_report *report)
 {
     begin_report(input->path, report);
     report->fit = input->fit;
     report->candidates = input->candidates;
     report->kind = input->kind;
     report->declared = input->declared;
-    report->offset = report->recovery.good_offset = input->offset;
-    report->sizes = cli_sizes_new();
-    cli_progress_begin(report->name, input->bytes, 0);
+    report->offset = input->offset;
+    report->recovery.good_offset = input->offset + intact->bytes;
+    report->sizes = intact->sizes ? intact->sizes : cli_sizes_new();
+    report->unread_frames = intact->sizes ? 0 : intact->frames;
+    cli_progress_begin(report->name,
+                       input->bytes == UINT64_MAX ? UINT64_MAX : input->bytes - intact->bytes, 0);
     if (!report->sizes)
         report->readable =
             cli_set_error(&report->recovery.error, FLS_NO_MEMORY, "out of memory") == FLS_OK;
     else if (input->fit == CLI_FIT_NONE)
         report_no_fit(input, report);
     else
-        report->readable = scan(input, options, flags, watch, report) == FLS_OK;
+        report->readable = scan(input, options, flags, watch, intact, report) == FLS_OK;
     count_bytes(input, flags, report);
     cli_progress_end();
+}
+
+void cli_scan_watched(struct cli_input *input, const struct cli_read_options *options,
+                      unsigned flags, const struct cli_watch *watch, struct cli_report *report)
+{
+    static const struct cli_intact nothing;
+
+    cli_scan_behind(input, options, flags, watch, &nothing, report);
 }
 
 void cli_scan_input(struct cli_input *input, const struct cli_read_options *options, unsigned flags,

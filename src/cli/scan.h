@@ -19,6 +19,8 @@
  *   bytes       of the stream, from --offset on; bytes_at_least: there are more, not read
  *   declared    payload length in the first frame's header
  *   sizes       of the intact messages; NULL when nothing was scanned
+ *   unread_frames  of the frames were taken from an index, unread; `sizes` lacks them
+ *   place       of a series: in which segment the error is, for people; else empty
  */
 struct cli_report {
     const char *path;
@@ -33,6 +35,8 @@ struct cli_report {
     int bytes_at_least;
     uint64_t declared;
     struct cli_sizes *sizes;
+    uint64_t unread_frames;
+    char place[256];
 };
 
 /* Besides the FLS_RECOVER_ flags: read a damaged pipe to its end, to know its length. */
@@ -56,6 +60,22 @@ struct cli_watch {
 /* Scans an open input while `watch` (NULL: no one) looks on. */
 void cli_scan_watched(struct cli_input *input, const struct cli_read_options *options,
                       unsigned flags, const struct cli_watch *watch, struct cli_report *report);
+
+/*
+ * The stream's first frames, known to be intact: so many, with their bytes and payload bytes.
+ * sizes: theirs; NULL when they were not read.
+ */
+struct cli_intact {
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t payload_bytes;
+    struct cli_sizes *sizes;
+};
+
+/* Scans the rest of a regular file, and reports on all. The sizes are the report's from then on. */
+void cli_scan_behind(struct cli_input *input, const struct cli_read_options *options,
+                     unsigned flags, const struct cli_watch *watch, const struct cli_intact *intact,
+                     struct cli_report *report);
 
 /* The report for an input that could not even be opened. */
 void cli_scan_nothing(const char *path, const struct cli_read_options *options,

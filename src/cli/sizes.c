@@ -85,6 +85,36 @@ void cli_sizes_add(struct cli_sizes *sizes, uint64_t bytes)
         add_large(sizes, bytes);
 }
 
+/* The large ones, as if they had been added one by one. */
+static void merge_large(struct cli_sizes *to, const struct cli_sizes *from)
+{
+    uint64_t kept = from->kept_count < KEPT ? from->kept_count : KEPT;
+
+    if (from->kept_count <= KEPT) {
+        for (uint64_t i = 0; i < kept; i++)
+            add_large(to, from->kept[i]);
+        return;
+    }
+    if (to->kept_count <= KEPT) /* what it keeps goes into buckets now */
+        for (uint64_t i = 0; i < to->kept_count; i++)
+            to->buckets[bucket_of(to->kept[i])]++;
+    for (unsigned i = 0; i < OCTAVES * SUBS; i++)
+        to->buckets[i] += from->buckets[i];
+    to->kept_count += from->kept_count;
+}
+
+void cli_sizes_merge(struct cli_sizes *to, const struct cli_sizes *from)
+{
+    if (from->count > 0 && (to->count == 0 || from->smallest < to->smallest))
+        to->smallest = from->smallest;
+    if (from->largest > to->largest)
+        to->largest = from->largest;
+    to->count += from->count;
+    for (uint64_t i = 0; i < EXACT; i++)
+        to->exact[i] += from->exact[i];
+    merge_large(to, from);
+}
+
 uint64_t cli_sizes_count(const struct cli_sizes *sizes)
 {
     return sizes->count;

@@ -19,6 +19,9 @@ void cli_sizes_free(struct cli_sizes *sizes);
 
 void cli_sizes_add(struct cli_sizes *sizes, uint64_t bytes);
 
+/* Adds all of `from` to `to`. */
+void cli_sizes_merge(struct cli_sizes *to, const struct cli_sizes *from);
+
 uint64_t cli_sizes_count(const struct cli_sizes *sizes);
 uint64_t cli_sizes_smallest(const struct cli_sizes *sizes);
 uint64_t cli_sizes_largest(const struct cli_sizes *sizes);

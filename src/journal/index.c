@@ -95,6 +95,11 @@ struct fls_index_summary fls_index_describe(const struct fls_index *index)
     return summary;
 }
 
+const struct fls_index_file *fls_index_file_of(const struct fls_index *index)
+{
+    return &index->file;
+}
+
 /* --- searching ---------------------------------------------------- */
 
 /* What is sought: the last entry whose frame is at most `number`, whose time is before `time`, or

@@ -1,15 +1,19 @@
 /*
- * index_internal.h: what verification needs of an index beyond its public face.
+ * index_internal.h: what verification and checking need of an index beyond its public face.
  */
 #ifndef JOURNAL_INDEX_INTERNAL_H
 #define JOURNAL_INDEX_INTERNAL_H
 
 #include <flatstream/index.h>
 
+#include "journal/index_file.h"
+
 /* The first entry at or behind `offset`, or where the cover ends. FLS_OK; FLS_END: the cover ends
  * before; FLS_INVALID_ARGUMENT, FLS_IO. Any number of threads at a time. */
 FLS_MUST_USE enum fls_status fls_index_find_offset(const struct fls_index *index, uint64_t offset,
                                                    struct fls_index_place *place,
                                                    struct fls_error *error);
+
+const struct fls_index_file *fls_index_file_of(const struct fls_index *index);
 
 #endif

@@ -1,0 +1,106 @@
+/*
+ * index_use.c: see index_use.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/index_use.h"
+#include "cli/json_out.h"
+#include "cli/output.h"
+#include "cli/time_key.h"
+
+static int is_regular(const char *path)
+{
+    struct stat information;
+
+    return stat(path, &information) == 0 && S_ISREG(information.st_mode);
+}
+
+struct fls_index *cli_index_beside(const char *path, uint64_t offset, enum fls_checksum_kind kind)
+{
+    struct fls_index *index = NULL;
+    struct fls_error error;
+
+    if (offset != 0 || strcmp(path, "-") == 0 || !is_regular(path))
+        return NULL;
+    enum fls_status status = fls_index_open(path, NULL, &index, &error);
+    if (status == FLS_IO && error.os_errno == ENOENT)
+        return NULL;
+    if (status != FLS_OK) {
+        cli_fail(path, &error, "reading without it; `flatstream index` builds it anew");
+        return NULL;
+    }
+    enum fls_checksum_kind indexed = fls_index_describe(index).checksum;
+    if (indexed == kind)
+        return index;
+    cli_error(path, "the index is of frames with %s, these have %s; reading without it",
+              fls_checksum_name(indexed), fls_checksum_name(kind));
+    fls_index_close(index);
+    return NULL;
+}
+
+struct fls_index *cli_index_of(const struct cli_input *input)
+{
+    if (!input->regular || input->fit == CLI_FIT_NONE || input->fit == CLI_FIT_SEVERAL)
+        return NULL;
+    return cli_index_beside(input->path, input->start, input->kind);
+}
+
+/* The key's name comes from a file: what a terminal would obey is not printed. */
+static void put_key(char *key)
+{
+    for (char *at = key; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
+    cli_out_text("; %s", key[0] ? key : "time");
+}
+
+void cli_index_tell(const struct fls_index *index)
+{
+    struct fls_index_summary summary = fls_index_describe(index);
+    char first[CLI_TIME_BYTES], last[CLI_TIME_BYTES];
+
+    cli_out_text("%" PRIu64 " entries for %" PRIu64 " frames, %" PRIu64 " bytes", summary.entries,
+                 summary.frames, summary.bytes);
+    if (!summary.has_time)
+        return;
+    put_key(summary.key);
+    cli_out_text(" from %s to %s%s", cli_time_text(summary.time_first, summary.time_is_real, first),
+                 cli_time_text(summary.time_last, summary.time_is_real, last),
+                 summary.time_in_order ? "" : ", not in order");
+}
+
+/* JSON lacks infinities. */
+static void put_time(const char *name, int64_t time, int is_real)
+{
+    char text[CLI_TIME_BYTES];
+
+    if (is_real && !isfinite(fls_time_to_real(time)))
+        cli_out_text(",\"%s\":null", name);
+    else
+        cli_out_text(",\"%s\":%s", name, cli_time_text(time, is_real, text));
+}
+
+void cli_index_json(const struct fls_index *index)
+{
+    if (!index) {
+        cli_out_text("null");
+        return;
+    }
+    struct fls_index_summary summary = fls_index_describe(index);
+    cli_out_text("{\"entries\":%" PRIu64 ",\"frames\":%" PRIu64 ",\"bytes\":%" PRIu64
+                 ",\"synced_bytes\":%" PRIu64 ",\"key\":",
+                 summary.entries, summary.frames, summary.bytes, summary.synced_bytes);
+    if (summary.has_time) {
+        cli_json_string(summary.key);
+        put_time("time_first", summary.time_first, summary.time_is_real);
+        put_time("time_last", summary.time_last, summary.time_is_real);
+        cli_out_text(",\"time_in_order\":%s", summary.time_in_order ? "true" : "false");
+    } else {
+        cli_out_text("null");
+    }
+    cli_out_text("}");
+}

@@ -132,18 +132,18 @@ class Salvage:
         found = self.find_in_step(start, stop, self.close)
         if found == stop:
             found = self.find_in_step(start, self.end, self.wide)
-        large = found - start > self.close
-        if large and abs(found - said) <= self.small:
+        if found - start > self.close and abs(found - said) <= self.small:
             return found
+        for o in range(start, found):
+            if self.plausible(o) and self.length(o) <= self.close and self.next(o) <= found:
+                if self.proven(o):
+                    found = o
+                    break
         chain = [found]
         for o in range(found - 1, start - 1, -1):
-            if self.plausible(o) and self.next(o) in chain and self.proven(o):
-                chain.append(o)
-        longest = self.small if large else self.close
-        for o in range(start, min(chain)):
-            if self.plausible(o) and self.length(o) <= longest and self.next(o) <= found:
+            if found - start > self.close and self.plausible(o) and self.next(o) in chain:
                 if self.proven(o):
-                    return o
+                    chain.append(o)
         return min(chain)
 
     # --- the walk ---

@@ -26,7 +26,8 @@ try:
 except ImportError:
     xxhash = None
 
-SIZES = [64] * 30 + [200] * 20 + [1000] * 20 + [4000] * 15 + [16000] * 10 + [70000] * 4 + [1 << 20]
+SIZES = [64] * 300 + [200] * 200 + [1000] * 250 + [4000] * 180 + [16000] * 62 + [70000] * 6 + [1 << 20] * 2
+LARGE = 0xFFFF  # a larger message is found only where what follows it is intact
 
 
 class Stream:
@@ -58,6 +59,8 @@ class Stream:
         length = rng.choice(SIZES)
         at = rng.randrange(len(self.pool) - 4096)
         body = self.pool[at : at + length - 16]
+        if length > LARGE:
+            body = rng.randbytes(length - 16)  # as a compressed image
         while len(body) < length - 16:
             body += self.pool[: length - 16 - len(body)]
         payload = struct.pack("<QQ", number, rng.getrandbits(40)) + body
@@ -122,8 +125,9 @@ def touched(stream, damage):
 
 
 def covered(stream, damage, numbers):
-    """Messages that nobody can tell from the content of a damaged one: bytes were inserted or
-    removed in it, and by accident its length still leads to the start of a frame behind them."""
+    """Messages that the rules give up: those that nobody can tell from the content of a damaged one
+    (bytes were inserted or removed in it, and by accident its length still leads to the start of a
+    frame behind them), and large ones with damage behind them."""
     shift, k, starts = 0, 0, {}
     for number, start in enumerate(stream.starts):
         while k < len(damage) and damage[k][0] + damage[k][1] <= start and damage[k][0] < start:
@@ -131,7 +135,8 @@ def covered(stream, damage, numbers):
             k += 1
         starts[number] = start + shift
     at = {starts[n]: n for n in starts if n not in numbers}
-    found = set()
+    found = {n for n, length in enumerate(stream.lengths)
+             if length > LARGE and n not in numbers and n + 1 in numbers}
     for n in numbers:
         other = at.get(starts[n] + 4 + stream.width + stream.lengths[n], 0)
         found.update(range(n + 1, other))
@@ -214,7 +219,7 @@ def main():
     if found != report["frames"] or report["checksum"] != options.kind or report["search_cut_short"]:
         sys.exit("salvage_wounds: the report is not right: %s" % {**report, "regions": "..."})
     print("salvage_wounds: %s, %d bytes, %d places: %d of %d messages, %d were touched, %d mended, "
-          "%d ambiguous; all others came out"
+          "%d given up; all others came out"
           % (options.kind, len(stream.bytes), len(damage), found, len(stream.lengths), allowed,
              report["mended"], ambiguous))
     saved.unlink()

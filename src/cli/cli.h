@@ -43,6 +43,9 @@ extern const struct cli_verb cli_verb_recover;
 extern const struct cli_verb cli_verb_salvage;
 extern const struct cli_verb cli_verb_index;
 extern const struct cli_verb cli_verb_slice;
+extern const struct cli_verb cli_verb_split;
+extern const struct cli_verb cli_verb_merge;
+extern const struct cli_verb cli_verb_convert;
 extern const struct cli_verb cli_verb_bench;
 
 /* --- messages: one line each on standard error, after whatever progress line stands there ------

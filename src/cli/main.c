@@ -16,7 +16,8 @@
 
 static const struct cli_verb *const verbs[] = {
     &cli_verb_write,   &cli_verb_cat,     &cli_verb_select, &cli_verb_info,  &cli_verb_verify,
-    &cli_verb_recover, &cli_verb_salvage, &cli_verb_index,  &cli_verb_slice, &cli_verb_bench};
+    &cli_verb_recover, &cli_verb_salvage, &cli_verb_index,  &cli_verb_slice, &cli_verb_split,
+    &cli_verb_merge,   &cli_verb_convert, &cli_verb_bench};
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 

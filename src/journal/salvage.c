@@ -102,6 +102,7 @@ static void deliver(struct walk *walk, uint64_t length)
         report->longest_run = walk->run;
     walk->at += walk->search.header + length;
     walk->search.effort += 2 * (int64_t)length;
+    walk->search.gap_effort += (int64_t)length;
 }
 
 /* --- in order ---------------------------------------------------------------------------------
@@ -384,6 +385,7 @@ static void configure(struct walk *walk, const struct fls_salvage_options *optio
     search->verifier = options->verifier;
     search->bounds = *bounds;
     search->effort = bounds->effort;
+    search->gap_effort = bounds->effort;
     search->report = report;
     search->progress = options->progress;
     search->context = options->context;

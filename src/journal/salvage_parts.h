@@ -74,7 +74,8 @@ FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t
  *   known           offset of the frame proven last, UINT64_MAX for none
  *   calculated      the checksum that the last comparison found
  *   refusal         what the verifier last said, for the walk
- *   effort          what is left of it; below zero only what stands in step is still compared
+ *   effort, gap_effort   what is left of it, of the second for gaps; below zero only what stands in
+ * step is still compared
  */
 struct fls_salvage_search {
     struct fls_salvage_input *input;
@@ -93,6 +94,7 @@ struct fls_salvage_search {
     uint64_t calculated;
     struct fls_error refusal;
     int64_t effort;
+    int64_t gap_effort;
     uint64_t told;
 };
 

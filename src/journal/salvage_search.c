@@ -4,9 +4,9 @@
  * A frame is proven when its checksum matches its payload (and the verifier accepts it). Hashing
  * whatever looks like a header would cost the square of the file: in a large file a quarter of all
  * random lengths are plausible. So the search goes from cheap to dear. It first looks for a frame
- * in step: of at most C bytes, with three plausible headers behind it. What lies before that is a
- * gap, and in a gap nothing is longer than the gap: there every frame is tried, in a large gap
- * those up to S, and larger ones where they lead exactly to the gap's end.
+ * of at most C bytes that has plausible headers behind it. What lies before that is a gap, and in a
+ * gap nothing is longer than the gap: there every frame of up to C is tried, and larger ones where
+ * they lead exactly to what was found.
  *
  * Bytes that look like headers everywhere still cost up to C each. What the search may compare is
  * therefore bounded by the bytes that it passes; when that is used up, candidates are passed over
@@ -22,7 +22,7 @@
 #include "journal/salvage_parts.h"
 
 #define BLOCK_BYTES ((size_t)256 * 1024)
-#define GLANCE_BYTES ((size_t)8 * 1024)
+#define GLANCE_BYTES ((size_t)1024)
 
 /* What the search may compare for each byte that it passes; what a candidate costs beside its
  * bytes. */
@@ -463,16 +463,35 @@ static uint64_t find_chain(struct fls_salvage_search *search, uint64_t from, uin
     return chain.starts[chain.count - 1];
 }
 
+/* In a gap as far as the effort for it lasts: then only small frames are looked for. */
+static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, uint64_t found)
+{
+    const struct fls_salvage_bounds *bounds = &search->bounds;
+    struct sought sought = {bounds->close_bytes_max, 1, found};
+
+    int64_t before = search->effort;
+    search->effort = search->gap_effort;
+    if (search->effort <= 0 && found - from > bounds->small_bytes_max) {
+        sought.longest = bounds->small_bytes_max;
+        search->effort = before;
+        search->report->search_cut_short = 1;
+    }
+    uint64_t first = find(search, from, found, &sought);
+    if (sought.longest == bounds->close_bytes_max) {
+        search->gap_effort = search->effort;
+        search->effort = before;
+    }
+    return first;
+}
+
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
     uint64_t found = find_step(search, from);
-    int is_large = found - from > bounds->close_bytes_max;
     uint64_t off = found > said ? found - said : said - found;
-    struct sought sought = {is_large ? bounds->small_bytes_max : bounds->close_bytes_max, 1, found};
 
-    if (is_large && off <= bounds->small_bytes_max)
+    if (found - from > bounds->close_bytes_max && off <= bounds->small_bytes_max)
         return found; /* the gap is one message, some bytes longer or shorter than it says */
-    uint64_t chained = is_large ? find_chain(search, from, found) : found;
-    return find(search, from, chained, &sought);
+    found = find_in_gap(search, from, found);
+    return found - from > bounds->close_bytes_max ? find_chain(search, from, found) : found;
 }

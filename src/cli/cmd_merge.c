@@ -1,0 +1,350 @@
+/*
+ * cmd_merge.c: several streams as one, in the order of a time.
+ *
+ * Each input shows its next message; a heap has the earliest on top. Only that one input is read
+ * on, so a message is borrowed from its reader until it is written, and memory is a read-ahead
+ * buffer for each input.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/schema_file.h"
+#include "cli/signals.h"
+#include "cli/stream_in.h"
+#include "cli/stream_out.h"
+
+static const char help[] =
+    "Usage: flatstream merge FILE... --key FIELD --schema S -o OUT [OPTION]...\n"
+    "Writes the messages of all FILEs to the new stream OUT in the order of FIELD, a number (the\n"
+    "time, most often). Equal ones keep the order of the FILEs, then that of their messages.\n"
+    "\n"
+    "  -o, --output OUT   it must not exist, and appears when it is whole; `-` is standard output\n"
+    "  --key FIELD        a path to a number\n"
+    "  --checksum-out KIND  of OUT; else as the first FILE\n" CLI_SCHEMA_HELP CLI_READ_HELP "\n"
+    "Each FILE should be in order by itself. Where it is not, its messages keep their own order: "
+    "a\n"
+    "message earlier than one before it, or without the field, counts with the latest time before\n"
+    "it. How many there were is said for each FILE.\n"
+    "\n"
+    "Of a damaged FILE the messages up to the damage are merged.\n"
+    "\n"
+    "Exit status: 0 all well; 1 a FILE or a message is damaged; 2 wrong usage; 3 the system\n"
+    "failed.\n"
+    "\n"
+    "Examples:\n"
+    "  flatstream merge a.fls b.fls --key time_ns --schema telemetry.bfbs -o all.fls\n"
+    "  flatstream merge day-*.fls --key time_ns --schema t.fbs -o - | flatstream info -\n";
+
+/* Read-ahead of all inputs together, and the least for each. */
+#define READ_AHEAD_ALL ((size_t)32 * 1024 * 1024)
+#define READ_AHEAD_MIN ((size_t)16 * 1024)
+
+struct options {
+    struct cli_read_options read;
+    struct cli_schema_options schema;
+    const char *output;
+    const char *key;
+    int checksum_out;
+};
+
+/*
+ * One input. `time` orders as the field does; `message` is its next one while it is in the heap.
+ *   late, without, bad   messages earlier than one before, without the field, damaged inside
+ */
+struct lane {
+    struct cli_stream_in in;
+    struct fls_message message;
+    uint64_t time;
+    uint64_t late;
+    uint64_t without;
+    uint64_t bad;
+};
+
+struct merging {
+    const struct options *options;
+    struct cli_schema schema;
+    struct fls_path *path;
+    struct lane *lanes;
+    size_t count;
+    struct lane **heap; /* the earliest first */
+    size_t heaped;
+    struct cli_stream_out out;
+    uint64_t bytes;
+    int result; /* the gravest so far */
+};
+
+/* --- times -------------------------------------------------------------------------------------
+ */
+
+/* A number as an unsigned one of the same order. 0: not a number. */
+static int order_of(const struct fls_value *value, uint64_t *order)
+{
+    const uint64_t top = UINT64_C(1) << 63;
+    uint64_t bits;
+
+    if (value->presence == FLS_ABSENT)
+        return 0;
+    switch (value->kind) {
+    case FLS_VALUE_SIGNED:
+        *order = (uint64_t)value->signed_value ^ top;
+        return 1;
+    case FLS_VALUE_UNSIGNED:
+        *order = value->unsigned_value;
+        return 1;
+    default:
+        if (value->real_value != value->real_value)
+            return 0;
+        double real = value->real_value == 0 ? 0 : value->real_value; /* -0 is 0 */
+        memcpy(&bits, &real, sizeof bits);
+        *order = bits & top ? ~bits : bits | top;
+        return 1;
+    }
+}
+
+static void set_time(struct merging *m, struct lane *lane)
+{
+    struct fls_value value;
+    uint64_t time;
+
+    if (fls_path_read(m->path, lane->message.payload, lane->message.bytes, &value) != FLS_OK)
+        lane->bad++;
+    else if (!order_of(&value, &time))
+        lane->without++;
+    else if (time < lane->time)
+        lane->late++;
+    else
+        lane->time = time;
+}
+
+/* --- the heap ----------------------------------------------------------------------------------
+ */
+
+/* Lanes lie in the order of the files. */
+static int is_before(const struct lane *a, const struct lane *b)
+{
+    return a->time < b->time || (a->time == b->time && a < b);
+}
+
+static void sink_down(struct merging *m, size_t i)
+{
+    struct lane *lane = m->heap[i];
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child + 1 < m->heaped && is_before(m->heap[child + 1], m->heap[child]))
+            child++;
+        if (child >= m->heaped || !is_before(m->heap[child], lane))
+            break;
+        m->heap[i] = m->heap[child];
+        i = child;
+    }
+    m->heap[i] = lane;
+}
+
+/* --- merging -----------------------------------------------------------------------------------
+ */
+
+static void note(struct merging *m, int result)
+{
+    if (result > m->result)
+        m->result = result;
+}
+
+/* The lane's next message; 0 at its end, of whatever kind. */
+static int advance(struct merging *m, struct lane *lane)
+{
+    enum fls_status status = fls_reader_next(lane->in.reader, &lane->message);
+
+    if (status != FLS_OK) {
+        note(m, cli_stream_in_end(&lane->in, status));
+        return 0;
+    }
+    set_time(m, lane);
+    return 1;
+}
+
+static int open_lanes(struct merging *m, const struct cli_operands *files)
+{
+    size_t ahead = READ_AHEAD_ALL / m->count;
+
+    if (ahead > FLS_READ_AHEAD_BYTES_DEFAULT)
+        ahead = FLS_READ_AHEAD_BYTES_DEFAULT;
+    if (ahead < READ_AHEAD_MIN)
+        ahead = READ_AHEAD_MIN;
+    for (size_t i = 0; i < m->count; i++) {
+        struct lane *lane = &m->lanes[i];
+        int result = cli_stream_in_open(&lane->in, files->argv[i], &m->options->read, ahead);
+        if (result != CLI_GO_ON)
+            return result;
+        m->bytes += lane->in.input.bytes == UINT64_MAX ? 0 : lane->in.input.bytes;
+    }
+    return CLI_GO_ON;
+}
+
+static enum fls_status merge_messages(struct merging *m, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = 0; i < m->count; i++)
+        if (advance(m, &m->lanes[i]))
+            m->heap[m->heaped++] = &m->lanes[i];
+    for (size_t i = m->heaped / 2; i-- > 0;)
+        sink_down(m, i);
+    while (m->heaped > 0 && status == FLS_OK) {
+        struct lane *lane = m->heap[0];
+        status = cli_stream_out_put(&m->out, lane->message.payload, lane->message.bytes, error);
+        if ((m->out.frames & 0xff) == 0)
+            cli_progress_tick(m->out.bytes);
+        if (!advance(m, lane))
+            m->heap[0] = m->heap[--m->heaped];
+        if (m->heaped > 0)
+            sink_down(m, 0);
+    }
+    return status;
+}
+
+static void say_disorder(struct merging *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct lane *lane = &m->lanes[i];
+        if (lane->late > 0)
+            cli_error(lane->in.input.name,
+                      "%" PRIu64 " messages are earlier than one before them, and stay behind it",
+                      lane->late);
+        if (lane->without > 0)
+            cli_error(lane->in.input.name,
+                      "%" PRIu64 " messages have no %s, and stay behind the one before them",
+                      lane->without, m->options->key);
+        if (lane->bad > 0) {
+            cli_error(lane->in.input.name,
+                      "%" PRIu64 " messages are damaged inside, and stay behind the one before "
+                      "them",
+                      lane->bad);
+            note(m, CLI_DAMAGED);
+        }
+    }
+}
+
+static int merge_to_output(struct merging *m)
+{
+    int chosen = m->options->checksum_out;
+    enum fls_checksum_kind kind = chosen == CLI_CHECKSUM_AUTO
+                                      ? m->lanes[0].in.input.kind
+                                      : (enum fls_checksum_kind)(chosen - CLI_CHECKSUM_FIRST);
+    struct fls_error error;
+    enum fls_status status = cli_stream_out_open(&m->out, m->options->output, kind, &error);
+
+    if (status == FLS_OK) {
+        cli_progress_begin(m->options->output, m->bytes, strcmp(m->options->output, "-") == 0);
+        status = merge_messages(m, &error);
+        cli_progress_end();
+        if (status == FLS_OK && m->result == CLI_SYSTEM) {
+            cli_stream_out_abandon(&m->out);
+            return CLI_SYSTEM;
+        }
+        if (status == FLS_OK)
+            status = cli_stream_out_finish(&m->out, &error);
+    }
+    if (status != FLS_OK)
+        return cli_stream_out_fail(&m->out, &error, status);
+    say_disorder(m);
+    return m->result;
+}
+
+static int merge(struct merging *m, const struct cli_operands *files)
+{
+    m->count = (size_t)files->count;
+    m->lanes = calloc(m->count, sizeof *m->lanes);
+    m->heap = calloc(m->count, sizeof *m->heap);
+    if (!m->lanes || !m->heap) {
+        cli_error("merge", "out of memory");
+        return CLI_SYSTEM;
+    }
+    int result = open_lanes(m, files);
+    if (result == CLI_GO_ON)
+        result = merge_to_output(m);
+    return result;
+}
+
+/* --- the verb ----------------------------------------------------------------------------------
+ */
+
+static int compile(const struct cli_verb *verb, struct merging *m)
+{
+    struct fls_error error;
+    enum fls_status status =
+        fls_path_compile(m->schema.schema, m->schema.root, m->options->key, &m->path, &error);
+
+    if (status == FLS_NO_MEMORY) {
+        cli_error(verb->name, "out of memory");
+        return CLI_SYSTEM;
+    }
+    if (status != FLS_OK)
+        return cli_usage(verb, "--key %s: %s", m->options->key, error.reason);
+    enum fls_value_kind kind = fls_path_kind(m->path);
+    if (fls_path_repeats(m->path) || kind < FLS_VALUE_SIGNED || kind > FLS_VALUE_REAL)
+        return cli_usage(verb, "--key %s: a number is wanted", m->options->key);
+    return CLI_GO_ON;
+}
+
+static int check(const struct cli_verb *verb, const struct options *options,
+                 const struct cli_operands *files)
+{
+    int standard = 0;
+
+    for (int i = 0; i < files->count; i++)
+        standard += strcmp(files->argv[i], "-") == 0;
+    if (files->count == 0)
+        return cli_usage(verb, "which FILEs?");
+    if (standard > 1)
+        return cli_usage(verb, "standard input can be read once");
+    if (!options->key || !options->schema.file)
+        return cli_usage(verb, "by what? --key FIELD and --schema FILE say it");
+    if (!options->output)
+        return cli_usage(verb, "where to? -o OUT is the new stream");
+    return CLI_GO_ON;
+}
+
+static void free_merging(struct merging *m)
+{
+    for (size_t i = 0; m->lanes && i < m->count; i++)
+        if (m->lanes[i].in.reader)
+            cli_stream_in_close(&m->lanes[i].in);
+    free(m->lanes);
+    free(m->heap);
+    fls_path_close(m->path);
+    cli_schema_close(&m->schema);
+}
+
+static int run(const struct cli_verb *verb, int argc, char **argv)
+{
+    struct options options = {.output = NULL};
+    struct merging merging = {.options = &options};
+    const struct cli_option table[] = {
+        CLI_READ_OPTIONS(&options.read),
+        CLI_SCHEMA_OPTIONS(&options.schema),
+        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+        {"key", 0, CLI_TEXT, &options.key, NULL, 0},
+        {"checksum-out", 0, CLI_CHOICE, &options.checksum_out, cli_checksum_choices, 0}};
+    struct cli_operands files;
+    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
+
+    if (result == CLI_GO_ON)
+        result = cli_check_max_frame(verb, &options.read.max_frame);
+    if (result == CLI_GO_ON)
+        result = check(verb, &options, &files);
+    if (result == CLI_GO_ON)
+        result = cli_schema_open(verb, &options.schema, 0, &merging.schema);
+    if (result == CLI_GO_ON)
+        result = compile(verb, &merging);
+    if (result == CLI_GO_ON)
+        result = merge(&merging, &files);
+    free_merging(&merging);
+    return result;
+}
+
+const struct cli_verb cli_verb_merge = {"merge", "several streams as one, by time", help, run};

@@ -36,7 +36,7 @@
 
 #define ROUNDS 100
 #define ROUNDS_CHECK 1000
-#define ROUNDS_A_JOURNAL 20
+#define ROUNDS_A_JOURNAL 10
 #define MESSAGES_A_ROUND 4000
 #define THREADS_MAX 3
 #define BYTES_MAX 3000
@@ -159,12 +159,12 @@ static void say(const struct recorder *recorder, enum word word, uint64_t id)
         _exit(9);
 }
 
+/* Has message `id` brought to a level, where the policy has not done so. */
 static enum word acknowledge(struct recorder *recorder, uint64_t id, uint64_t number)
 {
-    enum word word =
-        recorder->each ? (enum word)recorder->each : (id % 13 == 0 ? AT_MACHINE : AT_PROCESS);
+    enum word word = id % 13 == 0 || recorder->each == AT_MACHINE ? AT_MACHINE : AT_PROCESS;
 
-    if (recorder->each == 0 &&
+    if (word != (enum word)recorder->each &&
         fls_journal_commit(recorder->journal, number,
                            word == AT_MACHINE ? FLS_LEVEL_MACHINE : FLS_LEVEL_PROCESS) != FLS_OK)
         _exit(8);
@@ -420,11 +420,12 @@ struct said {
     uint64_t count;
 };
 
-static void listen_to(int from, struct said *said, int until_opened)
+/* Listens until the recorder has said so many things, or has ended. */
+static void listen_to(int from, struct said *said, uint64_t count)
 {
     struct report report;
 
-    while (!(until_opened && said->opened) && read(from, &report, sizeof report) == sizeof report) {
+    while (said->count < count && read(from, &report, sizeof report) == sizeof report) {
         said->count++;
         said->opened |= report.word == OPENED;
         if (report.word != OPENED && report.id > said->at_process)
@@ -448,12 +449,20 @@ static struct said run_and_kill(const struct manner *manner, uint64_t first)
         run_recorder(manner, first, ends[1]);
     }
     close(ends[1]);
-    int early = draw(4) == 0;
-    if (!early)
+    switch (draw(4)) { /* it may not have opened the journal yet; or has, or has said more */
+    case 0:
+        sleep_us((long)draw(3000));
+        break;
+    case 1:
         listen_to(ends[0], &said, 1);
-    sleep_us((long)draw(early ? 3000 : 15000));
+        sleep_us((long)draw(15000));
+        break;
+    default:
+        listen_to(ends[0], &said, 2 + draw(200));
+        sleep_us((long)draw(1000));
+    }
     kill(child, SIGKILL);
-    listen_to(ends[0], &said, 0);
+    listen_to(ends[0], &said, UINT64_MAX);
     close(ends[0]);
     assert_int_equal(waitpid(child, &result, 0), child);
     if (!WIFSIGNALED(result) && WEXITSTATUS(result) != 0)
@@ -557,7 +566,7 @@ static void crash_loop(void **state)
     print_message("%d kills; in %d rounds something was acknowledged at the process's level, in %d "
                   "at the machine's; the power failed in %d\n",
                   rounds, (int)totals[0], (int)totals[1], (int)totals[2]);
-    assert_true(totals[0] > (uint64_t)rounds / 4 && totals[1] > (uint64_t)rounds / 10 &&
+    assert_true(totals[0] > (uint64_t)rounds / 4 && totals[1] > 0 &&
                 totals[2] > (uint64_t)rounds / 10);
 }
 

@@ -615,6 +615,65 @@ static void many_threads_rotate(void **state)
     check_produced();
 }
 
+/* Four threads as fast as they go, a new segment every few milliseconds. */
+#define LOAD_EACH 50000
+
+static void *load(void *context)
+{
+    struct producer *producer = context;
+    uint64_t message[32] = {producer->id};
+
+    for (message[1] = 0; message[1] < LOAD_EACH; message[1]++)
+        if (fls_journal_write(producer->journal, message, sizeof message, NULL) != FLS_OK)
+            return "failed";
+    return NULL;
+}
+
+static void rotation_under_load(void **state)
+{
+    struct fls_journal_options options = {
+        .checksum = FLS_CHECKSUM_XXH3,
+        .rotation = {.bytes = 512 * 1024, .preallocate_bytes = 512 * 1024},
+        .to_machine = {.interval_ms = 5},
+        .with_index = 1};
+    struct fls_reader_options reading = {.checksum = FLS_CHECKSUM_XXH3, .owns_source = 1};
+    struct fls_journal *journal = open_journal(&options, NULL);
+    struct producer producers[4];
+    pthread_t threads[4];
+    uint64_t next[4] = {0};
+    struct fls_source *source;
+    struct fls_reader *reader;
+    struct fls_message message;
+
+    (void)state;
+    for (uint64_t t = 0; t < 4; t++) {
+        producers[t] = (struct producer){journal, t, 0};
+        assert_int_equal(pthread_create(&threads[t], NULL, load, &producers[t]), 0);
+    }
+    for (int t = 0; t < 4; t++) {
+        void *result;
+        pthread_join(threads[t], &result);
+        assert_null(result);
+    }
+    struct fls_journal_counts counts = fls_journal_statistics(journal);
+    assert_int_equal(counts.messages, 4 * LOAD_EACH);
+    assert_true(counts.rotations > 90);
+    print_message("%d rotations, the longest pause %.3f ms\n", (int)counts.rotations,
+                  (double)counts.longest_rotation_ns / 1e6);
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_ok(fls_source_open_series(path, NULL, &source, NULL));
+    assert_ok(fls_reader_open(source, &reading, &reader, NULL));
+    while (fls_reader_next(reader, &message) == FLS_OK) {
+        const uint64_t *numbers = message.payload;
+        assert_int_equal(message.bytes, 256);
+        assert_true(numbers[0] < 4);
+        assert_int_equal(numbers[1], next[numbers[0]]++);
+    }
+    for (int t = 0; t < 4; t++)
+        assert_int_equal(next[t], LOAD_EACH);
+    fls_reader_close(reader);
+}
+
 /* ---- rotation ------------------------------------------------------------------------------- */
 
 struct finished {
@@ -1005,6 +1064,7 @@ int main(void)
         TEST(carries_by_time),
         TEST(many_threads_share_syncs),
         TEST(many_threads_rotate),
+        TEST(rotation_under_load),
         TEST(rotates_by_messages),
         TEST(rotates_by_bytes),
         TEST(rotates_by_time),

@@ -127,3 +127,10 @@ endif()
 
 # The index: the bytes that an access reads are counted, writings fail half-way.
 target_link_options(index_test PRIVATE -Wl,--wrap=pread -Wl,--wrap=pwrite)
+
+# The journal's allocations fail in turn; its other calls into the system are the test's own.
+target_link_options(journal_fault_test PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc
+                    -Wl,--wrap=realloc -Wl,--wrap=aligned_alloc)
+foreach(name journal_test journal_crash_test journal_fault_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1200) # under sanitizers and FLS_CHECK
+endforeach()

@@ -106,6 +106,8 @@ static enum fls_status open_segment(char *path, uint64_t number, int flags,
         status = fls_sink_open_fd(opened->fd, FLS_OWNED, &opened->sink, error);
         if (status != FLS_OK)
             (void)fls_os_close(opened->fd, NULL);
+        if (status != FLS_OK && (flags & O_CREAT))
+            (void)unlink(path); /* it would be in the way of the next try */
     }
     if (status != FLS_OK)
         fls_journal_segment_free(opened);

@@ -93,8 +93,10 @@ struct fls_series_options {
  * the file really has: a frame that is larger than the read-ahead takes as much memory as it is
  * long. With fls_reader_read_into and fls_reader_skip a following reader takes the header of a
  * frame that is still arriving, and a torn tail that is cut off just then is not re-read but
- * reported (ESTALE). peek returns FLS_AGAIN when, while it waited, the tail that it had
- * shown was replaced by another: the view then shows that, and the reader begins its frame anew.
+ * reported (ESTALE). A writer that makes the file longer than what it has written (zeros ahead: the
+ * io_uring sink can) is not for following: the zeros are read as frames. peek returns FLS_AGAIN
+ * when, while it waited, the tail that it had shown was replaced by another: the view then shows
+ * that, and the reader begins its frame anew.
  *
  * FLS_OK; FLS_IO (ENOENT without follow, among others); FLS_UNSUPPORTED (the plain file is no
  * regular file); FLS_UNEXPECTED_END (start_offset is behind the segment's end);

@@ -36,6 +36,7 @@ struct cli_verb {
 
 extern const struct cli_verb cli_verb_write;
 extern const struct cli_verb cli_verb_cat;
+extern const struct cli_verb cli_verb_tail;
 extern const struct cli_verb cli_verb_info;
 extern const struct cli_verb cli_verb_verify;
 extern const struct cli_verb cli_verb_select;
@@ -43,6 +44,7 @@ extern const struct cli_verb cli_verb_recover;
 extern const struct cli_verb cli_verb_salvage;
 extern const struct cli_verb cli_verb_index;
 extern const struct cli_verb cli_verb_slice;
+extern const struct cli_verb cli_verb_replay;
 extern const struct cli_verb cli_verb_split;
 extern const struct cli_verb cli_verb_merge;
 extern const struct cli_verb cli_verb_convert;

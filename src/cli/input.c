@@ -306,6 +306,21 @@ static enum fls_status settle_kind(struct cli_input *input, const struct cli_rea
     return FLS_OK;
 }
 
+int cli_settle_live(const void *bytes, size_t count, uint64_t max_frame, unsigned *candidates,
+                    enum fls_checksum_kind *kind, size_t *need)
+{
+    struct sample sample = {(uint8_t *)(uintptr_t)bytes, count, count, 0};
+
+    *candidates = fls_frame_detect(bytes, count, 0, max_frame, need);
+    *kind = lowest(*candidates);
+    if (*need == 0 &&
+        (*candidates == 0 || count >= SAMPLE_BYTES || is_sure(*candidates, &sample, max_frame)))
+        return 1;
+    if (*need <= count)
+        *need = count + 1;
+    return 0;
+}
+
 /* --- a series ----------------------------------------------------------------------------------
  */
 

@@ -58,6 +58,14 @@ struct cli_input {
 enum fls_status cli_input_open(struct cli_input *input, const char *path,
                                const struct cli_read_options *options, struct fls_error *error);
 
+/*
+ * For a stream that is only coming into being: the kinds that fit its first bytes, of which more
+ * are to come. 1 when that settles it (or none fits: *candidates is 0); else 0, and *need bytes
+ * from the start are wanted.
+ */
+int cli_settle_live(const void *bytes, size_t count, uint64_t max_frame, unsigned *candidates,
+                    enum fls_checksum_kind *kind, size_t *need);
+
 /* Closes what is open; may be called again, and after a failed open. */
 void cli_input_close(struct cli_input *input);
 

@@ -15,9 +15,9 @@
 #include "cli/output.h"
 
 static const struct cli_verb *const verbs[] = {
-    &cli_verb_write,   &cli_verb_cat,     &cli_verb_select, &cli_verb_info,  &cli_verb_verify,
-    &cli_verb_recover, &cli_verb_salvage, &cli_verb_index,  &cli_verb_slice, &cli_verb_split,
-    &cli_verb_merge,   &cli_verb_convert, &cli_verb_bench};
+    &cli_verb_write,  &cli_verb_cat,     &cli_verb_tail,    &cli_verb_select,  &cli_verb_info,
+    &cli_verb_verify, &cli_verb_recover, &cli_verb_salvage, &cli_verb_index,   &cli_verb_slice,
+    &cli_verb_replay, &cli_verb_split,   &cli_verb_merge,   &cli_verb_convert, &cli_verb_bench};
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -89,8 +89,8 @@ static int explain(int argc, char **argv)
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2)
-        return cli_usage(
-            NULL, "which verb? write, cat, select, info, verify, recover, index, slice or bench");
+        return cli_usage(NULL, "which verb? write, cat, tail, select, info, verify, recover, "
+                               "index, slice, replay or bench");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_help();
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)

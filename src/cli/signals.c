@@ -15,6 +15,7 @@
 
 static volatile sig_atomic_t caught;
 static int wake[2] = {-1, -1};
+static struct fls_source *volatile followed;
 
 static void on_signal(int number)
 {
@@ -23,6 +24,7 @@ static void on_signal(int number)
     caught = number;
     if (wake[1] >= 0 && write(wake[1], "", 1) < 0)
         caught = number; /* the pipe is full: it wakes the reader all the same */
+    fls_series_stop(followed);
     errno = saved;
 }
 
@@ -49,6 +51,13 @@ void cli_signals_catch(void)
      * job: whoever sends it means it, and ending cleanly loses nothing. */
     if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN)
         catch_one(SIGHUP);
+}
+
+void cli_signals_stop(struct fls_source *source)
+{
+    followed = source;
+    if (caught)
+        fls_series_stop(source);
 }
 
 int cli_signal(void)

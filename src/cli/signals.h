@@ -8,8 +8,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include <flatstream/series.h>
+
 /* From now on the signals set the flag. */
 void cli_signals_catch(void);
+
+/* A signal also stops this following source; NULL: none any more. At once, if one came before. */
+void cli_signals_stop(struct fls_source *source);
 
 /* The signal that came, or 0. */
 int cli_signal(void);

@@ -1,0 +1,422 @@
+/*
+ * cmd_replay.c: a stream written again at the pace at which it was recorded.
+ *
+ * Every message has its moment on one clock, counted from the beginning of the replay: waits end at
+ * absolute times, so that what one message is late does not add up over the next.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <flatstream/clock.h>
+
+#include "cli/input.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/sender.h"
+#include "cli/signals.h"
+#include "cli/time_key.h"
+
+static const char help[] =
+    "Usage: flatstream replay [OPTION]... --key FIELD --schema SCHEMA FILE OUT\n"
+    "Writes the messages of FILE to OUT at the pace at which they were recorded, by a time in "
+    "each\n"
+    "of them. OUT is a file (one that exists is replaced), a pipe, or `-` for standard output; "
+    "FILE\n"
+    "may be the name of a journal's segments, or `-`.\n"
+    "\n"
+    "  --key FIELD        the field that is a message's time: a number\n"
+    "  --time-unit UNIT   what it counts: ns (the default), us, ms or s\n"
+    "  --speed X          so many times as fast (1)\n"
+    "  --max-gap SECONDS  no wait is longer; what comes after moves up\n" CLI_SCHEMA_HELP
+        CLI_READ_HELP "\n"
+    "The first message goes at once. A message whose time is not after that of one before it, or\n"
+    "that has none, goes at once too. When OUT cannot take a message in time, those behind it\n"
+    "follow as fast as it can until they are in time again. The bytes are those of FILE.\n"
+    "\n"
+    "On SIGINT, SIGTERM and SIGHUP the exit status is 128 and the signal's number; what was\n"
+    "written is whole.\n"
+    "\n" CLI_EXIT_HELP "\n"
+    "Examples:\n"
+    "  flatstream replay --key timestamp --schema telemetry.fbs telemetry.fls - | consumer\n"
+    "  flatstream replay --speed 10 --max-gap 1 --key t --time-unit ms --schema log.fbs \\\n"
+    "      log.fls /run/log.pipe\n";
+
+#define NS_PER_S 1e9
+
+/* A signal that comes just before a wait is noticed when this is over. */
+#define WAIT_NS_MAX UINT64_C(100000000)
+
+struct options {
+    struct cli_read_options read;
+    struct cli_schema_options schema;
+    struct cli_key_options key_options;
+    const char *speed_text;
+    const char *gap_text;
+    double speed;
+    double gap_ns; /* the longest wait; infinite: any */
+    struct cli_key key;
+};
+
+/* The clock of a replay. Moments are nanoseconds since its beginning. */
+struct pace {
+    double unit_ns;
+    uint64_t began_ns;
+    int has_first;
+    struct fls_value first;
+    double cut_ns;    /* taken out of the waits so far */
+    double latest_ns; /* the latest moment so far */
+};
+
+struct replay {
+    const struct options *options;
+    const char *out;
+    int fd;
+    int is_ours;
+    struct cli_sender sender;
+    struct pace pace;
+};
+
+/* --- the pace ----------------------------------------------------------------------------------
+ */
+
+static double unit_ns(int unit)
+{
+    switch (unit) {
+    case CLI_TIME_S:
+        return 1e9;
+    case CLI_TIME_MS:
+        return 1e6;
+    case CLI_TIME_US:
+        return 1e3;
+    default:
+        return 1;
+    }
+}
+
+/* How far `value` lies behind `first`, in units. Whole numbers are subtracted as such: a double
+ * does not hold the nanoseconds since 1970. */
+static double difference(const struct fls_value *value, const struct fls_value *first)
+{
+    switch (value->kind) {
+    case FLS_VALUE_UNSIGNED:
+        return value->unsigned_value >= first->unsigned_value
+                   ? (double)(value->unsigned_value - first->unsigned_value)
+                   : -(double)(first->unsigned_value - value->unsigned_value);
+    case FLS_VALUE_SIGNED:
+        return value->signed_value >= first->signed_value
+                   ? (double)((uint64_t)value->signed_value - (uint64_t)first->signed_value)
+                   : -(double)((uint64_t)first->signed_value - (uint64_t)value->signed_value);
+    case FLS_VALUE_REAL:
+        return value->real_value - first->real_value;
+    default:
+        return 0;
+    }
+}
+
+/* The message's moment. A wait that is too long is cut, and all that comes later moves up. */
+static double moment_of(const struct options *options, struct pace *pace,
+                        const struct fls_message *message)
+{
+    struct fls_value value;
+
+    if (fls_path_read(options->key.path, message->payload, message->bytes, &value) != FLS_OK ||
+        value.presence == FLS_ABSENT ||
+        (value.kind == FLS_VALUE_REAL && !isfinite(value.real_value)))
+        return pace->latest_ns;
+    if (!pace->has_first) {
+        pace->has_first = 1;
+        pace->first = value;
+    }
+    double moment =
+        difference(&value, &pace->first) * pace->unit_ns / options->speed - pace->cut_ns;
+    if (moment - pace->latest_ns > options->gap_ns) {
+        pace->cut_ns += moment - pace->latest_ns - options->gap_ns;
+        moment = pace->latest_ns + options->gap_ns;
+    }
+    if (moment > pace->latest_ns)
+        pace->latest_ns = moment;
+    return pace->latest_ns;
+}
+
+static void sleep_until(uint64_t ns)
+{
+    struct timespec until = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR && !cli_signal())
+        continue;
+}
+
+/* Waits for the moment; what was written before goes out first. */
+static enum fls_status await(struct replay *replay, double moment)
+{
+    uint64_t now = fls_clock_now_ns(NULL);
+    double left = moment - (double)(now - replay->pace.began_ns);
+
+    if (left <= 0)
+        return FLS_OK;
+    enum fls_status status = cli_sender_flush(&replay->sender);
+    while (status == FLS_OK && left > 0 && !cli_signal()) {
+        uint64_t step = left < (double)WAIT_NS_MAX ? (uint64_t)left : WAIT_NS_MAX;
+        sleep_until(now + step);
+        now = fls_clock_now_ns(NULL);
+        left = moment - (double)(now - replay->pace.began_ns);
+        if (left < 1)
+            break;
+    }
+    return status;
+}
+
+/* --- the output --------------------------------------------------------------------------------
+ */
+
+static int is_the_input(const struct cli_input *input, const struct stat *output)
+{
+    struct stat information;
+
+    return input->fd >= 0 && fstat(input->fd, &information) == 0 && S_ISREG(information.st_mode) &&
+           information.st_dev == output->st_dev && information.st_ino == output->st_ino;
+}
+
+static int open_output(struct replay *replay, const struct cli_input *input)
+{
+    struct stat information;
+
+    if (strcmp(replay->out, "-") == 0) {
+        replay->out = "standard output";
+        replay->fd = STDOUT_FILENO;
+        return CLI_GO_ON;
+    }
+    if (stat(replay->out, &information) == 0 && is_the_input(input, &information)) {
+        cli_error(replay->out, "is the input too; nothing was written");
+        return CLI_USAGE;
+    }
+    do {
+        replay->fd = open(replay->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    } while (replay->fd < 0 && errno == EINTR && !cli_signal());
+    if (replay->fd < 0 && cli_signal())
+        return cli_signal_exit();
+    if (replay->fd < 0 || fstat(replay->fd, &information) != 0) {
+        cli_error(replay->out, "%s", strerror(errno));
+        return CLI_SYSTEM;
+    }
+    replay->is_ours = S_ISREG(information.st_mode);
+    return CLI_GO_ON;
+}
+
+static int open_sender(struct replay *replay, const struct cli_input *input)
+{
+    struct fls_writer_options writing = {.framer = FLS_FRAMER_BATCHED,
+                                         .checksum = input->kind,
+                                         .payload_bytes_max = replay->options->read.max_frame};
+    struct fls_sink *sink;
+    struct fls_error error;
+    enum fls_status status = fls_sink_open_fd(replay->fd, FLS_BORROWED, &sink, &error);
+
+    replay->sender.fd = replay->fd;
+    if (status == FLS_OK)
+        status = cli_sender_open(&replay->sender, sink, &writing, 0, &error);
+    if (status == FLS_OK)
+        return CLI_GO_ON;
+    cli_fail(replay->out, &error, NULL);
+    return cli_exit_of(status);
+}
+
+static int output_failed(struct replay *replay)
+{
+    struct fls_error error = cli_sender_error(&replay->sender);
+    int cut = 0;
+
+    cli_sender_abandon(&replay->sender);
+    if (error.status == FLS_IO && error.os_errno == EPIPE && replay->fd == STDOUT_FILENO)
+        cli_end_by_pipe();
+    if (error.status == FLS_IO && replay->is_ours && error.has_frame)
+        cut = ftruncate(replay->fd, (off_t)error.offset) == 0;
+    cli_fail(replay->out, &error,
+             cut ? "the frames before it are whole in the file"
+                 : "what it took before may end inside a frame");
+    return cli_exit_of(error.status);
+}
+
+/* --- the replay --------------------------------------------------------------------------------
+ */
+
+/* Writes all messages, each at its moment. *output_failed: the error is the sender's. */
+static enum fls_status play(struct replay *replay, struct fls_reader *reader, int *output_failed)
+{
+    struct fls_message message;
+    enum fls_status status;
+
+    replay->pace.began_ns = fls_clock_now_ns(NULL);
+    while (!cli_signal() && (status = fls_reader_next(reader, &message)) == FLS_OK) {
+        *output_failed = 1;
+        status = await(replay, moment_of(replay->options, &replay->pace, &message));
+        if (status == FLS_OK && !cli_signal())
+            status = cli_sender_write(&replay->sender, message.payload, message.bytes);
+        if (status != FLS_OK)
+            return status;
+        *output_failed = 0;
+    }
+    return cli_signal() ? FLS_STOPPED : status;
+}
+
+static int finish(struct replay *replay, const struct cli_input *input, enum fls_status status,
+                  const struct fls_error *error)
+{
+    uint64_t messages = cli_sender_messages(&replay->sender);
+    struct fls_error own;
+
+    if (cli_sender_flush(&replay->sender) != FLS_OK)
+        return output_failed(replay);
+    if (cli_sender_close(&replay->sender, &own) != FLS_OK) {
+        cli_fail(replay->out, &own, "the last messages may be lost");
+        return CLI_SYSTEM;
+    }
+    if (status == FLS_STOPPED) {
+        cli_error(replay->out, "interrupted: %" PRIu64 " messages were written, and are whole",
+                  messages);
+        return cli_signal_exit();
+    }
+    if (cli_exit_of(status) != CLI_WELL)
+        cli_fail(input->name, error, cli_input_place(input, error));
+    return cli_exit_of(status);
+}
+
+static int play_input(struct replay *replay, struct cli_input *input)
+{
+    struct fls_reader_options reading = {.checksum = input->kind,
+                                         .payload_bytes_max = replay->options->read.max_frame,
+                                         .start_offset = input->offset};
+    struct fls_reader *reader;
+    struct fls_error error;
+    int failed = 0;
+    enum fls_status status = fls_reader_open(input->source, &reading, &reader, &error);
+
+    if (status != FLS_OK) {
+        cli_fail(input->name, &error, NULL);
+        return cli_exit_of(status);
+    }
+    cli_progress_begin(input->name, input->bytes, replay->fd == STDOUT_FILENO);
+    status = play(replay, reader, &failed);
+    cli_progress_end();
+    error = *fls_reader_error(reader);
+    fls_reader_close(reader);
+    return failed ? output_failed(replay) : finish(replay, input, status, &error);
+}
+
+static int replay_open(struct replay *replay, struct cli_input *input)
+{
+    if (input->fit == CLI_FIT_SEVERAL) {
+        cli_error(input->name, "ambiguous: %s fit, and read it differently; say --checksum KIND",
+                  cli_candidate_names(input->candidates));
+        return CLI_USAGE;
+    }
+    if (input->fit == CLI_FIT_NONE) {
+        cli_fail(input->name, &input->no_fit, NULL);
+        return cli_exit_of(input->no_fit.status);
+    }
+    int result = open_output(replay, input);
+    if (result == CLI_GO_ON)
+        result = open_sender(replay, input);
+    if (result == CLI_GO_ON)
+        result = play_input(replay, input);
+    if (replay->fd > STDOUT_FILENO && close(replay->fd) != 0 && errno != EINTR &&
+        result == CLI_WELL) {
+        cli_error(replay->out, "%s; the last messages may be lost", strerror(errno));
+        result = CLI_SYSTEM;
+    }
+    return result;
+}
+
+static int replay(const struct options *options, const char *path, const char *out)
+{
+    struct replay replay = {.options = options, .out = out, .fd = -1};
+    struct cli_input input;
+    struct fls_error error;
+    enum fls_status status = cli_input_open(&input, path, &options->read, &error);
+
+    replay.pace.unit_ns = unit_ns((int)options->key.unit);
+    if (status != FLS_OK) {
+        cli_fail(cli_input_name(path), &error, NULL);
+        return cli_exit_of(status);
+    }
+    cli_signals_catch();
+    int result = replay_open(&replay, &input);
+    cli_input_close(&input);
+    return result;
+}
+
+/* --- the options -------------------------------------------------------------------------------
+ */
+
+/* A number above `least`. */
+static int parse_real(const struct cli_verb *verb, const char *option, const char *text,
+                      double least, double *number)
+{
+    char *end;
+
+    if (!text)
+        return CLI_GO_ON;
+    *number = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(*number) || *number < least)
+        return cli_usage(verb, "--%s: '%s' is no number from %g on", option, text, least);
+    return CLI_GO_ON;
+}
+
+static int check(const struct cli_verb *verb, struct options *options,
+                 const struct cli_operands *files)
+{
+    options->speed = 1;
+    options->gap_ns = INFINITY;
+    int result = parse_real(verb, "speed", options->speed_text, 1e-6, &options->speed);
+    if (result == CLI_GO_ON)
+        result = parse_real(verb, "max-gap", options->gap_text, 0, &options->gap_ns);
+    if (result == CLI_GO_ON)
+        result = cli_check_max_frame(verb, &options->read.max_frame);
+    if (result != CLI_GO_ON)
+        return result;
+    options->gap_ns *= NS_PER_S;
+    if (!options->key_options.field || !options->schema.file)
+        return cli_usage(verb, "the pace of what? --key FIELD and --schema FILE name the time");
+    if (files->count != 2)
+        return cli_usage(verb, files->count == 0   ? "which FILE? `-` is standard input"
+                               : files->count == 1 ? "where to? OUT, or `-`"
+                                                   : "one FILE and one OUT at a time");
+    return CLI_GO_ON;
+}
+
+static int run(const struct cli_verb *verb, int argc, char **argv)
+{
+    struct options options = FLS_ZERO;
+    const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
+                                       CLI_SCHEMA_OPTIONS(&options.schema),
+                                       CLI_KEY_OPTION(&options.key_options),
+                                       CLI_TIME_UNIT_OPTION(&options.key_options),
+                                       {"speed", 0, CLI_TEXT, &options.speed_text, NULL, 0},
+                                       {"max-gap", 0, CLI_TEXT, &options.gap_text, NULL, 0}};
+    struct cli_operands files;
+    struct cli_schema schema;
+    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
+
+    if (result == CLI_GO_ON)
+        result = check(verb, &options, &files);
+    if (result == CLI_GO_ON)
+        result = cli_schema_open(verb, &options.schema, 0, &schema);
+    if (result != CLI_GO_ON)
+        return result;
+    result = cli_key_open(verb, &options.key_options, &schema, &options.key);
+    if (result == CLI_GO_ON)
+        result = replay(&options, files.argv[0], files.argv[1]);
+    cli_key_close(&options.key);
+    cli_schema_close(&schema);
+    return result;
+}
+
+const struct cli_verb cli_verb_replay = {"replay", "write a stream again at its recorded pace",
+                                         help, run};

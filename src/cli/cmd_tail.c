@@ -1,0 +1,462 @@
+/*
+ * cmd_tail.c: the last messages of a stream, and those that are yet to come.
+ *
+ * Frames can only be walked forwards. So the end of a file is reached by its index, when there is a
+ * sound one, and by its headers otherwise; of a series the last segments are looked at, as far back
+ * as the number of messages needs.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <flatstream/index.h>
+
+#include "cli/input.h"
+#include "cli/output.h"
+#include "cli/print.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+
+static const char help[] =
+    "Usage: flatstream tail [OPTION]... FILE\n"
+    "Prints the last messages of a stream, and with -f those that are yet to come. A FILE that is\n"
+    "not there, but has segments (FILE-000001 and so on), stands for all of them. `-` is standard\n"
+    "input, not with -f.\n"
+    "\n"
+    "  -n, --count N      the last N messages (10); +N: from the Nth message on\n"
+    "  -f, --follow       wait for more, also where there is nothing yet, and go on in the next\n"
+    "                     segment when the writer does\n" CLI_FORM_HELP CLI_SCHEMA_HELP
+    "  --checksum KIND    auto (the default: the kind is found out), none, crc16, crc32, xxh3\n"
+    "  --max-frame BYTES  the largest payload accepted (2G); K, M and G are understood\n"
+    "\n"
+    "What comes before the messages printed is passed over unchecked; where there is an index\n"
+    "(`flatstream index`, `write --index`), without being read. Frames and bytes, as --as hex\n"
+    "prints them, are counted from the beginning of the segment that the output begins in.\n"
+    "\n"
+    "With -f a message is printed when it is whole. SIGINT, SIGTERM and SIGHUP end it: what is\n"
+    "whole is still printed, and the exit status is 0. A writer that crashed and goes on behind a\n"
+    "tail that it cut off is followed too; one that writes zeros ahead (`write --io uring`) is "
+    "not.\n"
+    "A segment that is deleted before it was read is an error.\n"
+    "\n" CLI_EXIT_HELP "\n"
+    "Examples:\n"
+    "  flatstream tail log.fls\n"
+    "  flatstream tail -n 100 -f log.fls\n"
+    "  flatstream tail -f -n 0 --as json --schema telemetry.fbs telemetry.fls | jq .cpu.user\n";
+
+struct options {
+    struct cli_read_options read;
+    struct cli_schema_options schema;
+    struct cli_printing printing;
+    const char *count_text;
+    int from_start; /* `count` is the number of the first message, from 1 */
+    uint64_t count;
+    int follow;
+};
+
+/* Where the printing begins: a place in a segment, and so many frames behind it. */
+struct start {
+    uint64_t segment;
+    struct fls_index_place place;
+    uint64_t skip;
+};
+
+/* --- counting from the end ---------------------------------------------------------------------
+ */
+
+/* Places are kept for every so many frames. */
+#define STEP_FRAMES 4096
+
+/* What is known of one file: its frames, and places among those that the index does not cover. */
+struct extent {
+    uint64_t frames;
+    struct fls_index *index;
+    struct fls_index_place covered;
+    struct fls_index_place *marks;
+    size_t mark_count;
+    size_t mark_room;
+};
+
+static void free_extent(struct extent *extent)
+{
+    fls_index_close(extent->index);
+    free(extent->marks);
+}
+
+static enum fls_status mark(struct extent *extent, uint64_t frame, uint64_t offset,
+                            struct fls_error *error)
+{
+    if (extent->mark_count == extent->mark_room) {
+        size_t room = extent->mark_room > 0 ? 2 * extent->mark_room : 64;
+        struct fls_index_place *grown = realloc(extent->marks, room * sizeof *grown);
+        if (!grown)
+            return cli_set_error(error, FLS_NO_MEMORY, "out of memory for places");
+        extent->marks = grown;
+        extent->mark_room = room;
+    }
+    extent->marks[extent->mark_count++] = (struct fls_index_place){frame, offset};
+    return FLS_OK;
+}
+
+/* Walks over the headers up to the end of what is whole. Damage ends it too: that is reported when
+ * the printing comes to it. */
+static enum fls_status walk(struct fls_reader *reader, struct extent *extent,
+                            struct fls_error *error)
+{
+    uint64_t skipped = STEP_FRAMES, offset, frame;
+    enum fls_status status = FLS_OK;
+
+    while (status == FLS_OK && !cli_signal()) {
+        fls_reader_position(reader, &offset, &frame);
+        enum fls_status marked = mark(extent, frame, offset, error);
+        if (marked != FLS_OK)
+            return marked;
+        cli_progress_tick(offset);
+        status = fls_reader_skip(reader, STEP_FRAMES, &skipped);
+    }
+    fls_reader_position(reader, &offset, &extent->frames);
+    if (status == FLS_IO || status == FLS_NO_MEMORY) {
+        *error = *fls_reader_error(reader);
+        return status;
+    }
+    return cli_signal() ? FLS_STOPPED : FLS_OK;
+}
+
+static void open_index(const char *path, enum fls_checksum_kind kind, struct extent *extent)
+{
+    struct fls_error error;
+
+    if (fls_index_open(path, NULL, &extent->index, &error) != FLS_OK) {
+        extent->index = NULL;
+        if (error.status != FLS_IO || error.os_errno != ENOENT)
+            cli_fail(path, &error, "its index is not used");
+        return;
+    }
+    struct fls_index_summary summary = fls_index_describe(extent->index);
+    extent->covered = (struct fls_index_place){summary.frames, summary.bytes};
+    if (summary.checksum == kind)
+        return;
+    cli_error(path, "its index is of another kind of checksum, and is not used");
+    fls_index_close(extent->index);
+    extent->index = NULL;
+    extent->covered = (struct fls_index_place){0, 0};
+}
+
+static enum fls_status survey(const struct fls_segment *segment, enum fls_checksum_kind kind,
+                              struct extent *extent, struct fls_error *error)
+{
+    struct fls_source *source;
+    struct fls_reader *reader;
+
+    open_index(segment->path, kind, extent);
+    struct fls_series_options from = {.start_offset = extent->covered.offset};
+    struct fls_reader_options reading = {.checksum = kind,
+                                         .alignment = 1,
+                                         .start_offset = extent->covered.offset,
+                                         .start_frame = extent->covered.frame,
+                                         .owns_source = 1};
+    enum fls_status status = fls_source_open_series(segment->path, &from, &source, error);
+    if (status != FLS_OK)
+        return status;
+    status = fls_reader_open(source, &reading, &reader, error);
+    if (status != FLS_OK) {
+        fls_source_close(source);
+        return status;
+    }
+    cli_progress_begin(segment->path, segment->bytes, 0);
+    status = walk(reader, extent, error);
+    cli_progress_end();
+    fls_reader_close(reader);
+    return status;
+}
+
+/* The place to read from for frame `frame` of the file, and how many come before it there. */
+static enum fls_status place_of(const struct extent *extent, uint64_t frame, struct start *start,
+                                struct fls_error *error)
+{
+    if (frame < extent->covered.frame) {
+        enum fls_status status = fls_index_find_frame(extent->index, frame, &start->place, error);
+        if (status != FLS_OK)
+            return status;
+    } else {
+        uint64_t behind = (frame - extent->covered.frame) / STEP_FRAMES;
+        start->place = extent->marks[behind < extent->mark_count ? behind : extent->mark_count - 1];
+    }
+    start->skip = frame - start->place.frame;
+    return FLS_OK;
+}
+
+/* Goes back from the last segment until there are enough messages, or no more segments. */
+static enum fls_status find_start(const struct fls_series *series, enum fls_checksum_kind kind,
+                                  uint64_t count, struct start *start, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+    uint64_t lacking = count;
+
+    for (size_t i = series->count; i > 0 && status == FLS_OK; i--) {
+        const struct fls_segment *segment = &series->segments[i - 1];
+        struct extent extent = {.frames = 0};
+        status = survey(segment, kind, &extent, error);
+        uint64_t frame = extent.frames > lacking ? extent.frames - lacking : 0;
+        lacking -= extent.frames - frame;
+        *start = (struct start){.segment = segment->number};
+        if (status == FLS_OK && frame > 0)
+            status = place_of(&extent, frame, start, error);
+        free_extent(&extent);
+        if (lacking == 0)
+            break;
+    }
+    return status;
+}
+
+/* --- the kind of checksum ----------------------------------------------------------------------
+ */
+
+/* A stream that has no whole frame yet is waited for until its first ones show their kind. */
+static enum fls_status await_kind(struct fls_source *source, const struct options *options,
+                                  unsigned *candidates, enum fls_checksum_kind *kind,
+                                  struct fls_error *error)
+{
+    struct fls_view view;
+    size_t need = 1;
+    enum fls_status status;
+
+    do {
+        status = fls_source_peek(source, need, &view, error);
+        if (status != FLS_OK && status != FLS_AGAIN)
+            return status;
+    } while (!cli_settle_live(view.bytes, view.available, options->read.max_frame, candidates, kind,
+                              &need));
+    return FLS_OK;
+}
+
+static int refuse_kind(const char *name, unsigned candidates)
+{
+    if (candidates == 0) {
+        cli_error(name, "no kind of checksum fits: not a stream of frames, or damaged at its start "
+                        "(--checksum KIND reads it as that kind)");
+        return CLI_DAMAGED;
+    }
+    cli_error(name, "ambiguous: %s fit, and read it differently; say --checksum KIND",
+              cli_candidate_names(candidates));
+    return CLI_USAGE;
+}
+
+/* --- printing ----------------------------------------------------------------------------------
+ */
+
+#define BATCH 256
+
+static enum fls_status print_messages(struct fls_reader *reader, struct options *options)
+{
+    struct fls_message messages[BATCH];
+    enum fls_status status = FLS_OK;
+    size_t got;
+
+    while (!cli_out_failed() && (status == FLS_OK || status == FLS_AGAIN)) {
+        status = fls_reader_next_batch(reader, messages, BATCH, &got);
+        for (size_t i = 0; i < got && status == FLS_OK; i++)
+            cli_print_message(&options->printing, &messages[i]);
+        if (options->follow)
+            cli_out_flush();
+        if (cli_signal() && !options->follow)
+            return FLS_STOPPED;
+    }
+    return status;
+}
+
+/* What went wrong, and in which segment. */
+static void complain(const char *name, const struct fls_source *source, const struct start *start,
+                     const struct fls_error *error)
+{
+    const struct fls_segment *segment;
+    uint64_t offset = error->offset - start->place.offset;
+
+    if (error->has_frame && fls_series_locate(source, offset, &segment, &offset) &&
+        segment->number > 0)
+        cli_fail(segment->path, error, NULL);
+    else
+        cli_fail(name, error, NULL);
+}
+
+static int print_from(const char *name, struct fls_source *source, enum fls_checksum_kind kind,
+                      const struct start *start, struct options *options)
+{
+    struct fls_reader_options reading = {.checksum = kind,
+                                         .payload_bytes_max = options->read.max_frame,
+                                         .alignment = 1,
+                                         .start_offset = start->place.offset,
+                                         .start_frame = start->place.frame};
+    struct fls_reader *reader;
+    struct fls_error error;
+    enum fls_status status = fls_reader_open(source, &reading, &reader, &error);
+
+    if (status == FLS_OK) {
+        if (start->skip > 0)
+            status = fls_reader_skip(reader, start->skip, NULL);
+        if (status == FLS_OK)
+            status = print_messages(reader, options);
+        error = *fls_reader_error(reader);
+        fls_reader_close(reader);
+    }
+    cli_out_flush();
+    int result = status == FLS_STOPPED ? cli_signal_exit() : cli_exit_of(status);
+    if (result != CLI_WELL && status != FLS_STOPPED)
+        complain(name, source, start, &error);
+    return cli_print_end(&options->printing, name, result);
+}
+
+/* Opens the source at the start, finds the kind if that is not known yet, and prints. */
+static int print_series(const char *path, struct options *options, int kind_known,
+                        enum fls_checksum_kind kind, const struct start *start)
+{
+    struct fls_series_options from = {.follow = options->follow,
+                                      .start_segment = start->segment,
+                                      .start_offset = start->place.offset};
+    struct fls_source *source;
+    struct fls_error error;
+    unsigned candidates = 1u << kind;
+    int result = CLI_WELL;
+    enum fls_status status = fls_source_open_series(path, &from, &source, &error);
+
+    if (status == FLS_OK) {
+        cli_signals_stop(source);
+        if (!kind_known)
+            status = await_kind(source, options, &candidates, &kind, &error);
+        if (status == FLS_OK && (candidates & (candidates - 1)) == 0 && candidates != 0)
+            result = print_from(path, source, kind, start, options);
+        else if (status == FLS_OK)
+            result = refuse_kind(path, candidates);
+        cli_signals_stop(NULL);
+        fls_source_close(source);
+    }
+    if (status == FLS_OK || status == FLS_END)
+        return result;
+    cli_fail(path, &error, NULL);
+    return cli_exit_of(status);
+}
+
+/* Where to begin, in what is there. */
+static int settle_start(const char *path, const struct options *options,
+                        enum fls_checksum_kind kind, struct start *start)
+{
+    struct fls_series series;
+    struct fls_error error;
+    enum fls_status status = FLS_OK;
+
+    if (options->from_start) {
+        start->skip = options->count > 0 ? options->count - 1 : 0;
+        return CLI_GO_ON;
+    }
+    status = fls_series_list(path, &series, &error);
+    if (status == FLS_OK)
+        status = find_start(&series, kind, options->count, start, &error);
+    fls_series_free(&series);
+    if (status == FLS_OK)
+        return CLI_GO_ON;
+    if (status == FLS_STOPPED)
+        return options->follow ? CLI_WELL : cli_signal_exit();
+    cli_fail(path, &error, NULL);
+    return cli_exit_of(status);
+}
+
+static int tail(const char *path, struct options *options)
+{
+    struct start start = {.segment = 0};
+    struct cli_input input;
+    struct fls_error error;
+    enum fls_status status = cli_input_open(&input, path, &options->read, &error);
+    int nothing_yet = status == FLS_IO && error.os_errno == ENOENT;
+
+    cli_signals_catch();
+    if (status != FLS_OK && !(options->follow && nothing_yet)) {
+        cli_fail(path, &error, NULL);
+        return cli_exit_of(status);
+    }
+    cli_input_close(&input);
+    if (input.fit == CLI_FIT_NONE) {
+        cli_fail(path, &input.no_fit, NULL);
+        return cli_exit_of(input.no_fit.status);
+    }
+    if (input.fit == CLI_FIT_SEVERAL)
+        return refuse_kind(path, input.candidates);
+    if (nothing_yet)
+        input.kind = (enum fls_checksum_kind)(options->read.checksum - CLI_CHECKSUM_FIRST);
+    int known = options->read.checksum != CLI_CHECKSUM_AUTO || input.fit == CLI_FIT_FOUND ||
+                (!options->follow && input.fit == CLI_FIT_SAME);
+    if (!known)
+        input.kind = FLS_CHECKSUM_NONE;
+    int result = CLI_GO_ON;
+    if (options->from_start || (known && !nothing_yet))
+        result = settle_start(path, options, input.kind, &start);
+    return result == CLI_GO_ON ? print_series(path, options, known, input.kind, &start) : result;
+}
+
+/* Standard input is read to its end first, and then like any file. */
+static int tail_of_input(struct options *options)
+{
+    struct fls_error error;
+    int fd = STDIN_FILENO;
+
+    if (lseek(fd, 0, SEEK_CUR) < 0 && cli_input_spool(&fd, &error) != FLS_OK) {
+        cli_fail(cli_input_name("-"), &error, NULL);
+        return cli_exit_of(error.status);
+    }
+    if (fd != STDIN_FILENO && dup2(fd, STDIN_FILENO) < 0) {
+        cli_error(cli_input_name("-"), "%s", strerror(errno));
+        return CLI_SYSTEM;
+    }
+    return tail("/proc/self/fd/0", options);
+}
+
+static int parse_count(const struct cli_verb *verb, struct options *options)
+{
+    const char *text = options->count_text;
+
+    options->count = 10;
+    if (!text)
+        return CLI_GO_ON;
+    options->from_start = text[0] == '+';
+    if (!cli_number(text + options->from_start, 0, &options->count))
+        return cli_usage(verb, "--count: '%s' is no number of messages (N, or +N)", text);
+    return CLI_GO_ON;
+}
+
+static int run(const struct cli_verb *verb, int argc, char **argv)
+{
+    struct options options = FLS_ZERO;
+    const struct cli_option table[] = {
+        {"checksum", 0, CLI_CHOICE, &options.read.checksum, cli_checksum_choices, 0},
+        {"max-frame", 0, CLI_BYTES, &options.read.max_frame, NULL, 1},
+        CLI_SCHEMA_OPTIONS(&options.schema),
+        {"as", 0, CLI_CHOICE, &options.printing.form, cli_forms, 0},
+        {"count", 'n', CLI_TEXT, &options.count_text, NULL, 0},
+        {"follow", 'f', CLI_FLAG, &options.follow, NULL, 0}};
+    struct cli_operands files;
+    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
+
+    if (result == CLI_GO_ON)
+        result = cli_check_max_frame(verb, &options.read.max_frame);
+    if (result == CLI_GO_ON)
+        result = parse_count(verb, &options);
+    if (result == CLI_GO_ON)
+        result = cli_print_check(verb, &options.printing, &options.schema);
+    if (result != CLI_GO_ON)
+        return result;
+    if (files.count != 1)
+        return cli_usage(verb, files.count == 0 ? "which FILE? `-` is standard input"
+                                                : "one FILE at a time");
+    if (options.follow && strcmp(files.argv[0], "-") == 0)
+        return cli_usage(verb, "standard input cannot be followed; `cat -` prints it as it comes");
+    result = cli_schema_open(verb, &options.schema, 0, &options.printing.schema);
+    if (result != CLI_GO_ON)
+        return result;
+    result =
+        strcmp(files.argv[0], "-") == 0 ? tail_of_input(&options) : tail(files.argv[0], &options);
+    cli_schema_close(&options.printing.schema);
+    return result;
+}
+
+const struct cli_verb cli_verb_tail = {"tail", "print the last messages, and follow", help, run};

@@ -1,0 +1,163 @@
+#!/bin/bash
+# `flatstream replay`: the bytes are those of the recording, the pace is that of its times. Only
+# gross failures of the pace are found, unless FLS_CHECK=1 says that the machine is quiet. Run by
+# ctest with FLATSTREAM.
+set -u
+flatstream=${FLATSTREAM:?}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
+}
+
+# expect STATUS COMMAND...: runs it; output in ./out and ./err, milliseconds in $took.
+expect() {
+    local want=$1 got began
+    shift
+    began=$(date +%s%N)
+    "$@" >out 2>err
+    got=$?
+    took=$((($(date +%s%N) - began) / 1000000))
+    [ "$got" = "$want" ] || {
+        fail "exit $got, not $want: $*" 1
+        head -5 out err >&2
+    }
+}
+
+says() {
+    grep -Eq -- "$2" "$1" || {
+        fail "$1 does not say '$2'" 1
+        head -5 "$1" >&2
+    }
+}
+
+same() {
+    cmp -s "$1" "$2" || fail "$1 and $2 differ" 1
+}
+
+# within LOW HIGH: milliseconds; the upper bound is for a quiet machine, else ten seconds more.
+within() {
+    local most=$(($2 + 10000))
+    [ -n "${FLS_CHECK:-}" ] && most=$2
+    [ "$took" -ge "$1" ] && [ "$took" -le "$most" ] || fail "it took $took ms, not $1 to $2" 1
+}
+
+cat >t.fbs <<'END'
+table Reading { at: ulong; seconds: double; value: int; }
+root_type Reading;
+END
+"$flatstream" write -o probe.fls --from jsonl --schema t.fbs /dev/null 2>err || {
+    echo "no JSON in this build: nothing to replay"
+    exit 0
+}
+
+# 100 messages, 10 ms apart, from a time that no double holds exactly.
+for i in $(seq 0 99); do
+    echo "{\"at\":$((1700000000123456789 + i * 10000000)),\"seconds\":0.$((i + 100)),\"value\":$i}"
+done >lines
+"$flatstream" write -o rec.fls --from jsonl --schema t.fbs lines
+key=(--key at --schema t.fbs)
+
+# --- pace ------------------------------------------------------------------------------------------
+expect 0 "$flatstream" replay "${key[@]}" rec.fls copy.fls
+same copy.fls rec.fls
+within 990 1300
+expect 0 "$flatstream" replay "${key[@]}" --speed 5 rec.fls copy.fls
+same copy.fls rec.fls
+within 198 400
+expect 0 "$flatstream" replay "${key[@]}" --speed 0.5 --checksum xxh3 rec.fls copy.fls
+within 1980 2300
+expect 0 "$flatstream" replay --key seconds --time-unit s --schema t.fbs rec.fls copy.fls
+same copy.fls rec.fls
+within 99 400
+expect 0 "$flatstream" replay "${key[@]}" --max-gap 0.001 rec.fls copy.fls
+within 99 400
+expect 0 "$flatstream" replay "${key[@]}" --max-gap 0 rec.fls copy.fls
+within 0 200
+expect 0 "$flatstream" replay --key at --time-unit us --max-gap 0.01 --schema t.fbs rec.fls copy.fls
+within 990 1300
+
+# Each message comes in its time, and what one is late does not move those behind it.
+python3 - "$flatstream" replay "${key[@]}" rec.fls - <<'END' || fail "the pace of single messages"
+import os, struct, subprocess, sys, time
+data, stamps, at = b"", [], 0
+replay = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
+while True:
+    part = os.read(replay.stdout.fileno(), 65536)
+    if not part:
+        break
+    now = time.monotonic()
+    data += part
+    while len(data) >= at + 12:
+        size = struct.unpack_from("<I", data, at)[0]
+        if len(data) < at + 12 + size:
+            break
+        at += 12 + size
+        stamps.append(now)
+assert replay.wait() == 0 and len(stamps) == 100, len(stamps)
+assert len(set(stamps)) > 10, "all at once"
+late = [stamp - stamps[0] - 0.010 * i for i, stamp in enumerate(stamps)]
+print("late by %.3f to %.3f ms" % (min(late) * 1000, max(late) * 1000))
+bound = 0.020 if os.environ.get("FLS_CHECK") else 0.9 # of the second that it takes
+assert max(late) < bound and min(late) > -bound, (min(late), max(late))
+END
+
+# Out of order, and without a time: at once.
+(
+    sed -n 1,3p lines
+    echo '{"at":1,"value":3}'
+    echo '{"value":4}'
+    sed -n 4,20p lines
+) | "$flatstream" write -o mixed.fls --from jsonl --schema t.fbs
+expect 0 "$flatstream" replay "${key[@]}" mixed.fls copy.fls
+same copy.fls mixed.fls
+within 190 500
+
+# --- ways in and out -------------------------------------------------------------------------------
+head -n 50 lines | "$flatstream" write -o s-000001.fls --from jsonl --schema t.fbs
+tail -n +51 lines | "$flatstream" write -o s-000002.fls --from jsonl --schema t.fbs
+expect 0 "$flatstream" replay "${key[@]}" s.fls copy.fls
+same copy.fls rec.fls
+within 990 1300
+cat rec.fls | "$flatstream" replay "${key[@]}" --speed 100 - - >copy.fls
+same copy.fls rec.fls
+mkfifo pipe
+cat pipe >copy.fls &
+expect 0 "$flatstream" replay "${key[@]}" --speed 100 rec.fls pipe
+wait
+same copy.fls rec.fls
+"$flatstream" replay "${key[@]}" rec.fls - 2>err | head -c 1 >out
+[ "${PIPESTATUS[0]}" = 141 ] || fail "a reader that goes away"
+
+# --- a signal, damage, wrong usage -----------------------------------------------------------------
+"$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls 2>err &
+sleep 0.5
+kill -TERM $!
+wait $!
+[ $? = 143 ] || fail "the exit status of a signal"
+says err 'interrupted: [0-9]+ messages'
+expect 0 "$flatstream" verify copy.fls
+cmp -s -n "$(stat -c %s copy.fls)" copy.fls rec.fls || fail "not a prefix"
+head -c 3000 rec.fls >torn.fls
+expect 1 "$flatstream" replay "${key[@]}" --speed 1000 torn.fls copy.fls
+says err 'torn.fls: frame'
+expect 0 "$flatstream" verify copy.fls
+expect 2 "$flatstream" replay "${key[@]}" rec.fls rec.fls
+expect 0 "$flatstream" verify rec.fls
+expect 2 "$flatstream" replay rec.fls copy.fls
+expect 2 "$flatstream" replay "${key[@]}" rec.fls
+expect 2 "$flatstream" replay "${key[@]}" --speed 0 rec.fls copy.fls
+expect 2 "$flatstream" replay "${key[@]}" --speed x rec.fls copy.fls
+expect 2 "$flatstream" replay --key nosuch --schema t.fbs rec.fls copy.fls
+expect 3 "$flatstream" replay "${key[@]}" nosuch.fls copy.fls
+expect 3 "$flatstream" replay "${key[@]}" rec.fls no/such/folder
+[ -e /dev/full ] && {
+    expect 3 "$flatstream" replay "${key[@]}" --speed 100 rec.fls /dev/full
+    says err 'No space'
+}
+
+[ "$failures" = 0 ]

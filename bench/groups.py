@@ -148,6 +148,14 @@ DISK = (
         Row("protobuf delimited, 256 KiB blocks", "protobuf", "delimited-256k-synced"),
     ), DISK_SIZES),
 )
+# Each message is on the device before its call returns.
+DURABLE = (
+    Group("durable", "each on the device before its call returns", (
+        Row("raw write and fdatasync, one thread", "journal", "alone"),
+        Row("journal, one thread", "journal", "each"),
+        Row("journal, 8 threads", "journal", "group"),
+    ), (256,)),
+)
 HANDOVER = (handover("as fast as it goes", ""), handover("paced", "-paced"))
 
 
@@ -180,7 +188,7 @@ BUILD = (
         Row("Google's reflective verifier", "verify_google", "build-verify", where="data"),
     ), (108, 1216)),
 )
-KINDS = ("write", "read", "pipe", "layers", "handover", "build", "disk")
+KINDS = ("write", "read", "pipe", "layers", "handover", "build", "disk", "durable")
 
 # Where a contestant given by --contestant takes part: its modes (for a pipe, of both ends). One
 # with a format of its own knows OWN alone, and reads what it has written itself.
@@ -205,7 +213,7 @@ def joined_row(name, path, mode):
 
 def all_groups(contestants):
     """Every group; contestants: (name, path) of those that were given."""
-    for group in WRITE + READ + PIPE + LAYERS + HANDOVER + BUILD + DISK:
+    for group in WRITE + READ + PIPE + LAYERS + HANDOVER + BUILD + DISK + DURABLE:
         modes = JOINED.get((group.kind, group.title), ())
         joined = tuple(joined_row(name, path, mode) for name, path in contestants for mode in modes)
         yield group._replace(rows=group.rows + joined)

@@ -55,6 +55,7 @@ NOTES = {
     "disk": "GB/s (10^9 bytes of payload), fdatasync at the end included; in brackets how many "
             "times the first row's. CPU is seconds a GiB: user + system. What the kernel's own "
             "threads do, which write the page cache back, is not in it.",
+    "durable": "To a file on a disk; the calls of the journal are its syncs. Three rounds.",
 }
 
 

@@ -8,7 +8,7 @@ A contestant is a program `contestant write|read MODE PATH N SIZE` that prints
 `bytes messages seconds cpu_seconds system_calls` (bench/README.md). Runs are interleaved: in each
 round every contestant runs once, in turn, so that a slow moment of the machine falls on all. Quoted
 is the median over the rounds; the spread is (largest - smallest) / median. Files are in memory, but
-for the kind disk.
+for the kinds disk and durable.
 """
 import argparse
 import os
@@ -31,6 +31,8 @@ RUN_SECONDS_MAX = 120
 DISK_BYTES = 4 << 30
 DISK_BYTES_QUICK = 512 << 20
 DISK_ROUNDS = 3
+ON_DISK = ("disk", "durable")
+DURABLE_MESSAGES = 4000
 CALL_A_MESSAGE = ("two", "writev", "simple", "vectored", "direct", "reference")
 
 
@@ -41,6 +43,8 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "
 def messages_of(kind, row, size, scale):
     if kind == "disk":
         return (DISK_BYTES if scale == 1 else DISK_BYTES_QUICK) // size
+    if kind == "durable":
+        return int(DURABLE_MESSAGES * scale)
     count = max(8, int(RUN_BYTES * scale) // (size + 12))
     if kind == "handover":
         return min(count, int(RUN_HANDOVERS * scale))
@@ -116,7 +120,7 @@ class Bench:
             return self.run("read", row.program, row.mode, messages, size,
                             self.path(*writer_of(row)))
         path = DATA if row.where == "data" else None
-        if kind == "disk":
+        if kind in ON_DISK:
             path = os.path.join(self.disk, "stream.bin")
         return self.run("write", row.program, row.mode, messages, size, path)
 
@@ -149,7 +153,7 @@ class Bench:
         if group.kind in ("write", "read"):  # all alike, as many as the dearest can
             messages = dict.fromkeys(rows, min(messages.values()))
         results = {row: [] for row in rows}
-        to_disk = group.kind == "disk"
+        to_disk = group.kind in ON_DISK
         for round_number in range(DISK_ROUNDS + 1 if to_disk else self.rounds + 1):
             if to_disk and round_number == 0:  # there is nothing to warm up
                 continue
@@ -243,7 +247,7 @@ def run_all(bench, groups, out):
            "row.\n")
     kinds = set()
     for group in groups:
-        if group.kind == "disk" and not bench.disk:
+        if group.kind in ON_DISK and not bench.disk:
             continue
         results = measure(bench, group)
         if not results:
@@ -297,7 +301,7 @@ def disk_folder(arguments):
     where = arguments.disk or arguments.build
     wanted = (DISK_BYTES_QUICK if arguments.quick else DISK_BYTES) * 5 // 4
     free = os.statvfs(where).f_bavail * os.statvfs(where).f_frsize
-    if arguments.quick and not (arguments.only and "disk" in arguments.only):
+    if arguments.quick and not (arguments.only and set(ON_DISK) & set(arguments.only)):
         problem = "it takes minutes; --only disk gives its short form"
     elif file_system(where) in ("tmpfs", "ramfs", "overlayfs"):
         problem = f"{where} is on {file_system(where)}; --disk names a folder on a disk"
@@ -305,7 +309,7 @@ def disk_folder(arguments):
         problem = f"{where} has {free >> 20} MiB free of {wanted >> 20}; --disk names another"
     else:
         return tempfile.mkdtemp(prefix="flatstream-bench-", dir=where)
-    print(f"left out: the kind disk: {problem}", file=sys.stderr)
+    print(f"left out: the kinds disk and durable: {problem}", file=sys.stderr)
     return None
 
 
@@ -324,7 +328,7 @@ def main():
     bench = None
     try:
         bench = Bench(arguments, folder)
-        if any(group.kind == "disk" for group in groups):
+        if any(group.kind in ON_DISK for group in groups):
             bench.disk = disk_folder(arguments)
         with open(os.path.join(arguments.out, "results.md"), "w", encoding="utf-8") as file:
             for piece in run_all(bench, groups, arguments.out):

@@ -204,11 +204,10 @@ static int convert_opened(struct cli_input *input, const struct options *options
         result = status == FLS_STOPPED ? cli_signal_exit() : cli_exit_of(status);
         cli_fail(input->name, &error, NULL);
     }
-    uint64_t started = in.frames + (uint64_t)in.started;
     cli_frame_streams_free(&in);
     if (failed)
         return cli_stream_out_fail(&out, &error, status);
-    if (started == 0 || status == FLS_STOPPED) { /* not Frame Streams at all */
+    if (status == FLS_STOPPED || (status != FLS_END && out.frames == 0)) {
         cli_stream_out_abandon(&out);
         return result;
     }

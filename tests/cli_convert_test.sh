@@ -1,0 +1,259 @@
+#!/bin/bash
+# split, merge and convert: nothing is lost, doubled or changed on the way, the other format is that
+# of libfstrm, and what is damaged or wrong is said. Run by ctest with FLATSTREAM.
+set -u
+flatstream=${FLATSTREAM:?}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+checks=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $*" >&2
+}
+
+expect() {
+    local want=$1 got
+    shift
+    checks=$((checks + 1))
+    "$@" >out 2>err
+    got=$?
+    [ "$got" = "$want" ] || {
+        fail "exit $got, not $want: $* (line ${BASH_LINENO[0]})"
+        head -5 out err >&2
+    }
+}
+
+says() {
+    checks=$((checks + 1))
+    grep -Eq -- "$2" "$1" || {
+        fail "$1 does not say '$2' (line ${BASH_LINENO[0]})"
+        head -5 "$1" >&2
+    }
+}
+
+same() {
+    checks=$((checks + 1))
+    cmp "$1" "$2" >&2 || fail "$1 and $2 differ (line ${BASH_LINENO[0]})"
+}
+
+absent() {
+    checks=$((checks + 1))
+    for name in "$@"; do [ ! -e "$name" ] || fail "$name is there (line ${BASH_LINENO[0]})"; done
+}
+
+# --- help and usage ------------------------------------------------------------------------------
+for verb in split merge convert; do
+    expect 0 "$flatstream" $verb --help
+    says out "Usage: flatstream $verb"
+    says out "^  flatstream $verb"
+    expect 2 "$flatstream" $verb --no-such-option
+    expect 2 "$flatstream" $verb
+done
+seq 1 1000 | "$flatstream" write -o lines.fls
+seq 1 1000 >lines.txt
+expect 2 "$flatstream" split lines.fls -o p
+expect 2 "$flatstream" split lines.fls -o p --count 2 --bytes 5
+expect 2 "$flatstream" split lines.fls --count 2
+expect 2 "$flatstream" split lines.fls -o p --by host
+says err 'schema'
+expect 2 "$flatstream" convert lines.fls
+expect 2 "$flatstream" convert lines.fls -o x --to md5
+expect 2 "$flatstream" convert lines.fls -o x --content-type a
+expect 2 "$flatstream" convert lines.fls -o x --to fstrm --content-type "$(printf '%0300d' 1)"
+absent x
+
+# --- convert between checksums -------------------------------------------------------------------
+for kind in none crc16 crc32 xxh3; do
+    expect 0 "$flatstream" convert lines.fls --to $kind -o to-$kind.fls
+    expect 0 "$flatstream" verify --checksum $kind to-$kind.fls
+    "$flatstream" cat --checksum $kind to-$kind.fls >out
+    same out lines.txt
+    "$flatstream" convert to-$kind.fls -o - >back.fls
+    same back.fls lines.fls
+done
+expect 2 "$flatstream" convert lines.fls -o back.fls
+says err 'exists'
+head -c 5000 lines.fls >torn.fls
+expect 1 "$flatstream" convert torn.fls --to crc32 -o torn32.fls
+says err 'payload|header'
+expect 0 "$flatstream" verify --checksum crc32 torn32.fls
+
+# --- Frame Streams -------------------------------------------------------------------------------
+expect 0 "$flatstream" convert lines.fls --to fstrm --content-type test:lines -o lines.fstrm
+expect 0 "$flatstream" convert lines.fstrm --from fstrm -o again.fls
+same again.fls lines.fls
+expect 0 "$flatstream" convert lines.fstrm --from fstrm --content-type test:lines --to none -o n.fls
+same n.fls to-none.fls
+expect 1 "$flatstream" convert lines.fstrm --from fstrm --content-type other -o no.fls
+says err "content type is 'test:lines'"
+"$flatstream" convert lines.fls --to fstrm -o - | "$flatstream" convert - --from fstrm -o piped.fls
+same piped.fls lines.fls
+if command -v fstrm_dump >/dev/null; then
+    # libfstrm reads ours, and writes what it read: byte for byte the same, and readable here.
+    expect 0 fstrm_dump lines.fstrm theirs.fstrm
+    says err 'test:lines'
+    [ "$(grep -c '^Data frame' err)" = 1000 ] || fail "fstrm_dump saw $(grep -c '^Data' err) frames"
+    says err 'FSTRM_CONTROL_STOP'
+    same theirs.fstrm lines.fstrm
+    head -c 300000 /dev/urandom | "$flatstream" write --from files -o big.fls -
+    expect 0 "$flatstream" convert big.fls --to fstrm -o big.fstrm
+    expect 0 fstrm_dump big.fstrm theirs-big.fstrm
+    expect 0 "$flatstream" convert theirs-big.fstrm --from fstrm -o big-again.fls
+    same big-again.fls big.fls
+fi
+# What libfstrm's writer makes, by a program of its own.
+cat >write.c <<'C'
+#include <fstrm.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    struct fstrm_file_options *file = fstrm_file_options_init();
+    struct fstrm_writer_options *writer = fstrm_writer_options_init();
+    static char bytes[70000];
+
+    fstrm_file_options_set_file_path(file, argv[1]);
+    fstrm_writer_options_add_content_type(writer, "their:own", 9);
+    struct fstrm_writer *w = fstrm_file_writer_init(file, writer);
+    for (int i = 1; i <= 200; i++) {
+        struct iovec segment = {bytes, i == 100 ? sizeof bytes : (size_t)snprintf(bytes, 99, "message %d", i)};
+        if (fstrm_writer_writev(w, &segment, 1) != fstrm_res_success)
+            return 1;
+    }
+    return argc != 2 || fstrm_writer_close(w) != fstrm_res_success;
+}
+C
+if cc -D_GNU_SOURCE write.c -o write -lfstrm 2>/dev/null; then
+    expect 0 ./write own.fstrm
+    expect 0 "$flatstream" convert own.fstrm --from fstrm --content-type their:own -o own.fls
+    "$flatstream" cat --count 1 own.fls >out
+    says out '^message 1$'
+    expect 0 "$flatstream" info --json own.fls
+    says out '"frames":200'
+    expect 0 "$flatstream" convert own.fls --to fstrm --content-type their:own -o own2.fstrm
+    same own2.fstrm own.fstrm
+fi
+# Every truncation is said: torn where it is, and nothing but whole frames comes out.
+size=$(stat -c %s lines.fstrm)
+for cut in 0 1 5 10 20 34 35 37 41 $((size - 13)) $((size - 12)) $((size - 9)) $((size - 1)); do
+    head -c "$cut" lines.fstrm >cut.fstrm
+    rm -f cut.fls
+    expect 1 "$flatstream" convert cut.fstrm --from fstrm -o cut.fls
+    says err 'ends|empty'
+    [ ! -e cut.fls ] || expect 0 "$flatstream" verify cut.fls
+done
+expect 1 "$flatstream" convert lines.fls --from fstrm -o no.fls
+absent no.fls
+printf '\0\0\0\0\377\377\377\377' >bad.fstrm
+expect 1 "$flatstream" convert bad.fstrm --from fstrm -o no.fls
+says err 'control frame'
+head -c 34 lines.fstrm >huge.fstrm
+printf '\177\377\377\377abc' >>huge.fstrm
+expect 1 bash -c "ulimit -v 200000; '$flatstream' convert huge.fstrm --from fstrm -o huge.fls"
+expect 1 "$flatstream" convert lines.fstrm --from fstrm --max-frame 1 -o no.fls
+printf 'a\n\nb\n' | "$flatstream" write -o empty.fls
+expect 1 "$flatstream" convert empty.fls --to fstrm -o no.fstrm
+says err 'message 1 is empty'
+absent no.fstrm
+
+# --- split ---------------------------------------------------------------------------------------
+join() {
+    cat "$@" >joined
+}
+expect 0 "$flatstream" split lines.fls --count 300 -o part
+join part-00000[1-4].fls
+same joined lines.fls
+absent part-000005.fls
+expect 2 "$flatstream" split lines.fls --count 300 -o part
+says err 'part-000001.fls'
+same joined lines.fls
+for bytes in 1 13 14 1000 15K 1G; do
+    expect 0 "$flatstream" split lines.fls --bytes $bytes -o b$bytes.fls
+    join b$bytes-*.fls
+    same joined lines.fls
+done
+[ "$(ls b1-*.fls | wc -l)" = 1000 ] || fail "not one message a part"
+for file in b1000-*.fls; do
+    [ "$(stat -c %s "$file")" -le 1000 ] || fail "$file is over 1000 bytes"
+done
+# A part that exists stops it, and what was made before is gone again.
+: >stop-000003.fls
+expect 2 "$flatstream" split lines.fls --count 100 -o stop
+absent stop-000001.fls stop-000002.fls
+expect 1 "$flatstream" split torn.fls --count 100 -o t
+join t-*.fls
+"$flatstream" recover torn.fls -o intact.fls >/dev/null 2>&1
+same joined intact.fls
+
+# --- by a field, merge ---------------------------------------------------------------------------
+cat >t.fbs <<'FBS'
+enum Level : byte { low, high }
+table T { time: long; host: string; level: Level; load: double; }
+root_type T;
+FBS
+python3 - <<'PY'
+import json, random
+random.seed(5)
+rows = []
+for i in range(900):
+    rows.append({"time": -50 + i // 3, "host": random.choice("abc"), "load": i / 7})
+    if i % 4 == 0:
+        rows[-1]["level"] = "high"
+for name in "abc":
+    with open(name + ".jsonl", "w") as file:
+        file.writelines(json.dumps(r) + "\n" for r in rows if r["host"] == name)
+with open("all.jsonl", "w") as file:
+    file.writelines(json.dumps(r) + "\n" for r in sorted(rows, key=lambda r: (r["time"], r["host"])))
+PY
+if "$flatstream" write -o all.fls --from jsonl --schema t.fbs all.jsonl 2>err; then
+    for name in a b c; do "$flatstream" write -o $name.fls --from jsonl --schema t.fbs $name.jsonl; done
+    expect 0 "$flatstream" merge a.fls b.fls c.fls --key time --schema t.fbs -o merged.fls
+    [ ! -s err ] || fail "merge complains: $(cat err)"
+    same merged.fls all.fls # equal times: the files' order, then the messages'
+    "$flatstream" merge c.fls b.fls a.fls --key load --schema t.fbs -o - |
+        "$flatstream" select - --schema t.fbs --fields load --as csv | tail -n +2 >loads
+    sort -g loads >sorted
+    same loads sorted
+    expect 0 "$flatstream" merge a.fls --key time --schema t.fbs --checksum-out crc32 -o a32.fls
+    "$flatstream" convert a.fls --to crc32 -o - >out
+    same out a32.fls
+    # By host: the same files again, in the order in which the hosts appear.
+    expect 0 "$flatstream" split all.fls --by host --schema t.fbs -o host
+    [ "$(ls host-*.fls | wc -l)" = 3 ] || fail "not three hosts"
+    while read -r file rest; do
+        same "${file%:}" "${rest##* }.fls"
+    done <out
+    expect 0 "$flatstream" split all.fls --by level --schema t.fbs -o level
+    says out 'level = high'
+    says out 'level = low'
+    expect 2 "$flatstream" split all.fls --by time --schema t.fbs -o time
+    says err 'more than 256 values'
+    absent time-000001.fls time-000256.fls
+    expect 2 "$flatstream" split all.fls --by hots --schema t.fbs -o h
+    says err 'hots'
+    expect 2 "$flatstream" merge a.fls --key host --schema t.fbs -o x.fls
+    says err 'number'
+    # Times that go backwards stay behind what was before them; all messages are there.
+    tac a.jsonl | "$flatstream" write -o back.fls --from jsonl --schema t.fbs -
+    rm -f x.fls
+    expect 0 "$flatstream" merge back.fls b.fls --key time --schema t.fbs -o x.fls
+    says err 'back.fls: [0-9]+ messages are earlier'
+    "$flatstream" select x.fls --schema t.fbs --where 'host == "a"' --as fls >only-a.fls
+    same only-a.fls back.fls
+    # A damaged input: what is before the damage, and exit 1.
+    head -c 3000 b.fls >b-torn.fls
+    rm -f x.fls
+    expect 1 "$flatstream" merge a.fls b-torn.fls --key time --schema t.fbs -o x.fls
+    says err 'b-torn.fls'
+    expect 0 "$flatstream" verify x.fls
+    # Many inputs in little memory.
+    for i in $(seq 1 300); do cp a.fls many-$i.fls; done
+    [ -n "${SANITIZE:-}" ] || ulimit -v 400000
+    expect 0 "$flatstream" merge many-*.fls --key time --schema t.fbs -o many.fls
+    [ "$(stat -c %s many.fls)" = $((300 * $(stat -c %s a.fls))) ] || fail "merge of 300 is not whole"
+fi
+
+echo "cli_convert_test: $checks checks, $failures failures"
+[ "$failures" = 0 ]

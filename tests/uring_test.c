@@ -212,7 +212,8 @@ static struct fls_uring_options random_options(void)
 
     return (struct fls_uring_options){.depth = 2 + random_below(15),
                                       .buffer_bytes = buffers[random_below(7)],
-                                      .direct = (int)random_below(2)};
+                                      .direct = (int)random_below(2),
+                                      .extend_ahead = (int)random_below(2)};
 }
 
 static size_t random_size(void)
@@ -316,7 +317,9 @@ static void assert_pieces(size_t least, int exact)
 static void long_file_is_exact(void **state)
 {
     static const struct fls_uring_options variants[] = {
-        {.direct = 1}, {.direct = 1, .depth = 8, .buffer_bytes = 65536}, {.direct = 0}};
+        {.direct = 1, .extend_ahead = 1},
+        {.direct = 1, .depth = 8, .buffer_bytes = 65536, .extend_ahead = 1},
+        {.direct = 1}};
 
     (void)state;
     plan_nothing();
@@ -326,8 +329,8 @@ static void long_file_is_exact(void **state)
         made_longer = 0;
         struct fls_sink *sink = open_sink(FLS_FILE_TRUNCATE, options);
         assert_ok(write_pieces(sink, 0, 30));
-        assert_int_equal(made_longer > 0, options->direct);
-        if (options->direct && !refuse_longer)
+        assert_int_equal(made_longer > 0, options->extend_ahead);
+        if (options->extend_ahead && !refuse_longer)
             assert_true(file_bytes(path) > 30 * PIECE_BYTES);
         assert_ok(fls_sink_flush(sink, FLS_LEVEL_PROCESS, NULL));
         assert_pieces(30 * PIECE_BYTES, 1);
@@ -348,7 +351,8 @@ static void long_file_is_exact(void **state)
 /* After a failure nothing is left of what it was made longer by. */
 static void long_file_is_cut(void **state)
 {
-    static const struct fls_uring_options options = {.direct = 1, .buffer_bytes = 65536};
+    static const struct fls_uring_options options = {
+        .direct = 1, .buffer_bytes = 65536, .extend_ahead = 1};
 
     (void)state;
     for (uint64_t at = 60; at < 300; at += 37) {
@@ -366,7 +370,7 @@ static void long_file_is_cut(void **state)
 /* One that is killed leaves what it had flushed, with zeros behind. */
 static void long_file_survives_the_process(void **state)
 {
-    static const struct fls_uring_options options = {.direct = 1};
+    static const struct fls_uring_options options = {.direct = 1, .extend_ahead = 1};
     struct fls_sink *sink = NULL;
     int status;
 
@@ -535,7 +539,7 @@ static void harm_each_completion(enum harm harm, int os_errno, uint64_t count, i
 {
     for (int direct = 0; direct < 2; direct++) {
         for (size_t e = 0; e < 2; e++) {
-            struct fls_uring_options options = {3, 4096, direct};
+            struct fls_uring_options options = {3, 4096, direct, direct};
             for (uint64_t k = 1; k < 200; k++) {
                 struct fls_error error = FLS_ZERO;
                 plan_harm(harm, os_errno, k, count);
@@ -579,7 +583,7 @@ static void failed_waiting(void **state)
 static void failed_submitting(void **state)
 {
     (void)state;
-    struct fls_uring_options options = {3, 4096, 0};
+    struct fls_uring_options options = {3, 4096, 0, 0};
     struct fls_error error;
 
     plan_nothing();
@@ -633,7 +637,7 @@ static void check_untouched(const struct fls_uring_options *options, const char 
 static void direct_is_refused(void **state)
 {
     (void)state;
-    struct fls_uring_options options = {0, 0, 1};
+    struct fls_uring_options options = {0, 0, 1, 1};
 
     plan_nothing();
     plan.refuse_direct = 1;
@@ -783,7 +787,7 @@ static void source_follows_growth(void **state)
 
     plan_nothing();
     for (int direct = 0; direct < 2; direct++) {
-        struct fls_uring_options options = {4, 4096, direct};
+        struct fls_uring_options options = {4, 4096, direct, direct};
         struct fls_view view;
         struct fls_error error;
         size_t at = 0, length = 0;
@@ -830,7 +834,7 @@ static void reader_over_the_source(void **state)
     }
     assert_ok(fls_writer_close(writer, NULL));
     for (int direct = 0; direct < 2; direct++) {
-        struct fls_uring_options options = {2 + 2 * (unsigned)direct, 4096, direct};
+        struct fls_uring_options options = {2 + 2 * (unsigned)direct, 4096, direct, direct};
         struct fls_source *source = open_source(&options);
         assert_ok(fls_reader_open(source, &reading, &reader, NULL));
         for (int i = 0; i < COUNT; i++) {
@@ -886,7 +890,7 @@ static void source_harmed(void **state)
 
     for (size_t h = 0; h < sizeof harms / sizeof harms[0]; h++) {
         for (int direct = 0; direct < 2; direct++) {
-            struct fls_uring_options options = {3, 4096, direct};
+            struct fls_uring_options options = {3, 4096, direct, direct};
             size_t length = lengths[h % 2];
             if (direct && harms[h].count == UINT64_MAX)
                 continue; /* a read that begins on a boundary would never get on */
@@ -908,7 +912,7 @@ static void source_harmed(void **state)
 static void source_fails_in_order(void **state)
 {
     (void)state;
-    struct fls_uring_options options = {8, 4096, 0};
+    struct fls_uring_options options = {8, 4096, 0, 0};
     struct fls_view view;
     struct fls_error error;
 
@@ -932,7 +936,7 @@ static void source_fails_in_order(void **state)
 static void source_cannot_submit(void **state)
 {
     (void)state;
-    struct fls_uring_options options = {4, 4096, 0};
+    struct fls_uring_options options = {4, 4096, 0, 0};
     struct fls_view view;
     struct fls_error error;
 
@@ -1058,7 +1062,7 @@ static void releases_when_done(void **state)
     skip_under_valgrind();
     plan_nothing();
     for (int direct = 0; direct < 2; direct++) {
-        struct fls_uring_options options = {4, 8192, direct};
+        struct fls_uring_options options = {4, 8192, direct, direct};
         size_t length;
         write_spoiled(open_sink(FLS_FILE_TRUNCATE, &options));
         char *content = test_read_file(path, &length);
@@ -1191,7 +1195,7 @@ static void socket_that_would_block(void **state)
 static void says_that_there_is_none(void **state)
 {
     (void)state;
-    struct fls_uring_options options = {0, 0, 0};
+    struct fls_uring_options options = {0, 0, 0, 0};
     struct fls_error error;
 
     assert_int_equal(fls_uring_probe(&error), FLS_UNSUPPORTED);

@@ -98,7 +98,8 @@ static void write_batches(const struct job *job, struct fls_writer *writer)
 
 static struct fls_sink *open_sink(const struct job *job, const char *base)
 {
-    struct fls_uring_options uring = {.direct = strcmp(base, "uring-direct") == 0};
+    struct fls_uring_options uring = {.direct = strcmp(base, "uring-direct") == 0,
+                                      .extend_ahead = 1};
     struct fls_sink *sink;
     struct fls_error error;
 

@@ -25,14 +25,21 @@ FLS_BEGIN_DECLS
 /*
  * Options; all zero is the default.
  *
- *   depth         buffers, and reads or writes in flight, 2 to 1024; 0: 8; of a sink with `direct`:
- * 4 buffer_bytes  size of one, rounded up to 4096; 0: 256 KiB; of a sink with `direct`: 1 MiB
+ *   depth         buffers, and reads or writes in flight, 2 to 1024; 0: 8; of a sink with
+ *                 `direct`: 4
+ *   buffer_bytes  size of one, rounded up to 4096; 0: 256 KiB; of a sink with `direct`: 1 MiB
  *   direct        non-zero: O_DIRECT. Where the file system refuses it: FLS_UNSUPPORTED
+ *   extend_ahead  non-zero, with `direct`: a sink makes the file longer ahead of its writes, from
+ *                 4 MiB on, by at most 64 MiB. On ext4 a write past the end of a file goes alone;
+ *                 this lets several go at a time. Flush and close cut it exact; a process that is
+ *                 killed leaves the zeros, which under none, crc16 and crc32 read as empty frames
+ *                 (FLS_RECOVER_ZERO_TAIL_IS_TORN), so it is for xxh3, which notices them
  */
 struct fls_uring_options {
     unsigned depth;
     size_t buffer_bytes;
     int direct;
+    int extend_ahead;
 };
 
 /* FLS_OK when io_uring can be used here; else FLS_UNSUPPORTED with the reason. Any thread. */
@@ -42,8 +49,7 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  * A sink on the regular file `path`. Bytes are accepted into a buffer; a full buffer is submitted.
  * What the file holds:
  *   - until a flush, whole buffers that have completed, in any order; the file may have holes, and
- *     with O_DIRECT up to 64 MiB of zeros behind them, which the flush cuts off
- *     (a process that is killed leaves them: FLS_RECOVER_ZERO_TAIL_IS_TORN is for them)
+ *     with `extend_ahead` zeros behind them, which the flush cuts off
  *   - after a flush, exactly the bytes accepted, with no padding: with O_DIRECT the part behind the
  *     last 4096-byte boundary is written through the page cache
  *   - after an error, and the close that follows, the bytes up to the first that was not written;

@@ -71,7 +71,8 @@ static int write_blocks(const struct disk *disk)
 static enum fls_status open_direct(struct disk *disk, struct fls_sink **sink,
                                    struct fls_error *error)
 {
-    struct fls_uring_options options = {.direct = 1};
+    struct fls_uring_options options = {.direct = 1,
+                                        .extend_ahead = disk->kind == FLS_CHECKSUM_XXH3};
     char path[64];
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", disk->fd);

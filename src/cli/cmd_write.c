@@ -46,7 +46,8 @@ static const char help[] =
     "  --io HOW           plain (the default), or uring: OUT, a regular file, is written through\n"
     "                     io_uring; where the system refuses that, plainly, with a warning\n"
     "  --direct           with --io uring: past the page cache, with O_DIRECT, or not at all.\n"
-    "                     Killed, it leaves zeros at OUT's end: recover --zero-tail\n"
+    "                     Killed, with xxh3, it leaves zeros at OUT's end, which are noticed:\n"
+    "                     recover --zero-tail cuts them\n"
     "  --async            a thread of its own does the writing while this one reads\n"
     "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
     "                     damaged, or has another kind of checksum, is refused\n"
@@ -283,7 +284,8 @@ static int open_output(const struct options *options, struct target *target)
 static enum fls_status open_uring(const struct options *options, struct target *target,
                                   struct fls_sink **sink, struct fls_error *error)
 {
-    struct fls_uring_options uring = {.direct = options->direct};
+    struct fls_uring_options uring = {.direct = options->direct,
+                                      .extend_ahead = target->kind == FLS_CHECKSUM_XXH3};
     char reason[sizeof error->reason];
 
     if (!target->is_ours)

@@ -57,7 +57,7 @@ struct uring_sink {
     unsigned unclaimed; /* results of a write and sync that could not be waited for */
     uint64_t offset;
     uint64_t longer_to;     /* 0: the file was not made longer */
-    int never_longer;       /* the system refused it */
+    int never_longer;       /* not wanted, or the system refused it */
     uint64_t plain_calls;   /* system calls beside the ring's */
     uint64_t whole_bytes;   /* what the file is known to hold: as opened, or since the last flush */
     int os_errno;           /* of the first failure; 0: none */
@@ -474,6 +474,7 @@ static enum fls_status allocate(const struct fls_uring_options *options,
     sink->base.ops = &uring_sink_ops;
     sink->fd = sink->plain_fd = -1;
     sink->direct = options->direct;
+    sink->never_longer = !options->extend_ahead;
     sink->count = count;
     sink->block_bytes = block_bytes;
     sink->failed_offset = UINT64_MAX;

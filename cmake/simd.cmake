@@ -2,5 +2,6 @@
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set_source_files_properties(src/frame/crc16_clmul.c PROPERTIES
                                 COMPILE_OPTIONS "-mpclmul;-mssse3;-msse4.1")
+    set_source_files_properties(src/frame/crc32_short.c PROPERTIES COMPILE_OPTIONS "-mpclmul;-mavx")
     set_source_files_properties(src/frame/xxh3_avx2.c PROPERTIES COMPILE_OPTIONS "-mavx2")
 endif()

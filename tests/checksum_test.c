@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "frame/crc16.h"
+#include "frame/crc32_short.h"
 #include "frame/xxh3.h"
 
 /* Property tests go through all lengths up to this: past every path change in the kernels. */
@@ -229,6 +230,81 @@ static void crc16_constants(void **state)
     assert_int_equal(power_of_x(128), 0xaefc);
 }
 
+static uint32_t crc32_by_definition(uint32_t crc, const uint8_t *data, size_t length)
+{
+    crc = ~crc;
+    for (size_t i = 0; i < length; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
+    }
+    return ~crc;
+}
+
+/* The copy ends where its memory does, so that a checker sees a load past either end. */
+static void crc32_equals_its_definition(void **state)
+{
+    uint8_t *data = random_bytes(LENGTH_MAX);
+
+    (void)state;
+    for (size_t length = 0; length <= LENGTH_MAX; length++) {
+        uint8_t *copy = malloc(length + (length == 0));
+        assert_non_null(copy);
+        memcpy(copy, data, length);
+        assert_int_equal(fls_checksum_of(kind_of(FLS_CHECKSUM_CRC32), copy, length),
+                         crc32_by_definition(0, data, length));
+        free(copy);
+    }
+    free(data);
+}
+
+static void crc32_short_kernel_at_every_alignment(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    uint8_t *data = random_bytes(FLS_CRC32_SHORT_BYTES_MAX + 64);
+
+    if (fls_crc32_short_lengths == 0)
+        skip();
+    for (size_t length = FLS_CRC32_SHORT_BYTES_MIN; length <= FLS_CRC32_SHORT_BYTES_MAX; length++) {
+        for (size_t offset = 0; offset < 64; offset++) {
+            uint32_t start = random_u32();
+            assert_int_equal(fls_crc32_short(start, data + offset, length),
+                             crc32_by_definition(start, data + offset, length));
+        }
+    }
+    free(data);
+#endif
+}
+
+/* Each bit alone, which nothing else can make up for. */
+static void crc32_of_single_bits(void **state)
+{
+    static const size_t lengths[] = {8, 9, 12, 15, 16, 23, 64, 68, 250, 255, 256};
+    uint8_t data[256] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        for (size_t bit = 0; bit < 8 * lengths[i]; bit++) {
+            data[bit / 8] = (uint8_t)(1 << bit % 8);
+            assert_int_equal(fls_checksum_of(kind_of(FLS_CHECKSUM_CRC32), data, lengths[i]),
+                             crc32_by_definition(0, data, lengths[i]));
+            data[bit / 8] = 0;
+        }
+    }
+}
+
+/* Chosen in a constructor, as xxh3's variant is. */
+static void crc32_takes_the_kernel(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    int able = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("avx");
+    assert_int_equal(fls_crc32_short_lengths,
+                     able ? FLS_CRC32_SHORT_BYTES_MAX - FLS_CRC32_SHORT_BYTES_MIN + 1 : 0);
+#endif
+}
+
 #if defined(__x86_64__)
 static uint64_t xxh3_streamed(const struct fls_xxh3_functions *variant, const uint8_t *data,
                               size_t length, size_t cut)
@@ -378,6 +454,10 @@ int main(void)
         cmocka_unit_test(crc16_variants_agree),
         cmocka_unit_test(crc16_variants_agree_at_every_alignment),
         cmocka_unit_test(crc16_constants),
+        cmocka_unit_test(crc32_equals_its_definition),
+        cmocka_unit_test(crc32_short_kernel_at_every_alignment),
+        cmocka_unit_test(crc32_of_single_bits),
+        cmocka_unit_test(crc32_takes_the_kernel),
 #if defined(__x86_64__)
         cmocka_unit_test(xxh3_variants_agree),
 #endif

@@ -80,7 +80,7 @@ void fls_checksum_update(struct fls_checksum_state *state, const void *data, siz
         *crc = fls_crc16((uint16_t)*crc, data, length);
         break;
     case FLS_CHECKSUM_CRC32:
-        *crc = fls_crc32((uint32_t)*crc, data, length);
+        *crc = fls_crc32_carry((uint32_t)*crc, data, length);
         break;
     case FLS_CHECKSUM_XXH3:
         fls_xxh3->update(room_of(state), data, length);

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 #include "support/frames.h"
 
 #define STREAM "verification_test.fls"

@@ -38,7 +38,8 @@ enum fls_status fls_index_file_open_stream(struct fls_index_file *file, const ch
                                            struct fls_error *error)
 {
     uint64_t bytes;
-    enum fls_status status = fls_os_open(stream_path, O_RDONLY | O_NONBLOCK, &file->stream_fd, error);
+    enum fls_status status =
+        fls_os_open(stream_path, O_RDONLY | O_NONBLOCK, &file->stream_fd, error);
 
     if (status != FLS_OK)
         return status;

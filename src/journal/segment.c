@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,9 +149,8 @@ enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *
     if (status == FLS_OK && there != bytes)
         status =
             fls_error_set(error, FLS_INVALID_ARGUMENT,
-                          "%s is being changed by another: it "
-                          "has %llu bytes, and had %llu",
-                          (*segment)->path, (unsigned long long)there, (unsigned long long)bytes);
+                          "%s is being changed by another: %" PRIu64 " bytes, and had %" PRIu64,
+                          (*segment)->path, there, bytes);
     if (status != FLS_OK) {
         (void)fls_journal_segment_close(journal, *segment);
         fls_journal_segment_free(*segment);

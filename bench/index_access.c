@@ -79,7 +79,8 @@ enum with { WITHOUT, BY_NUMBER, BY_TIME };
 static double record(const char *path, uint64_t frames, enum with with)
 {
     struct fls_index_options building = {.time = with == BY_TIME ? read_time : NULL, .key = "time"};
-    struct fls_writer_options options = {.checksum = FLS_CHECKSUM_XXH3, .owns_sink = 1};
+    struct fls_writer_options options = {
+        .framer = FLS_FRAMER_BATCHED, .checksum = FLS_CHECKSUM_XXH3, .owns_sink = 1};
     struct fls_index_writer *index = NULL;
     struct fls_writer *writer;
     struct fls_sink *sink;

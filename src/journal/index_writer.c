@@ -305,36 +305,30 @@ static enum fls_status write_out(struct fls_index_writer *writer, struct fls_err
 
 /* --- adding ------------------------------------------------------- */
 
-static enum fls_status time_of(struct fls_index_writer *writer, const struct fls_payload *payload,
-                               int64_t *time, int *has_time, struct fls_error *error)
+/* The time of a payload in several segments, which are put together for it. */
+static enum fls_status time_of_segments(struct fls_index_writer *writer,
+                                        const struct fls_payload *payload, int64_t *time,
+                                        int *has_time, struct fls_error *error)
 {
-    const void *bytes = payload->count > 0 ? payload->segments[0].iov_base : "";
-
-    if (payload->count > 1) {
-        if (fls_buffer_reserve(&writer->flat, payload->length, 0) != FLS_OK)
-            return give_up(writer, fls_error_no_memory(error, payload->length));
-        enum fls_status status =
-            fls_payload_flatten(payload, writer->flat.bytes, writer->flat.capacity);
-        if (status != FLS_OK)
-            return give_up(writer, status);
-        bytes = writer->flat.bytes;
-    }
-    *has_time = writer->time(writer->time_context, bytes, payload->length, time);
+    if (fls_buffer_reserve(&writer->flat, payload->length + 1, 0) != FLS_OK)
+        return give_up(writer, fls_error_no_memory(error, payload->length));
+    enum fls_status status =
+        fls_payload_flatten(payload, writer->flat.bytes, writer->flat.capacity);
+    if (status != FLS_OK)
+        return give_up(writer, status);
+    *has_time = writer->time(writer->time_context, writer->flat.bytes, payload->length, time);
     return FLS_OK;
 }
 
 /* Frames without a time count with the latest before them, which changes nothing here. */
-static void note_time(struct fls_index_cover *cover, int64_t time)
+static inline void note_time(struct fls_index_cover *cover, int64_t time)
 {
-    if (cover->time_last == FLS_INDEX_NO_TIME && cover->time_first == FLS_INDEX_NO_TIME) {
-        cover->time_first = cover->time_last = time;
-    } else {
-        cover->out_of_order |= time < cover->time_previous;
-        if (time < cover->time_first)
-            cover->time_first = time;
-        if (time > cover->time_last)
-            cover->time_last = time;
-    }
+    if (FLS_UNLIKELY(time < cover->time_previous))
+        cover->out_of_order = 1;
+    if (FLS_UNLIKELY(cover->time_first == FLS_INDEX_NO_TIME || time < cover->time_first))
+        cover->time_first = time;
+    if (time > cover->time_last)
+        cover->time_last = time;
     cover->time_previous = time;
 }
 
@@ -401,8 +395,13 @@ FLS_HOT enum fls_status fls_index_writer_add(struct fls_index_writer *writer, ui
         return wrong_place(writer, offset, error);
     if (FLS_UNLIKELY(live->frames == 0))
         status = begin(writer, header_bytes, error);
-    if (writer->time && status == FLS_OK)
-        status = time_of(writer, payload, &time, &has_time, error);
+    if (writer->time && status == FLS_OK) {
+        if (FLS_LIKELY(payload->count == 1))
+            has_time = writer->time(writer->time_context, payload->segments[0].iov_base,
+                                    payload->length, &time);
+        else
+            status = time_of_segments(writer, payload, &time, &has_time, error);
+    }
     if (FLS_UNLIKELY(status == FLS_OK &&
                      (offset - writer->entry_offset >= writer->stretch_bytes ||
                       live->frames - writer->entry_frame >= writer->stretch_frames ||

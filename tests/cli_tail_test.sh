@@ -73,6 +73,7 @@ for file in plain.fls indexed.fls series.fls; do
     tail lines >want
     same out want
 done
+# shellcheck disable=SC2002 # a pipe is meant
 cat plain.fls | "$flatstream" tail -n 3 - >out
 tail -n 3 lines >want
 same out want
@@ -130,8 +131,7 @@ until_lines 200 out
 head -c 7 next >live-000003.fls # a header, half of it
 sleep 0.2
 kill -TERM $follower
-wait $follower
-[ $? = 0 ] || fail "a stopped follower's exit status"
+wait $follower || fail "a stopped follower's exit status"
 same out <(head -n 200 lines)
 [ -s err ] && fail "a stopped follower complains"
 
@@ -143,8 +143,7 @@ until_lines 3 out
 sed -n 201,203p lines | "$flatstream" write -o live-000003.fls
 until_lines 6 out
 kill -INT $follower
-wait $follower
-[ $? = 0 ] || fail "a stopped follower's exit status"
+wait $follower || fail "a stopped follower's exit status"
 same out <(sed -n 198,203p lines)
 
 # A journal that is cut and goes on under it, in one file.

@@ -16,6 +16,7 @@
 #include <flatstream/writer.h>
 
 #include "cli/cut.h"
+#include "cli/journal_out.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/records.h"
@@ -24,6 +25,7 @@
 #include "cli/schema_file.h"
 #include "cli/sender.h"
 #include "cli/signals.h"
+#include "journal/lock.h"
 
 static const char help[] =
     "Usage: flatstream write -o OUT [OPTION]... [INPUT]...\n"
@@ -51,9 +53,12 @@ static const char help[] =
     "  --async            a thread of its own does the writing while this one reads\n"
     "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
     "                     damaged, or has another kind of checksum, is refused\n"
+    "                     (one that another process appends to, too)\n"
     "  --repair           with --append: cut a torn tail off first, as recover --truncate does\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
+    "With one of these, or --append to OUT's segments, OUT is a journal; one that exists is never\n"
+    "replaced, but continued with --append:\n" CLI_JOURNAL_HELP "\n"
     "A line that is no such object is named by its line and column; columns count bytes from 1,\n"
     "and the mistake is before them. Blank lines are passed over.\n"
     "\n"
@@ -69,6 +74,7 @@ static const char help[] =
     "  flatstream write -o three.fls --from files one.bin two.bin three.bin\n"
     "  flatstream write -o events.fls --from jsonl --schema events.fbs events.jsonl\n"
     "  flatstream write -o log.fls --append --repair more.txt\n"
+    "  sensors | flatstream write -o s.fls --rotate-bytes 1G --keep 20 --sync ms:500 --index\n"
     "  flatstream write -o - --checksum crc32 words.txt | ssh host 'cat > words.fls'\n";
 
 enum { FORM_JSONL = 3 };
@@ -93,6 +99,7 @@ struct options {
     int uring;
     int direct;
     int async;
+    struct cli_journal_options journal;
 };
 
 /* Where the stream goes. `start_*`: behind what an appended file has. */
@@ -109,6 +116,8 @@ struct target {
     struct cli_schema schema; /* of JSON lines */
     int skip_bad;
     uint64_t bad_lines;
+    struct cli_key key;
+    struct fls_lock lock; /* of a file that is appended to without being a journal */
 };
 
 /* --- before anything is written ----------------------------------------------------------------
@@ -328,6 +337,114 @@ static int open_writer(const struct options *options, struct target *target)
     return cli_exit_of(status);
 }
 
+/* --- a journal ---------------------------------------------------------------------------------
+ */
+
+/* Is OUT there? By its own name, or by segments. */
+static int is_there(const char *path, int *has_segments)
+{
+    struct fls_series series;
+    int there = access(path, F_OK) == 0;
+
+    *has_segments = 0;
+    if (!there && fls_series_list(path, &series, NULL) == FLS_OK) {
+        *has_segments = there = series.count > 0;
+        fls_series_free(&series);
+    }
+    return there;
+}
+
+/* The kind of what is there, or why it cannot be gone on with. */
+static int find_kind(const struct options *options, struct target *target)
+{
+    struct cli_read_options reading = {options->checksum, options->max_frame, 0};
+    struct cli_input input;
+    struct fls_error error;
+
+    if (options->checksum != CLI_CHECKSUM_AUTO)
+        return check_given_kind(options);
+    if (cli_input_open(&input, target->name, &reading, &error) != FLS_OK) {
+        cli_fail(target->name, &error, "nothing was written");
+        return cli_exit_of(error.status);
+    }
+    cli_input_close(&input);
+    if (input.fit == CLI_FIT_FOUND)
+        target->kind = input.kind;
+    if (input.fit == CLI_FIT_SEVERAL) {
+        cli_error(target->name, "ambiguous: %s fit; nothing was written; say --checksum KIND",
+                  cli_candidate_names(input.candidates));
+        return CLI_USAGE;
+    }
+    if (input.fit == CLI_FIT_NONE) {
+        cli_fail(target->name, &input.no_fit, "nothing was written");
+        return CLI_DAMAGED;
+    }
+    return CLI_GO_ON;
+}
+
+static int journal_refused(const struct target *target, const struct fls_error *error)
+{
+    const char *advice = "nothing was written";
+
+    if (error->status == FLS_UNEXPECTED_END)
+        advice = "nothing was written; --repair cuts the torn tail off first";
+    else if (error->status == FLS_CHECKSUM_MISMATCH || error->status == FLS_INVALID_FRAME)
+        advice = "nothing was written; `flatstream salvage -o NEW` saves what is intact";
+    cli_fail(target->name, error, advice);
+    return error->status == FLS_INVALID_ARGUMENT ? CLI_USAGE : cli_exit_of(error->status);
+}
+
+static void rotate(void *context)
+{
+    struct target *target = context;
+    struct fls_error error;
+
+    if (fls_journal_rotate(target->sender.journal) == FLS_OK)
+        return;
+    fls_journal_error(target->sender.journal, &error);
+    cli_fail(target->name, &error, "no new segment was begun");
+}
+
+static int open_journal(const struct options *options, struct target *target)
+{
+    struct fls_journal_opening opening;
+    struct fls_error error;
+    int has_segments, result = CLI_GO_ON, there = is_there(target->name, &has_segments);
+
+    if (there && !options->append) {
+        cli_error(target->name, "it is there: --append goes on with it; nothing was written");
+        return CLI_USAGE;
+    }
+    if (there)
+        result = find_kind(options, target);
+    if (result != CLI_GO_ON)
+        return result;
+    if (cli_journal_open(target->name, &options->journal, &target->key, target->kind,
+                         options->max_frame, options->repair, &target->sender.journal, &opening,
+                         &error) != FLS_OK)
+        return journal_refused(target, &error);
+    if (opening.bytes_cut > 0)
+        cli_error(target->name, "cut a torn tail of %" PRIu64 " bytes off, at byte %" PRIu64,
+                  opening.bytes_cut, opening.bytes);
+    if (opening.segment > 0)
+        cli_signals_on_hangup(rotate, target);
+    return CLI_GO_ON;
+}
+
+/* One writer at a time. Where no lock can be made (the folder is another's), there is none. */
+static int take_lock(struct target *target)
+{
+    struct fls_error error;
+    enum fls_status status = fls_lock_take(&target->lock, target->name, &error);
+
+    if (status == FLS_OK ||
+        (status == FLS_IO && (error.os_errno == EACCES || error.os_errno == EROFS ||
+                              error.os_errno == EPERM || error.os_errno == ENOENT)))
+        return CLI_GO_ON;
+    cli_fail(target->name, &error, "nothing was written");
+    return cli_exit_of(status);
+}
+
 static enum fls_status flush(void *context)
 {
     return cli_sender_flush(&((struct target *)context)->sender);
@@ -368,7 +485,7 @@ static enum fls_status write_record(struct target *target, const struct cli_reco
 {
     enum fls_status status = FLS_OK;
 
-    if (target->schema.json) {
+    if (target->schema.json) { /* JSON lines */
         if (is_blank(record, bytes))
             return FLS_OK;
         status = cli_schema_parse(&target->schema, record, bytes, &record, &bytes, error);
@@ -462,15 +579,17 @@ static int cut_by_scan(const struct options *options, const struct target *targe
 static int output_failed(const struct options *options, struct target *target)
 {
     struct fls_error error = cli_sender_error(&target->sender);
-    int cut = 0;
+    int cut = 0, is_journal = target->sender.journal != NULL;
 
     cli_sender_abandon(&target->sender);
     if (error.status == FLS_IO && error.os_errno == EPIPE && target->is_stdout)
         cli_end_by_pipe();
-    if (error.status == FLS_IO && target->is_ours && error.has_frame)
+    if (is_journal)
+        cut = 1;
+    else if (error.status == FLS_IO && target->is_ours && error.has_frame)
         cut = target->by_uring ? cut_by_scan(options, target)
                                : ftruncate(target->fd, (off_t)error.offset) == 0;
-    if (!target->is_stdout)
+    if (!target->is_stdout && target->fd >= 0)
         close(target->fd);
     if (cut)
         cli_fail(target->name, &error,
@@ -485,9 +604,13 @@ static int output_failed(const struct options *options, struct target *target)
 static int close_output(struct target *target)
 {
     struct fls_error error;
+
+    if (target->sender.journal && fls_journal_statistics(target->sender.journal).index_failed)
+        cli_error(target->name, "the index was given up; `flatstream index` makes it again");
     enum fls_status status = cli_sender_close(&target->sender, &error);
 
-    if (status == FLS_OK && !target->is_stdout && close(target->fd) != 0 && errno != EINTR)
+    if (status == FLS_OK && !target->is_stdout && target->fd >= 0 && close(target->fd) != 0 &&
+        errno != EINTR)
         status = cli_system_error(&error, "close", errno);
     if (status == FLS_OK)
         return CLI_WELL;
@@ -552,8 +675,39 @@ static int write_all(const struct options *options, const struct cli_operands *i
     return finish(options, target, status, culprit, input, &error);
 }
 
-static int write_stream(const struct options *options, const struct cli_operands *inputs,
-                        const struct cli_schema *schema)
+static int open_stream(const struct options *options, struct target *target)
+{
+    int result = CLI_GO_ON;
+
+    if (options->append)
+        result = take_lock(target);
+    if (result == CLI_GO_ON && options->append)
+        result = prepare_append(options, target);
+    cli_signals_catch();
+    if (result == CLI_GO_ON)
+        result = open_output(options, target);
+    return result == CLI_GO_ON ? open_writer(options, target) : result;
+}
+
+/* A journal, when it is to be one, or is one. */
+static int open_target(const struct options *options, const struct cli_verb *verb,
+                       struct target *target)
+{
+    int has_segments = 0;
+
+    if (!target->is_stdout)
+        (void)is_there(target->name, &has_segments);
+    if (!cli_journal_wanted(&options->journal) && !(options->append && has_segments))
+        return open_stream(options, target);
+    if (options->uring || options->async || options->framer != 0 || options->batch > 0)
+        return cli_usage(verb, "--io, --async, --framer and --batch are not for journals");
+    cli_signals_catch();
+    int result = cli_key_open(verb, &options->journal.key, &target->schema, &target->key);
+    return result == CLI_GO_ON ? open_journal(options, target) : result;
+}
+
+static int write_stream(const struct cli_verb *verb, const struct options *options,
+                        const struct cli_operands *inputs, const struct cli_schema *schema)
 {
     struct target target = {.name = options->output,
                             .fd = -1,
@@ -567,23 +721,23 @@ static int write_stream(const struct options *options, const struct cli_operands
         target.name = "standard output";
     if (options->checksum != CLI_CHECKSUM_AUTO)
         target.kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
-    if (result == CLI_GO_ON && options->append)
-        result = prepare_append(options, &target);
-    cli_signals_catch();
     if (result == CLI_GO_ON)
-        result = open_output(options, &target);
+        result = open_target(options, verb, &target);
     if (result == CLI_GO_ON)
-        result = open_writer(options, &target);
-    return result == CLI_GO_ON ? write_all(options, inputs, &target) : result;
+        result = write_all(options, inputs, &target);
+    fls_lock_give_back(&target.lock);
+    cli_key_close(&target.key);
+    return result;
 }
 
 static int check(const struct cli_verb *verb, struct options *options)
 {
     if (!options->output)
         return cli_usage(verb, "where to? -o OUT names the stream; `-o -` is standard output");
-    if ((options->form == FORM_JSONL) != (options->schema.file != NULL))
-        return cli_usage(verb, options->schema.file ? "--schema goes with --from jsonl"
-                                                    : "--from jsonl needs --schema FILE");
+    if (options->form == FORM_JSONL && !options->schema.file)
+        return cli_usage(verb, "--from jsonl needs --schema FILE");
+    if (options->schema.file && options->form != FORM_JSONL && !options->journal.key.field)
+        return cli_usage(verb, "--schema goes with --from jsonl");
     if (options->skip_bad && options->form != FORM_JSONL)
         return cli_usage(verb, "--skip-bad goes with --from jsonl");
     if (options->repair && !options->append)
@@ -594,6 +748,11 @@ static int check(const struct cli_verb *verb, struct options *options)
         return cli_usage(verb, "--direct goes with --io uring");
     if (options->uring && strcmp(options->output, "-") == 0)
         return cli_usage(verb, "--io uring writes a regular file, not standard output");
+    if (cli_journal_wanted(&options->journal) && strcmp(options->output, "-") == 0)
+        return cli_usage(verb, "a journal is a file, not standard output");
+    int result = cli_journal_check(verb, &options->journal);
+    if (result != CLI_GO_ON)
+        return result;
     if (options->async && options->framer != 0)
         return cli_usage(verb, "--async writes batches: it goes with --framer batched only");
     if (options->max_frame == 0)
@@ -617,7 +776,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         {"async", 0, CLI_FLAG, &options.async, NULL, 0},
         {"append", 0, CLI_FLAG, &options.append, NULL, 0},
         {"repair", 0, CLI_FLAG, &options.repair, NULL, 0},
-        {"max-frame", 0, CLI_BYTES, &options.max_frame, NULL, 1}};
+        {"max-frame", 0, CLI_BYTES, &options.max_frame, NULL, 1},
+        CLI_JOURNAL_OPTIONS(&options.journal)};
     static char standard_input[] = "-";
     char *default_input[] = {standard_input};
     struct cli_operands inputs;
@@ -630,10 +790,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         return result;
     if (inputs.count == 0)
         inputs = (struct cli_operands){default_input, 1};
-    result = cli_schema_open(verb, &options.schema, 1, &schema);
+    result = cli_schema_open(verb, &options.schema, options.form == FORM_JSONL, &schema);
     if (result != CLI_GO_ON)
         return result;
-    result = write_stream(&options, &inputs, &schema);
+    result = write_stream(verb, &options, &inputs, &schema);
     cli_schema_close(&schema);
     return result;
 }

@@ -32,6 +32,8 @@ enum fls_status cli_sender_write(struct cli_sender *sender, const void *message,
 {
     enum fls_status status;
 
+    if (sender->journal)
+        return fls_journal_write(sender->journal, message, bytes, NULL);
     if (sender->async)
         return fls_async_write(sender->async, message, bytes);
     while ((status = fls_writer_write(sender->writer, message, bytes)) == FLS_AGAIN)
@@ -43,6 +45,8 @@ enum fls_status cli_sender_flush(struct cli_sender *sender)
 {
     enum fls_status status;
 
+    if (sender->journal)
+        return fls_journal_commit(sender->journal, 0, FLS_LEVEL_PROCESS);
     if (sender->async)
         return fls_async_flush(sender->async, FLS_LEVEL_PROCESS, -1);
     while ((status = fls_writer_flush(sender->writer, FLS_LEVEL_PROCESS)) == FLS_AGAIN)
@@ -54,14 +58,19 @@ struct fls_error cli_sender_error(const struct cli_sender *sender)
 {
     struct fls_error error;
 
-    if (!sender->async)
+    if (sender->writer)
         return *fls_writer_error(sender->writer);
-    fls_async_error(sender->async, &error);
+    if (sender->journal)
+        fls_journal_error(sender->journal, &error);
+    else
+        fls_async_error(sender->async, &error);
     return error;
 }
 
 uint64_t cli_sender_messages(const struct cli_sender *sender)
 {
+    if (sender->journal)
+        return fls_journal_statistics(sender->journal).messages;
     if (sender->async)
         return fls_async_statistics(sender->async).accepted;
     return fls_writer_statistics(sender->writer).messages;
@@ -71,6 +80,8 @@ enum fls_status cli_sender_close(struct cli_sender *sender, struct fls_error *er
 {
     enum fls_status status;
 
+    if (sender->journal)
+        return fls_journal_close(sender->journal, error);
     if (sender->async)
         return fls_async_close(sender->async, -1, NULL, error);
     while ((status = fls_writer_close(sender->writer, error)) == FLS_AGAIN)
@@ -80,6 +91,7 @@ enum fls_status cli_sender_close(struct cli_sender *sender, struct fls_error *er
 
 void cli_sender_abandon(struct cli_sender *sender)
 {
+    (void)fls_journal_close(sender->journal, NULL);
     (void)fls_async_close(sender->async, -1, NULL, NULL);
     fls_writer_abandon(sender->writer);
 }

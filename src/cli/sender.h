@@ -1,15 +1,19 @@
 /*
- * sender.h: the way of messages to an output: a writer, or the asynchronous writer before it.
+ * sender.h: the way of messages to an output: a writer, the asynchronous writer before it, or a
+ * journal.
  */
 #ifndef CLI_SENDER_H
 #define CLI_SENDER_H
 
 #include <flatstream/async.h>
+#include <flatstream/journal.h>
 
-/* One of the two is open; `fd` is what an output that would block is waited for on. */
+/* One of the three is open; `fd` is what an output that would block is waited for on. A journal is
+ * opened by whoever has its options. */
 struct cli_sender {
     struct fls_writer *writer;
     struct fls_async *async;
+    struct fls_journal *journal;
     int fd;
 };
 

@@ -17,6 +17,11 @@ static volatile sig_atomic_t caught;
 static int wake[2] = {-1, -1};
 static struct fls_source *volatile followed;
 
+/* What SIGHUP asks for, where it does not end the process. */
+static volatile sig_atomic_t hung_up;
+static void (*serve_hangup)(void *context);
+static void *hangup_context;
+
 static void on_signal(int number)
 {
     int saved = errno;
@@ -60,6 +65,46 @@ void cli_signals_stop(struct fls_source *source)
         fls_series_stop(source);
 }
 
+static void on_hangup(int number)
+{
+    int saved = errno;
+
+    (void)number;
+    hung_up = 1;
+    if (wake[1] >= 0 && write(wake[1], "", 1) < 0)
+        hung_up = 1; /* the pipe is full: it wakes the reader all the same */
+    errno = saved;
+}
+
+void cli_signals_on_hangup(void (*serve)(void *context), void *context)
+{
+    struct sigaction action;
+
+    serve_hangup = serve;
+    hangup_context = context;
+    if (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+        return;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_hangup;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+/* Takes the wake-ups of requests away, so that the next wait waits; a signal that ends has left its
+ * flag. */
+static void serve_requests(void)
+{
+    char bytes[64];
+
+    if (!hung_up)
+        return;
+    hung_up = 0;
+    while (wake[0] >= 0 && read(wake[0], bytes, sizeof bytes) == (ssize_t)sizeof bytes)
+        continue;
+    serve_hangup(hangup_context);
+}
+
 int cli_signal(void)
 {
     return caught;
@@ -87,7 +132,11 @@ void cli_wait_for_input(int fd)
 ssize_t cli_read(int fd, void *bytes, size_t count)
 {
     for (;;) {
-        cli_wait_for_input(fd);
+        serve_requests();
+        if (!caught && !hung_up)
+            cli_wait_for_input(fd);
+        if (hung_up)
+            continue;
         if (caught) {
             errno = EINTR;
             return -1;

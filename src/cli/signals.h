@@ -16,6 +16,12 @@ void cli_signals_catch(void);
 /* A signal also stops this following source; NULL: none any more. At once, if one came before. */
 void cli_signals_stop(struct fls_source *source);
 
+/*
+ * SIGHUP is a request from now on, unless nohup(1) took it away: `serve` is called, with the
+ * context, by the read that comes next, or that waits. After cli_signals_catch.
+ */
+void cli_signals_on_hangup(void (*serve)(void *context), void *context);
+
 /* The signal that came, or 0. */
 int cli_signal(void);
 

@@ -1,0 +1,84 @@
+/*
+ * journal_out.c: see journal_out.h.
+ */
+#include <string.h>
+
+#include "cli/journal_out.h"
+
+#define SECONDS_MAX (UINT32_MAX / 1000)
+
+int cli_journal_rotates(const struct cli_journal_options *options)
+{
+    return options->rotate_bytes > 0 || options->rotate_messages > 0 || options->rotate_seconds > 0;
+}
+
+int cli_journal_wanted(const struct cli_journal_options *options)
+{
+    return cli_journal_rotates(options) || options->keep > 0 || options->keep_bytes > 0 ||
+           options->preallocate > 0 || options->sync_text || options->index;
+}
+
+/* "messages:100": the number, when the text begins so. */
+static int counted(const char *text, const char *what, int units, uint64_t most, uint64_t *number)
+{
+    size_t length = strlen(what);
+
+    return strncmp(text, what, length) == 0 && cli_number(text + length, units, number) &&
+           *number > 0 && *number <= most;
+}
+
+static int parse_sync(const struct cli_verb *verb, struct cli_journal_options *options)
+{
+    const char *text = options->sync_text;
+    struct fls_journal_policy *sync = &options->sync;
+    uint64_t milliseconds;
+
+    if (!text || strcmp(text, "none") == 0)
+        return CLI_GO_ON;
+    if (strcmp(text, "each") == 0)
+        sync->messages = 1;
+    else if (counted(text, "ms:", 0, UINT32_MAX, &milliseconds))
+        sync->interval_ms = (uint32_t)milliseconds;
+    else if (!counted(text, "messages:", 0, UINT64_MAX, &sync->messages) &&
+             !counted(text, "bytes:", 1, UINT64_MAX, &sync->bytes))
+        return cli_usage(verb, "--sync '%s'? none, each, messages:N, bytes:N or ms:N", text);
+    return CLI_GO_ON;
+}
+
+int cli_journal_check(const struct cli_verb *verb, struct cli_journal_options *options)
+{
+    if ((options->keep > 0 || options->keep_bytes > 0) && !cli_journal_rotates(options))
+        return cli_usage(verb, "--keep and --keep-bytes go with --rotate-bytes, --rotate-messages "
+                               "or --rotate-seconds");
+    if (options->rotate_seconds > SECONDS_MAX)
+        return cli_usage(verb, "--rotate-seconds: at most %u", SECONDS_MAX);
+    if (options->key.field && !options->index)
+        return cli_usage(verb, "--key goes with --index");
+    return parse_sync(verb, options);
+}
+
+enum fls_status cli_journal_open(const char *path, const struct cli_journal_options *options,
+                                 const struct cli_key *key, enum fls_checksum_kind kind,
+                                 uint64_t max_frame, int repair, struct fls_journal **journal,
+                                 struct fls_journal_opening *opening, struct fls_error *error)
+{
+    struct fls_journal_options all = {
+        .checksum = kind,
+        .payload_bytes_max = max_frame,
+        .repair = repair ? FLS_JOURNAL_CUT_TORN : FLS_JOURNAL_REFUSE,
+        .to_machine = options->sync,
+        .rotation = {.bytes = options->rotate_bytes,
+                     .messages = options->rotate_messages,
+                     .interval_ms = (uint32_t)(options->rotate_seconds * 1000),
+                     .segments_kept = options->keep,
+                     .bytes_kept = options->keep_bytes,
+                     .preallocate_bytes = options->preallocate},
+        .with_index = options->index};
+
+    if (key->path) {
+        all.index.time = fls_time_by_path;
+        all.index.time_context = key->path;
+        all.index.key = options->key.field;
+    }
+    return fls_journal_open(path, &all, journal, opening, error);
+}

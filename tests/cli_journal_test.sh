@@ -1,0 +1,231 @@
+#!/bin/bash
+# `flatstream write` as a recorder: rotation by size, number and SIGHUP, limits, sync, index, one
+# writer at a time, crashes. FLS_CHECK=1 crashes it more often. Run by ctest with FLATSTREAM.
+set -u
+flatstream=${FLATSTREAM:?}
+scratch=$(mktemp -d -p /var/tmp)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
+}
+
+# expect STATUS COMMAND...: runs it; output in ./out and ./err.
+expect() {
+    local want=$1 got
+    shift
+    "$@" >out 2>err
+    got=$?
+    [ "$got" = "$want" ] || {
+        fail "exit $got, not $want: $*" 1
+        head -5 out err >&2
+    }
+}
+
+says() {
+    grep -Eq -- "$2" "$1" || {
+        fail "$1 does not say '$2'" 1
+        head -5 "$1" >&2
+    }
+}
+
+same() {
+    cmp -s "$1" "$2" || {
+        fail "$1 and $2 differ" 1
+        diff "$1" "$2" | head -5 >&2
+    }
+}
+
+# until_true COMMAND...: waits for it.
+until_true() {
+    for _ in $(seq 1 400); do
+        "$@" >out 2>err && return 0
+        sleep 0.05
+    done
+    fail "never: $*" 1
+}
+
+count() { find . -maxdepth 1 -name "$1" | wc -l; }
+
+# --- rotation --------------------------------------------------------------------------------------
+seq 1 100000 >lines
+expect 0 "$flatstream" write -o m.fls --rotate-messages 10000 lines
+[ "$(count 'm-0000??.fls')" = 10 ] || fail "$(count 'm-0000??.fls') segments, not 10"
+expect 0 "$flatstream" cat m.fls
+same out lines
+expect 0 "$flatstream" cat m-000003.fls
+same out <(sed -n 20001,30000p lines)
+expect 0 "$flatstream" write -o b.fls --rotate-bytes 100K --preallocate 1M lines
+for segment in b-*.fls; do
+    [ "$(stat -c %s "$segment")" -le 102400 ] || fail "$segment is too large"
+    expect 0 "$flatstream" verify "$segment"
+done
+expect 0 "$flatstream" cat b.fls
+same out lines
+expect 0 "$flatstream" write -o k.fls --rotate-messages 10000 --keep 3 lines
+[ "$(count 'k-*.fls')" = 3 ] || fail "--keep 3 keeps $(count 'k-*.fls')"
+expect 0 "$flatstream" cat k.fls
+same out <(tail -n 30000 lines)
+expect 0 "$flatstream" write -o kb.fls --rotate-bytes 100K --keep-bytes 300K lines
+bytes=$(cat kb-*.fls | wc -c)
+((bytes <= 307200 && bytes > 100000)) || fail "--keep-bytes keeps $bytes"
+expect 0 "$flatstream" cat kb.fls
+same out <(tail -n "$(wc -l <out)" lines)
+(
+    head -n 10 lines
+    sleep 1.5
+    sed -n 11,20p lines
+) | "$flatstream" write -o s.fls --rotate-seconds 1
+[ "$(count 's-*.fls')" -ge 2 ] || fail "--rotate-seconds did not"
+expect 0 "$flatstream" cat s.fls
+same out <(head -n 20 lines)
+
+# A series is gone on with, also when nothing is said of segments; never replaced.
+expect 2 "$flatstream" write -o m.fls --rotate-messages 10000 lines
+says err 'append'
+expect 0 "$flatstream" write -o m.fls --append lines
+expect 0 "$flatstream" cat m.fls
+same out <(cat lines lines)
+
+# --- SIGHUP under load loses nothing ---------------------------------------------------------------
+# The recorder is asked to rotate as often as it can be while it writes.
+mkfifo pipe
+"$flatstream" write -o hup.fls --rotate-bytes 1G - <pipe 2>hup.err &
+writer=$!
+seq 1 3000000 >pipe &
+until_true test -e hup.fls.lock
+for _ in $(seq 1 40); do
+    kill -HUP $writer 2>out || break
+    sleep 0.02
+done
+wait $writer || fail "the recorder's exit status"
+cat hup.err >&2
+[ "$(count 'hup-*.fls')" -ge 3 ] || fail "SIGHUP made $(count 'hup-*.fls') segments"
+echo "SIGHUP under load: $(count 'hup-*.fls') segments"
+"$flatstream" cat hup.fls | cmp -s - <(seq 1 3000000) || fail "SIGHUP lost something"
+# while it waits for its input, too; and one file has no segments
+(
+    echo one
+    sleep 1
+    echo two
+) | "$flatstream" write -o idle.fls --rotate-bytes 1G &
+until_true test -s idle-000001.fls
+kill -HUP $!
+wait
+[ "$(count 'idle-*.fls')" = 2 ] || fail "SIGHUP while it waits made $(count 'idle-*.fls') segments"
+expect 0 "$flatstream" cat idle.fls
+same out <(printf 'one\ntwo\n')
+# without segments it ends the recorder, as it always did
+(
+    echo one
+    sleep 20
+) | "$flatstream" write -o one.fls 2>one.err &
+until_true test -s one.fls
+kill -HUP $!
+wait $!
+[ $? = 129 ] || fail "SIGHUP without segments"
+
+# --- sync, index -----------------------------------------------------------------------------------
+head -n 300 lines >few
+for sync in none each messages:10 bytes:1K ms:5; do
+    expect 0 "$flatstream" write -o "sync-$sync.fls" --sync $sync few
+    expect 0 "$flatstream" cat "sync-$sync.fls"
+    same out few
+done
+if command -v strace >/dev/null && strace -o trace true 2>err; then
+    strace -f -c -e trace=fdatasync,fsync -o trace "$flatstream" write -o traced.fls --sync messages:10 few
+    calls=$(awk '/fdatasync/ { print $4 }' trace)
+    ((${calls:-0} >= 30 && calls <= 40)) || fail "--sync messages:10 of 300 synced ${calls:-0} times"
+fi
+expect 0 "$flatstream" write -o ix.fls --rotate-messages 25000 --index lines
+[ "$(count 'ix-*.fls.idx')" = 4 ] || fail "$(count 'ix-*.fls.idx') indices, not 4"
+for segment in ix-*.fls; do
+    expect 0 "$flatstream" index --check "$segment"
+done
+expect 0 "$flatstream" tail -n 60000 ix.fls
+same out <(tail -n 60000 lines)
+
+# --- one writer at a time --------------------------------------------------------------------------
+for way in "--append" "--append --sync none" "--append --io uring" "--append --async"; do
+    rm -f two*.fls
+    head -n 5 lines | "$flatstream" write -o two.fls
+    cp two.fls before.fls
+    mkfifo hold
+    # shellcheck disable=SC2086 # a way is words
+    "$flatstream" write -o two.fls $way - <hold 2>hold.err &
+    holder=$!
+    exec 7>hold
+    until_true test -s two.fls.lock
+    # shellcheck disable=SC2086
+    expect 3 "$flatstream" write -o two.fls $way lines
+    says err "pid $holder"
+    cmp -s two.fls before.fls || fail "$way: the second writer wrote"
+    # not even what looks like a torn tail is touched by the second
+    expect 3 "$flatstream" write -o two.fls --append --repair lines
+    echo six >&7
+    exec 7>&-
+    wait $holder || fail "$way: the first writer failed: $(cat hold.err)"
+    rm hold
+    [ -e two.fls.lock ] && fail "$way: the lock is left"
+    expect 0 "$flatstream" cat two.fls
+    same out <(head -n 5 lines; echo six)
+done
+
+# --- kill -9, then --append --repair goes on -------------------------------------------------------
+# Each round's recorder is killed at a random moment. What is there is a prefix of what it was given,
+# and the next round goes on behind it.
+rounds=8
+[ -n "${FLS_CHECK:-}" ] && rounds=100
+: >given
+for round in $(seq 1 $rounds); do
+    seq -f "$round %.0f" 1 2000000 | "$flatstream" write -o crash.fls --append --repair \
+        --rotate-bytes 3M --index - 2>crash.err &
+    pipe_end=$!
+    until_true test -e crash.fls.lock
+    sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
+    kill -9 $pipe_end 2>out
+    wait $pipe_end 2>out
+    [ -s crash.err ] && ! grep -q 'torn tail' crash.err && fail "round $round: $(head -1 crash.err)"
+done
+expect 0 "$flatstream" write -o crash.fls --append --repair few
+expect 0 "$flatstream" verify crash.fls
+"$flatstream" cat crash.fls >out
+python3 - "$rounds" <<'END' || fail "the messages of the killed recorders"
+import sys
+last, expected, rounds = 0, 0, set()
+lines = open("out").read().splitlines()
+assert lines[-300:] == open("few").read().splitlines()
+for line in lines[:-300]:
+    turn, number = map(int, line.split())
+    assert turn >= last, (turn, last)
+    expected = expected + 1 if turn == last else 1
+    assert number == expected, (turn, number, expected)
+    last = turn
+    rounds.add(turn)
+print("killed %s times: %d messages of %d recorders, none lost between, none twice"
+      % (sys.argv[1], len(lines) - 300, len(rounds)))
+assert rounds
+END
+
+# --- wrong usage -----------------------------------------------------------------------------------
+expect 2 "$flatstream" write -o - --sync each lines
+expect 2 "$flatstream" write -o x.fls --sync often lines
+expect 2 "$flatstream" write -o x.fls --sync messages:0 lines
+expect 2 "$flatstream" write -o x.fls --keep 3 lines
+expect 2 "$flatstream" write -o x.fls --rotate-bytes 0 lines
+expect 2 "$flatstream" write -o x.fls --rotate-bytes 1M --async lines
+expect 2 "$flatstream" write -o x.fls --key at lines
+expect 2 "$flatstream" write -o one.fls --append --rotate-bytes 1M lines # a plain file stays one
+head -n 5 lines | "$flatstream" write -o torn-000001.fls
+printf 'x' >>torn-000001.fls
+expect 1 "$flatstream" write -o torn.fls --append lines
+says err 'repair'
+expect 0 "$flatstream" write -o torn.fls --append --repair few
+says err 'cut a torn tail of 1 bytes'
+expect 0 "$flatstream" cat torn.fls
+same out <(head -n 5 lines; cat few)
+
+[ "$failures" = 0 ]

@@ -150,7 +150,7 @@ class Salvage:
     def in_order(self, o):
         if not self.plausible(o):
             return False
-        if self.zeros(o):
+        if self.zeros(o) and self.function(b"") == 0:
             while self.plausible(o) and self.zeros(o):
                 o += self.header
             return o != self.end and self.leads(o)
@@ -167,7 +167,7 @@ class Salvage:
             return "invalid_frame"
         if not self.plausible(o):
             return "unexpected_end"
-        if self.zeros(o):
+        if self.zeros(o) and self.function(b"") == 0:
             return "invalid_frame"
         if self.length(o) > self.wide:
             return None  # may not have been compared

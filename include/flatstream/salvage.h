@@ -72,10 +72,11 @@ struct fls_salvage_options {
  *   regions_lost, bytes_lost   damaged places in which something was lost, and their bytes
  *   longest_run     most messages that followed one another with nothing lost between
  *   comparisons     of a checksum with bytes that may have been no frame; false_frames_expected:
- *                   how many of these agreed by chance, on average: comparisons / 2^(8 x checksum
- *                   bytes). With a verifier that is an upper bound, as it would have to accept
- *                   chance bytes too. A sender of hostile bytes can make frames inside messages on
- *                   purpose; no figure covers that
+ *                   how many of these agree by chance, on average and at most: comparisons /
+ *                   2^(8 x checksum bytes). (It is at most: what two steps of the search compare is
+ *                   counted twice, and a verifier would have to accept chance bytes too.) A sender
+ *                   of hostile bytes can make frames inside messages on purpose; no figure covers
+ *                   that
  *   bytes_compared  bytes read for these comparisons
  *   search_cut_short  non-zero: parts of the stream look like headers so much that some candidates
  *                   were passed over, to keep the time within bounds; frames may have been missed

@@ -130,6 +130,12 @@ static uint64_t end_of_zeros(struct walk *walk)
     return at;
 }
 
+/* Does an empty message's frame consist of zero bytes only? */
+static int empty_is_zeros(const struct walk *walk)
+{
+    return fls_checksum_of(walk->search.checksum, NULL, 0) == 0;
+}
+
 /* Are empty frames of zero bytes in order here? Only if they lead to a frame that is proven. */
 static int zeros_in_order(struct walk *walk)
 {
@@ -157,7 +163,7 @@ static int in_order(struct walk *walk, const struct fls_salvage_header *header)
 {
     walk->search.refusal.status = FLS_OK;
     if (header->length == 0 && header->stored == 0)
-        return zeros_in_order(walk);
+        return empty_is_zeros(walk) && zeros_in_order(walk);
     if (!is_worth_proving(walk, header->length)) {
         walk->search.calculated = header->stored; /* others were compared */
         return 0;
@@ -183,8 +189,11 @@ static void describe(struct walk *walk, int plausible, const struct fls_salvage_
     else if (!plausible)
         fls_error_numbers(error, FLS_UNEXPECTED_END, FLS_PART_PAYLOAD, header->length,
                           there - search->header);
-    else if (header->length == 0 && header->stored == 0)
+    else if (header->length == 0 && header->stored == 0 && empty_is_zeros(walk))
         fls_error_set(error, FLS_INVALID_FRAME, "zero bytes, which lead to no frame");
+    else if (header->length == 0 && header->stored == 0)
+        fls_error_numbers(error, FLS_CHECKSUM_MISMATCH, FLS_PART_PAYLOAD, 0,
+                          fls_checksum_of(search->checksum, NULL, 0));
     else if (search->refusal.status != FLS_OK)
         *error = search->refusal;
     else if (search->calculated != header->stored)

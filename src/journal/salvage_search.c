@@ -318,13 +318,16 @@ int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
     return compare_if_affordable(search, &search->input->far, offset, &header);
 }
 
-/* Is the frame at `offset`, of at most `longest` bytes, in step with those behind it? */
-static int is_in_step(struct fls_salvage_search *search, uint64_t offset, uint64_t longest)
+/* Is the frame at `offset`, of at least `shorter` and at most `longest` bytes, in step with those
+ * behind it? */
+static int is_in_step(struct fls_salvage_search *search, uint64_t offset, uint64_t shorter,
+                      uint64_t longest)
 {
     struct fls_salvage_block *block = &search->input->near;
     struct fls_salvage_header header;
 
-    if (!fls_salvage_plausible(search, block, offset, &header) || header.length > longest)
+    if (!fls_salvage_plausible(search, block, offset, &header) || header.length > longest ||
+        header.length < shorter)
         return 0;
     search->effort -= EFFORT_PER_CANDIDATE / 8;
     if (longest > search->bounds.close_bytes_max)
@@ -333,14 +336,18 @@ static int is_in_step(struct fls_salvage_search *search, uint64_t offset, uint64
            compare_if_affordable(search, block, offset, &header);
 }
 
-/* Is the frame at `offset` proven, and at most so long that it ends at `stop`? */
+/* Is the frame at `offset` proven, and at most so long that it ends at `stop`? One that is in step
+ * was compared before the gap was known. */
 static int is_in_gap(struct fls_salvage_search *search, uint64_t offset, uint64_t stop,
                      uint64_t longest)
 {
     struct fls_salvage_header header;
 
-    return fls_salvage_plausible(search, &search->input->near, offset, &header) &&
-           header.length <= longest && offset + search->header + header.length <= stop &&
+    if (!fls_salvage_plausible(search, &search->input->near, offset, &header))
+        return 0;
+    uint64_t end = offset + search->header + header.length;
+    return header.length <= longest && end <= stop &&
+           !hops(search, end, search->bounds.wide_bytes_max) &&
            compare_if_affordable(search, &search->input->near, offset, &header);
 }
 
@@ -361,9 +368,11 @@ static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from,
     return zero ? from + (uint64_t)(zero - (bytes + top)) : from + span;
 }
 
-/* What is looked for: frames in step, or in a gap that ends at `gap_end`. */
+/* What is looked for: frames in step (small ones were looked for before, up to `tried_to`), or in a
+ * gap that ends at `gap_end`. */
 struct sought {
     uint64_t longest;
+    uint64_t tried_to;
     int in_gap;
     uint64_t gap_end;
 };
@@ -372,7 +381,7 @@ struct sought {
 static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t stop,
                      const struct sought *sought)
 {
-    uint64_t end = search->input->end;
+    uint64_t end = search->input->end, close = search->bounds.close_bytes_max;
     uint64_t until = fls_min_u64(stop, end < search->header ? 0 : end - search->header + 1);
 
     while (from < until && search->input->status == FLS_OK) {
@@ -381,8 +390,9 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
         fls_salvage_tell(search, at);
         if (at >= until)
             return stop;
-        if (sought->in_gap ? is_in_gap(search, at, sought->gap_end, sought->longest)
-                           : is_in_step(search, at, sought->longest))
+        if (sought->in_gap
+                ? is_in_gap(search, at, sought->gap_end, sought->longest)
+                : is_in_step(search, at, at < sought->tried_to ? close + 1 : 0, sought->longest))
             return at;
         from = at + 1;
     }
@@ -402,7 +412,7 @@ static uint64_t find_step(struct fls_salvage_search *search, uint64_t from)
     uint64_t end = search->input->end, wide = search->bounds.wide_bytes_max;
     uint64_t stop = end - from > wide ? from + wide : end;
     uint64_t found = fls_salvage_find_in_step(search, from, stop);
-    struct sought sought = {.longest = wide};
+    struct sought sought = {.longest = wide, .tried_to = stop};
 
     return found < stop ? found : find(search, from, end, &sought);
 }
@@ -455,6 +465,8 @@ static uint64_t find_chain(struct fls_salvage_search *search, uint64_t from, uin
 {
     struct chain chain = {{found}, 1};
 
+    if (found - from < search->header)
+        return found;
     for (uint64_t to = found - search->header + 1; to > from && search->input->status == FLS_OK;) {
         uint64_t begin = to - from > BLOCK_BYTES ? to - BLOCK_BYTES : from;
         chain_in_block(search, &chain, begin, to);
@@ -467,7 +479,7 @@ static uint64_t find_chain(struct fls_salvage_search *search, uint64_t from, uin
 static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, uint64_t found)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    struct sought sought = {bounds->close_bytes_max, 1, found};
+    struct sought sought = {bounds->close_bytes_max, 0, 1, found};
 
     int64_t before = search->effort;
     search->effort = search->gap_effort;

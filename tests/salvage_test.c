@@ -1,0 +1,304 @@
+/*
+ * salvage_test.c: salvage where its model does not reach: how often a false frame comes out, what
+ * hostile bytes cost, sizes beyond the bounds, and the callers' ways to stop it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <flatstream/salvage.h>
+
+#include "journal/salvage_parts.h"
+#include "support/frames.h"
+
+#define MIB ((size_t)1 << 20)
+
+static struct fls_salvage_report salvage(const void *bytes, size_t length,
+                                         const struct fls_salvage_options *options)
+{
+    struct fls_salvage_report report;
+
+    assert_ok(fls_salvage_memory(bytes, length, options, &report, NULL));
+    assert_int_equal(report.bytes, length);
+    return report;
+}
+
+static int accept_all(const void *buffer, size_t bytes)
+{
+    (void)buffer;
+    (void)bytes;
+    return 0;
+}
+
+/* --- the chance of a false frame --------------------------------------------------------------
+ */
+
+/* Garbage in which a quarter of all offsets look like short headers. */
+static uint8_t *make_garbage(size_t length)
+{
+    uint8_t *bytes = malloc(length);
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)(i % 4 == 0 || test_random() % 8 == 0 ? test_random() >> 8 : 0);
+    for (size_t i = 0; i < length; i += 4)
+        bytes[i] = (uint8_t)(test_random() >> 8);
+    return bytes;
+}
+
+/* No more frames come out of garbage than the report expects, by five standard deviations, and no
+ * less than half: what is compared at two steps of the search is counted twice. */
+static void test_chance_of_false_frames(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {1, 2};
+    struct fls_tap anything = fls_tap_typed("anything", accept_all);
+
+    test_random_seed(20);
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        struct fls_checksum_custom custom = test_custom_checksum(widths[i]);
+        struct fls_salvage_options options = {
+            .checksum = FLS_CHECKSUM_CUSTOM, .custom_checksum = &custom, .verifier = &anything};
+        double found = 0, expected = 0, deviation = 1;
+        for (int round = 0; round < 40; round++) {
+            uint8_t *garbage = make_garbage(MIB / 4);
+            struct fls_salvage_report report = salvage(garbage, MIB / 4, &options);
+            found += (double)report.frames;
+            expected += report.false_frames_expected;
+            free(garbage);
+        }
+        while (deviation * deviation < 25 * expected)
+            deviation++;
+        assert_true(expected > 30);
+        if (found < expected / 2 - deviation || found > expected + deviation)
+            fail_msg("width %zu: %.0f false frames, %.1f were expected", widths[i], found,
+                     expected);
+    }
+}
+
+/* --- hostile bytes -----------------------------------------------------------------------------
+ */
+
+#define HOSTILE_BYTES (64 * MIB)
+
+static void fill_small_numbers(uint8_t *bytes)
+{
+    for (size_t i = 0; i < HOSTILE_BYTES; i += 4) {
+        bytes[i] = (uint8_t)(60000 & 0xff);
+        bytes[i + 1] = (uint8_t)(60000 >> 8);
+        bytes[i + 2] = bytes[i + 3] = 0;
+    }
+}
+
+static void fill_zeros(uint8_t *bytes)
+{
+    memset(bytes, 0, HOSTILE_BYTES);
+}
+
+static void fill_ones(uint8_t *bytes)
+{
+    memset(bytes, 1, HOSTILE_BYTES);
+}
+
+/* Headers that all lead exactly to the end. */
+static void fill_countdown(uint8_t *bytes)
+{
+    size_t length = getenv("FLS_CHECK") ? HOSTILE_BYTES : HOSTILE_BYTES / 8;
+
+    for (size_t i = 0; i < length; i += 16) {
+        uint32_t left = (uint32_t)(length - i - 12);
+        memset(bytes + i, 0xa5, 16);
+        for (size_t k = 0; k < 4; k++)
+            bytes[i + k] = (uint8_t)(left >> 8 * k);
+    }
+}
+
+/* Small frames that are intact, each before a header that looks right and is not. */
+static void fill_traps(uint8_t *bytes)
+{
+    struct frames pair = {NULL, 0, 0};
+    static const uint8_t trap[] = {0xff, 0xff, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+
+    frames_put(&pair, (struct fls_checksum){FLS_CHECKSUM_XXH3, NULL}, "12345678", 8);
+    frames_raw(&pair, trap, sizeof trap);
+    for (size_t i = 0; i < HOSTILE_BYTES; i += pair.length) {
+        size_t left = HOSTILE_BYTES - i;
+        memcpy(bytes + i, pair.bytes, left < pair.length ? left : pair.length);
+    }
+    free(pair.bytes);
+}
+
+static void fill_noise(uint8_t *bytes)
+{
+    for (size_t i = 0; i < HOSTILE_BYTES; i++)
+        bytes[i] = (uint8_t)(test_random() >> 8);
+}
+
+/* What is compared stays in proportion to the bytes, whatever they look like: at most 1 GiB, two
+ * times, and 64 + 64 bytes for each, and what stands in step, at most C for each 16. */
+static void test_hostile_bytes_cost_little(void **state)
+{
+    (void)state;
+    static void (*const fills[])(uint8_t *) = {fill_small_numbers, fill_zeros, fill_ones,
+                                               fill_countdown,     fill_noise, fill_traps};
+    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_XXH3};
+    uint8_t *bytes = malloc(HOSTILE_BYTES);
+    int full = getenv("FLS_CHECK") != NULL;
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < sizeof fills / sizeof fills[0]; i++) {
+        size_t length = full ? HOSTILE_BYTES : HOSTILE_BYTES / (fills[i] == fill_traps ? 64 : 8);
+        fills[i](bytes);
+        struct fls_salvage_report report = salvage(bytes, length, &options);
+        uint64_t bound = 2 * (UINT64_C(1) << 30) + 200 * (uint64_t)length;
+        if (fills[i] == fill_traps)
+            bound += 65536 * (uint64_t)length / 16;
+        if (report.bytes_compared > bound || report.comparisons > 16 * (uint64_t)length)
+            fail_msg("fill %zu: %ju bytes compared, %ju times", i, (uintmax_t)report.bytes_compared,
+                     (uintmax_t)report.comparisons);
+        assert_int_equal(report.frames == 0, fills[i] != fill_traps);
+    }
+    free(bytes);
+}
+
+/* --- large messages ----------------------------------------------------------------------------
+ */
+
+/* Messages beyond W, and some between C and W, with damage in and between them; from a file, so
+ * that what is read in pieces is seen. */
+static void test_large_messages(void **state)
+{
+    (void)state;
+    struct fls_checksum xxh3 = {FLS_CHECKSUM_XXH3, NULL};
+    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_XXH3};
+    static const size_t sizes[] = {17 * MIB, 100, 100, MIB, 17 * MIB, 18 * MIB, 2 * MIB, 17 * MIB};
+    struct frames frames = {NULL, 0, 0};
+    struct fls_salvage_report report;
+    size_t starts[8];
+    FILE *file = tmpfile();
+
+    assert_non_null(file);
+    for (size_t i = 0; i < 8; i++) {
+        starts[i] = frames.length;
+        frames_pattern(&frames, xxh3, &sizes[i], 1);
+    }
+    frames.bytes[starts[0] + 5000] ^= 1; /* a payload */
+    frames.bytes[starts[2]] ^= 0xff;     /* a length: mended */
+    frames.bytes[starts[6] + 100] ^= 0x10;
+    assert_int_equal(fwrite(frames.bytes, 1, frames.length, file), frames.length);
+    assert_int_equal(fflush(file), 0);
+    assert_ok(fls_salvage_fd(fileno(file), 0, &options, &report, NULL));
+    assert_int_equal(report.frames, 6);
+    assert_int_equal(report.mended, 1);
+    assert_int_equal(report.regions_lost, 2);
+    assert_int_equal(report.bytes_lost, 24 + sizes[0] + sizes[6]);
+    assert_false(report.search_cut_short);
+    struct fls_salvage_report again = salvage(frames.bytes, frames.length, &options);
+    assert_memory_equal(&again, &report, sizeof report);
+    fclose(file);
+    free(frames.bytes);
+}
+
+/* --- the caller --------------------------------------------------------------------------------
+ */
+
+static enum fls_status stop_at_third(void *context, const struct fls_message *message)
+{
+    ++*(int *)context;
+    assert_int_equal((uintptr_t)message->payload % 8, 0);
+    return message->frame == 2 ? FLS_STOPPED : FLS_OK;
+}
+
+static enum fls_status refuse_region(void *context, const struct fls_salvage_region *region)
+{
+    (void)context;
+    return region->frame == 1 ? FLS_IO : FLS_OK;
+}
+
+static void test_callers_stop_it(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {5, 6, 7, 8};
+    struct frames frames = {NULL, 0, 0};
+    struct fls_salvage_report report;
+    struct fls_error error;
+    int seen = 0;
+    struct fls_salvage_options options = {
+        .checksum = FLS_CHECKSUM_CRC32, .message = stop_at_third, .context = &seen};
+
+    frames_pattern(&frames, (struct fls_checksum){FLS_CHECKSUM_CRC32, NULL}, sizes, 4);
+    assert_int_equal(fls_salvage_memory(frames.bytes, frames.length, &options, &report, &error),
+                     FLS_STOPPED);
+    assert_int_equal(seen, 3);
+    assert_int_equal(report.frames, 2);
+    frames.bytes[13 + 8] ^= 1;
+    options.message = NULL;
+    options.region = refuse_region;
+    assert_int_equal(fls_salvage_memory(frames.bytes, frames.length, &options, &report, &error),
+                     FLS_IO);
+    assert_int_equal(error.status, FLS_IO);
+    free(frames.bytes);
+}
+
+static void test_options_are_checked(void **state)
+{
+    (void)state;
+    struct fls_tap empty = {NULL, NULL, NULL, 0, {{0, 0}}};
+    const struct fls_salvage_options wrong[] = {
+        {.checksum = FLS_CHECKSUM_NONE},
+        {.checksum = FLS_CHECKSUM_CRC16},
+        {.checksum = FLS_CHECKSUM_CUSTOM},
+        {.checksum = FLS_CHECKSUM_CRC32, .alignment = 3},
+        {.checksum = FLS_CHECKSUM_CRC32, .verifier = &empty}};
+    struct fls_salvage_report report;
+    struct fls_error error;
+    int pipes[2];
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(fls_salvage_memory("", 0, &wrong[i], &report, &error),
+                         FLS_INVALID_ARGUMENT);
+    assert_int_equal(fls_salvage_memory("", 0, NULL, &report, &error), FLS_INVALID_ARGUMENT);
+    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_CRC32};
+    assert_int_equal(fls_salvage_file("/no/such/file", &options, &report, &error), FLS_IO);
+    assert_int_equal(fls_salvage_file("/", &options, &report, &error), FLS_UNSUPPORTED);
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(fls_salvage_fd(pipes[0], 0, &options, &report, &error), FLS_UNSUPPORTED);
+    close(pipes[0]);
+    close(pipes[1]);
+    int fd = memfd_create("short", 0);
+    assert_int_equal(fls_salvage_fd(fd, 1, &options, &report, &error), FLS_INVALID_ARGUMENT);
+    close(fd);
+    assert_ok(fls_salvage_memory(NULL, 0, &options, &report, &error));
+    assert_int_equal(report.frames + report.regions_lost, 0);
+}
+
+/* bytes_max: as if the stream ended there. */
+static void test_bytes_max(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {5, 6, 7, 8};
+    struct frames frames = {NULL, 0, 0};
+    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_CRC32, .bytes_max = 30};
+    struct fls_salvage_report report;
+
+    frames_pattern(&frames, (struct fls_checksum){FLS_CHECKSUM_CRC32, NULL}, sizes, 4);
+    assert_ok(fls_salvage_memory(frames.bytes, frames.length, &options, &report, NULL));
+    assert_int_equal(report.bytes, 30);
+    assert_int_equal(report.frames, 2);
+    assert_int_equal(report.bytes_lost, 30 - 13 - 14);
+    free(frames.bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chance_of_false_frames),
+                                       cmocka_unit_test(test_hostile_bytes_cost_little),
+                                       cmocka_unit_test(test_large_messages),
+                                       cmocka_unit_test(test_callers_stop_it),
+                                       cmocka_unit_test(test_options_are_checked),
+                                       cmocka_unit_test(test_bytes_max)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

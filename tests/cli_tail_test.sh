@@ -167,6 +167,22 @@ printf '\x40\x00\x00\x00half' >>live-000002.fls
 says err 'live-000002.fls'
 same out <(head -n 200 lines)
 
+# Every verb reads a series, and says in which segment it is damaged.
+expect 1 "$flatstream" verify live.fls
+says err 'byte [0-9]+ of live-000002.fls'
+expect 1 "$flatstream" cat live.fls
+says err 'byte [0-9]+ of live-000002.fls'
+same out <(head -n 200 lines)
+expect 0 "$flatstream" recover live.fls -o whole.fls
+"$flatstream" cat whole.fls >out
+same out <(head -n 200 lines)
+expect 2 "$flatstream" recover --truncate live.fls
+says err 'live-000002.fls'
+expect 0 "$flatstream" recover --truncate live-000002.fls
+expect 0 "$flatstream" verify live.fls
+expect 1 "$flatstream" cat --offset 99999999 live.fls
+says err 'the input ends at byte'
+
 # A reader that goes away.
 (yes | head -n 100000 | "$flatstream" write -o many.fls) 2>err
 "$flatstream" tail -n 100000 many.fls | head -n 1 >out

@@ -185,6 +185,9 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
         report_no_fit(input, report);
     else
         report->readable = scan(input, options, flags, watch, intact, report) == FLS_OK;
+    const char *place = cli_input_place(input, &report->recovery.error);
+    if (place)
+        snprintf(report->place, sizeof report->place, "%s", place);
     count_bytes(input, flags, report);
     cli_progress_end();
 }

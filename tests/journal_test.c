@@ -973,8 +973,9 @@ static const struct fls_journal_options indexed = {
     .index = {.stretch_bytes = 2000},
 };
 
-/* A process that writes messages [first, end), hands them over and ends without closing. */
-static void write_and_die(uint64_t first, uint64_t end)
+/* A process that writes messages [first, end), hands them over and ends without closing; those
+ * before `synced` it carries to the device. */
+static void write_and_die(uint64_t first, uint64_t synced, uint64_t end)
 {
     pid_t child = fork();
     int result;
@@ -988,6 +989,8 @@ static void write_and_die(uint64_t first, uint64_t end)
             size_t bytes = make_message(i, message);
             if (fls_journal_write(journal, message, bytes, NULL) != FLS_OK)
                 _exit(2);
+            if (i + 1 == synced && fls_journal_commit(journal, 0, FLS_LEVEL_MACHINE) != FLS_OK)
+                _exit(3);
         }
         _exit(fls_journal_commit(journal, 0, FLS_LEVEL_PROCESS) != FLS_OK);
     }
@@ -1017,11 +1020,16 @@ static void keeps_the_index(void **state)
     assert_int_equal(index_of(path).frames, 1100);
     assert_file(path, FLS_CHECKSUM_XXH3, 0, 1100);
 
-    write_and_die(1100, 1500);
+    write_and_die(1100, 0, 1500);
     assert_ok(fls_journal_close(open_journal(&indexed, &opening), NULL));
     assert_int_equal(opening.frames, 1500);
     assert_int_equal(index_of(path).frames, 1500);
     assert_file(path, FLS_CHECKSUM_XXH3, 0, 1500);
+}
+
+static void set_other_boot(void)
+{
+    put_file(file_named(".fls.lock"), "pid 1, x, host y, since z\nboot of another time\n", 47);
 }
 
 /* After the system was started anew, what the index covers is read again: a page in the middle may
@@ -1032,8 +1040,8 @@ static void does_not_trust_an_index_over_a_boot(void **state)
     uint8_t zeros[512] = {0};
 
     (void)state;
-    write_and_die(0, 1000);
-    put_file(file_named(".fls.lock"), "pid 1, x, host y, since z\nboot of another time\n", 47);
+    write_and_die(0, 0, 1000);
+    set_other_boot();
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, zeros, sizeof zeros, 50000), sizeof zeros);
     close(fd);
@@ -1042,6 +1050,30 @@ static void does_not_trust_an_index_over_a_boot(void **state)
     assert_false(opening.used_index);
     assert_true(opening.bytes <= 50000 && opening.bytes > 50000 - 320);
     assert_int_equal(opening.bytes_cut, before - opening.bytes);
+    write_messages(journal, opening.frames, opening.frames + 10);
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_file(path, FLS_CHECKSUM_XXH3, 0, opening.frames + 10);
+    assert_int_equal(index_of(path).frames, opening.frames + 10);
+}
+
+/* But what it knows to be synced it need not read again. */
+static void trusts_what_was_synced_over_a_boot(void **state)
+{
+    struct fls_journal_opening opening;
+    uint8_t zeros[512] = {0};
+
+    (void)state;
+    write_and_die(0, 8000, 16000);
+    struct fls_index_summary summary = index_of(path);
+    assert_int_equal(summary.synced_frames, 8000);
+    set_other_boot();
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, (off_t)summary.synced_bytes + 3000),
+                     sizeof zeros);
+    close(fd);
+    struct fls_journal *journal = open_journal(&indexed, &opening);
+    assert_true(opening.used_index);
+    assert_true(opening.frames >= 8000 && opening.bytes <= summary.synced_bytes + 3000);
     write_messages(journal, opening.frames, opening.frames + 10);
     assert_ok(fls_journal_close(journal, NULL));
     assert_file(path, FLS_CHECKSUM_XXH3, 0, opening.frames + 10);
@@ -1076,6 +1108,7 @@ int main(void)
         TEST(contended_lock),
         TEST(keeps_the_index),
         TEST(does_not_trust_an_index_over_a_boot),
+        TEST(trusts_what_was_synced_over_a_boot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,8 +45,17 @@ static enum fls_status sync_all(const struct fls_journal *journal, const struct 
     return status;
 }
 
+/* Tells the indexes what their streams' syncs carry; under the lock. */
+static void tell_indexes(const struct turn *turn, void (*what)(struct fls_index_writer *))
+{
+    for (size_t i = 0; i < turn->count; i++)
+        if (turn->segments[i]->index)
+            what(turn->segments[i]->index);
+}
+
 static void publish(struct fls_journal *journal, const struct turn *turn)
 {
+    tell_indexes(turn, fls_index_writer_synced);
     for (size_t i = 0; i < turn->retired; i++)
         turn->segments[i]->synced = 1;
     if (turn->reaches > journal->at_machine)
@@ -76,6 +85,7 @@ static enum fls_status take_turn(struct fls_journal *journal, const struct turn 
     struct fls_error error = FLS_ZERO;
 
     journal->folder_dirty &= !turn->folder;
+    tell_indexes(turn, fls_index_writer_syncing);
     pthread_mutex_unlock(&journal->lock);
     uint64_t since_ns = fls_clock_now_ns(NULL);
     enum fls_status status = sync_all(journal, turn, &error);

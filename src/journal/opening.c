@@ -4,8 +4,8 @@
  * Where the system has run on since the last writer, files hold what that process has handed over:
  * the segments before the last were whole when the next was begun, and the last is read from its
  * index's last entry on, or through. After a loss of power pages that were not synced may be
- * anything: then the last segments, as many as may have waited for the device, are all read
- * through, and no index is trusted.
+ * anything: then the last segments, as many as may have waited for the device, are all read, and
+ * an index is trusted only as far as it knows that its stream was synced.
  *
  * What is not a whole frame is cut off or set aside, as the caller allows; nothing is ever changed
  * before it is known what it is.
@@ -140,19 +140,21 @@ static enum fls_status scan(struct fls_journal *journal, struct look *look, stru
     return status;
 }
 
-/* The index's last entry, if there is an index that fits. */
+/* The index's last entry that can be relied on, if there is an index that fits. */
 static int start_from_index(struct fls_journal *journal, struct look *look)
 {
+    int power_lost = journal->file_lock.before == FLS_LOCK_OTHER_BOOT;
     struct fls_index *index;
     enum fls_status status = fls_index_open(look->path, NULL, &index, NULL);
 
     if (status != FLS_OK)
         return 0;
     struct fls_index_summary summary = fls_index_describe(index);
-    if (summary.checksum != journal->options.checksum || summary.frames == 0)
+    uint64_t frames = power_lost ? summary.synced_frames : summary.frames;
+    if (summary.checksum != journal->options.checksum || frames == 0)
         status = FLS_INVALID_ARGUMENT;
     else
-        status = fls_index_find_frame(index, summary.frames - 1, &look->start, NULL);
+        status = fls_index_find_frame(index, frames - 1, &look->start, NULL);
     fls_index_close(index);
     return status == FLS_OK;
 }
@@ -161,8 +163,7 @@ static int start_from_index(struct fls_journal *journal, struct look *look)
 static enum fls_status look_at_end(struct fls_journal *journal, struct look *look, int *used_index,
                                    struct fls_error *error)
 {
-    *used_index =
-        journal->file_lock.before != FLS_LOCK_OTHER_BOOT && start_from_index(journal, look);
+    *used_index = start_from_index(journal, look);
     if (*used_index) {
         enum fls_status status = scan(journal, look, error);
         if (status != FLS_OK || look->found.frames > 0)

@@ -54,6 +54,8 @@ static void index_staged(struct fls_journal *journal, size_t bytes)
         index_frame(journal, journal->current->bytes + at, &payload);
         at += journal->header_bytes + payload_bytes;
     }
+    if (journal->current->index)
+        fls_index_writer_handed(journal->current->index);
 }
 
 /* ---- to the file ---------------------------------------------------------------------------- */

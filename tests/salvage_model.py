@@ -303,12 +303,12 @@ def random_case(kind, rng):
         size = rng.choice((0, 1, 5, 20, 60, 64 - header, 130, 250, 400))
         data += frame(kind, message(rng, size, inner if size > len(inner) + 9 else None))
     for _ in range(rng.choice((0, 1, 1, 2, 4))):
-        at = rng.randrange(len(data))
+        at = rng.randrange(max(len(data), 1))
         how = rng.randrange(7)
         if how == 0:
             data[at : at + 1] = rng.randbytes(1)
         elif how == 1:
-            data[at] ^= 1 << rng.randrange(8)
+            data[at : at + 1] = bytes(b ^ 1 << rng.randrange(8) for b in data[at : at + 1])
         elif how == 2:
             count = min(rng.choice((4, 16, 64)), len(data) - at)
             data[at : at + count] = bytes(count)

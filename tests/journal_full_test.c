@@ -153,9 +153,12 @@ static void fill_and_go_on(const struct fls_journal_options *options)
     assert_true(next > 20);
     uint64_t there = read_all(1);
     assert_true(there <= next && there >= fls_journal_statistics(journal).at_process);
-    for (int i = 0; i < 3; i++) { /* it does not help to insist, and it does no harm */
-        assert_int_equal(fls_journal_write(journal, message, make_message(next, message), NULL),
-                         FLS_IO);
+    for (int i = 0; i < 3;
+         i++) { /* to insist does no harm, and may find what the keeper gave back */
+        enum fls_status status =
+            fls_journal_write(journal, message, make_message(next, message), NULL);
+        assert_true(status == FLS_IO || status == FLS_OK);
+        next += status == FLS_OK;
         assert_true(read_all(1) >= there);
     }
     remove_filler();

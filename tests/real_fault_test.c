@@ -273,6 +273,7 @@ static void slow_reader_behind(int is_socket, enum fls_framer framer)
     assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
     assert_ok(fls_sink_open_fd(fds[1], FLS_BORROWED, &sink, NULL));
     assert_ok(fls_writer_open(sink, &options, &writer, NULL));
+    (void)fcntl(fds[1], F_SETPIPE_SZ, 1 << 16); /* narrow again, so that it fills */
     assert_int_equal(pthread_create(&thread, NULL, read_slowly, &reader), 0);
     write_all_to(fds[1], writer, &samples, &waits);
     fls_sink_close(sink, NULL);

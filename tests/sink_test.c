@@ -420,6 +420,7 @@ static void fill_and_drain(int reading, int writing)
     pattern_fill(bytes, sizeof bytes);
     assert_int_equal(fcntl(writing, F_SETFL, O_NONBLOCK), 0);
     assert_ok(fls_sink_open_fd(writing, FLS_OWNED, &sink, NULL));
+    (void)fcntl(writing, F_SETPIPE_SZ, 1 << 16); /* narrow again, so that it fills */
     while ((status = fls_sink_write(sink, &cursor, NULL, NULL)) == FLS_AGAIN) {
         ssize_t part = read(reading, got + length, 50000);
         assert_true(part > 0);
@@ -448,6 +449,36 @@ static void non_blocking_pipe_and_socket(void **state)
     kernel_is_old = 0;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     fill_and_drain(ends[0], ends[1]);
+}
+
+/* What the system lets a pipe be widened to, of what is asked for. */
+static int allowed_pipe_bytes(void)
+{
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    int bytes = fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
+    if (bytes < 0)
+        bytes = fcntl(ends[1], F_SETPIPE_SZ, 1 << 18);
+    if (bytes < 0)
+        bytes = fcntl(ends[1], F_GETPIPE_SZ);
+    close(ends[0]);
+    close(ends[1]);
+    return bytes;
+}
+
+static void pipes_are_widened(void **state)
+{
+    int expected = allowed_pipe_bytes();
+    struct fls_sink *sink;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_ok(fls_sink_open_fd(ends[1], FLS_OWNED, &sink, NULL));
+    assert_int_equal(fcntl(ends[0], F_GETPIPE_SZ), expected);
+    assert_ok(fls_sink_close(sink, NULL));
+    close(ends[0]);
 }
 
 static void terminal(void **state)
@@ -773,6 +804,7 @@ int main(void)
         cmocka_unit_test(machine_level),
         cmocka_unit_test(blocking_pipe_and_socket),
         cmocka_unit_test(non_blocking_pipe_and_socket),
+        cmocka_unit_test(pipes_are_widened),
         cmocka_unit_test(terminal),
         cmocka_unit_test(broken_pipes_do_not_kill),
         cmocka_unit_test(foreign_sigpipe_stays_pending),

@@ -98,7 +98,7 @@ enum fls_ownership { FLS_BORROWED, FLS_OWNED };
  * sockets by MSG_NOSIGNAL, on pipes by RWF_NOSIGNAL where the kernel has it (Linux 6.18), else by
  * blocking the signal around the call unless it was ignored or handled when the sink was opened.
  * With FLS_OWNED the descriptor is closed with the sink (not when opening fails). A pipe is made to
- * hold 256 KiB where the system allows it: its default of 64 KiB makes large messages slow.
+ * hold 1 MiB, or else 256 KiB, where the system allows it: its default of 64 KiB is slow.
  * FLS_OK, FLS_IO (not a usable descriptor), FLS_NO_MEMORY.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership,

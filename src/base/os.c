@@ -19,7 +19,8 @@
 #define RWF_NOSIGNAL 0x00000100
 #endif
 
-#define PIPE_BYTES (256 * 1024)
+/* What a pipe is made to hold: the first of these that the system allows. */
+static const int pipe_bytes[] = {1024 * 1024, 256 * 1024};
 
 enum fls_status fls_os_open(const char *path, int flags, int *fd, struct fls_error *error)
 {
@@ -45,8 +46,11 @@ void fls_os_widen_pipe(int fd)
 {
     int bytes = fcntl(fd, F_GETPIPE_SZ);
 
-    if (bytes >= 0 && bytes < PIPE_BYTES)
-        (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+    if (bytes < 0)
+        return;
+    for (size_t i = 0; i < sizeof pipe_bytes / sizeof pipe_bytes[0] && bytes < pipe_bytes[i]; i++)
+        if (fcntl(fd, F_SETPIPE_SZ, pipe_bytes[i]) >= 0)
+            return;
 }
 
 static int sigpipe_kills(void)

@@ -27,10 +27,9 @@ enum fls_os_route {
 };
 
 /*
- * Makes a pipe hold at least 256 KiB; nothing on anything else, or where the system does not allow
- * it. In the 64 KiB that a pipe has by default, writer and reader go in lock-step: each fills or
- * drains it whole, sleeps, and is woken, at a cost that exceeds the copying several times
- * (docs/performance.md).
+ * Makes a pipe hold at least 1 MiB, or 256 KiB where the system allows no more; nothing on anything
+ * else, or where it allows neither. In the 64 KiB that a pipe has by default, writer and reader go
+ * in lock-step: each fills or drains it whole, sleeps, and is woken (docs/performance.md, "Pipes").
  */
 void fls_os_widen_pipe(int fd);
 

@@ -125,12 +125,12 @@ class Bench:
         return self.run("write", row.program, row.mode, messages, size, path)
 
     def prepare(self, kind, row, messages, size):
-        """The file that a reader reads."""
+        """The file that a reader reads, anew each time: how fast one is read depends on which pages
+        of memory it happens to have, by a factor of two."""
         if kind != "read" and row.where != "file-read":
             return
-        path = self.path(*writer_of(row))
-        if not os.path.exists(path):
-            self.run("write", *writer_of(row), messages, size, path)
+        self.clear()
+        self.run("write", *writer_of(row), messages, size, self.path(*writer_of(row)))
 
     def leave_out(self, what):
         if what not in self.left_out:

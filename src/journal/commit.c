@@ -19,7 +19,7 @@
 #include "journal/journal.h"
 
 /* How long a leader waits for company: this part of the last sync's time, and no more than that. */
-#define GATHER_PART 4
+#define GATHER_PART 2
 #define GATHER_NS_MAX UINT64_C(1000000)
 
 /* What one turn syncs. */
@@ -75,7 +75,7 @@ static void poison(struct fls_journal *journal, const struct fls_error *error)
 static void end_turn(struct fls_journal *journal)
 {
     journal->syncing = 0;
-    journal->expected = journal->waiting;
+    journal->expected = journal->released + journal->arrived;
     pthread_cond_broadcast(&journal->progress);
 }
 
@@ -107,14 +107,14 @@ static enum fls_status take_turn(struct fls_journal *journal, const struct turn 
 
 /* ---- leading and following ------------------------------------------------------------------ */
 
-/* Waits until as many threads want a sync as did when the last one ended, for a small part of the
- * time that it took. */
+/* Waits until as many threads want a sync as the last one let go and left waiting, for a part of
+ * the time that it took. */
 static void gather(struct fls_journal *journal)
 {
     uint64_t most_ns = fls_min_u64(journal->last_sync_ns / GATHER_PART, GATHER_NS_MAX);
     uint64_t until_ns = fls_clock_now_ns(NULL) + most_ns;
 
-    while (journal->waiting < journal->expected && fls_clock_now_ns(NULL) < until_ns) {
+    while (journal->arrived < journal->expected && fls_clock_now_ns(NULL) < until_ns) {
         pthread_mutex_unlock(&journal->lock);
         sched_yield();
         pthread_mutex_lock(&journal->lock);
@@ -132,6 +132,8 @@ static enum fls_status lead(struct fls_journal *journal, uint64_t number)
         end_turn(journal);
         return status;
     }
+    journal->released = journal->arrived;
+    journal->arrived = 0;
     turn.folder = journal->folder_dirty;
     for (struct journal_segment *s = journal->retired; s; s = s->next)
         if (!s->synced)
@@ -151,7 +153,7 @@ enum fls_status fls_journal_carry_to_machine(struct fls_journal *journal, uint64
     enum fls_status status = FLS_OK;
 
     journal->counts.commits++;
-    journal->waiting++;
+    journal->arrived += number > journal->sync_goal;
     while (status == FLS_OK && journal->at_machine < number) {
         if (journal->poisoned)
             status = journal->error.status;
@@ -160,7 +162,6 @@ enum fls_status fls_journal_carry_to_machine(struct fls_journal *journal, uint64
         else
             status = lead(journal, number);
     }
-    journal->waiting--;
     return status;
 }
 

@@ -71,8 +71,9 @@ struct fls_journal {
     uint64_t sync_goal; /* taken when the last sync began */
     uint64_t sync_goal_bytes;
     int syncing;
-    unsigned waiting;  /* threads that want a sync */
-    unsigned expected; /* of them, when the last one ended */
+    unsigned arrived;  /* threads that want a sync, and are in none yet */
+    unsigned released; /* those of the last one */
+    unsigned expected; /* both, when it ended */
     uint64_t last_sync_ns;
     int folder_dirty;
     int closing;

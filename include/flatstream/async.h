@@ -35,9 +35,9 @@ enum fls_async_policy {
  *
  *   when_full        see above
  *   queue_bytes      memory of the queue; 0: 4 MiB; at least 64 KiB, at most 4 GiB. All of it is
- *                    touched by fls_async_open, so that no producer meets a page that is not there
- *                    (some 0.2 ms a MiB). Producers fill one half while the drain thread empties
- *                    the other; they change places when it is done.
+ *                    touched by fls_async_open, so that no producer meets a page that is not there.
+ *                    Producers fill one half while the drain thread empties the other; they change
+ *                    places when it is done.
  *                    Payloads that go by reference, or are too large to be copied into it, count
  *                    apart: as many bytes again, or one message, whichever is more
  *   queue_messages   messages in one half at most; 0: no bound but the bytes

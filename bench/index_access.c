@@ -149,7 +149,7 @@ static void take_message(struct fls_index *index, uint64_t number, enum with wit
 {
     struct fls_index_place place = {number, 0};
     struct fls_message message;
-    struct fls_reader *reader;
+    struct fls_reader *reader = NULL;
     struct fls_error error;
     enum fls_status status = FLS_OK;
     int64_t time = 0, wanted = (int64_t)number * 1000;

@@ -383,6 +383,17 @@ static enum fls_status carry_the_rest(struct fls_journal *journal)
     return status == FLS_UNSUPPORTED ? FLS_OK : status;
 }
 
+/* What the last segment has grown to counts too; but nothing goes before the next is safe. */
+static enum fls_status delete_old(struct fls_journal *journal)
+{
+    uint64_t last = journal->current->number;
+
+    if (journal->poisoned || last <= 2)
+        return FLS_OK;
+    return fls_journal_delete_old(journal, last - 2, &journal->counts.segments_deleted,
+                                  &journal->error);
+}
+
 enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error *error)
 {
     if (!journal)
@@ -391,8 +402,8 @@ enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error 
     enum fls_status status = carry_the_rest(journal);
     pthread_mutex_unlock(&journal->lock);
     fls_journal_keeper_stop(journal);
-    if (status == FLS_OK && journal->poisoned)
-        status = journal->error.status;
+    if (status == FLS_OK)
+        status = journal->poisoned ? journal->error.status : delete_old(journal);
     if (status != FLS_OK)
         fls_error_copy(error, &journal->error);
     close_files(journal);

@@ -112,10 +112,10 @@ static int copies_can_be_stopped(void)
  * pages. */
 static int runs_unchecked(void)
 {
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     return 0;
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
     return 0;
 #endif
 #endif

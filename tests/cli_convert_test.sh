@@ -151,7 +151,7 @@ expect 1 "$flatstream" convert bad.fstrm --from fstrm -o no.fls
 says err 'control frame'
 head -c 34 lines.fstrm >huge.fstrm
 printf '\177\377\377\377abc' >>huge.fstrm
-expect 1 bash -c "ulimit -v 200000; '$flatstream' convert huge.fstrm --from fstrm -o huge.fls"
+expect 1 bash -c "[ -n '${SANITIZE:-}' ] || ulimit -v 200000; '$flatstream' convert huge.fstrm --from fstrm -o huge.fls"
 expect 1 "$flatstream" convert lines.fstrm --from fstrm --max-frame 1 -o no.fls
 printf 'a\n\nb\n' | "$flatstream" write -o empty.fls
 expect 1 "$flatstream" convert empty.fls --to fstrm -o no.fstrm

@@ -99,7 +99,7 @@ static void write_file(const char *path, const void *bytes, size_t length)
     FILE *file = fopen(path, "wb");
 
     assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_true(length == 0 || fwrite(bytes, 1, length, file) == length);
     assert_int_equal(fclose(file), 0);
 }
 

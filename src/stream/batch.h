@@ -11,6 +11,7 @@
 #ifndef STREAM_BATCH_H
 #define STREAM_BATCH_H
 
+#include "base/copy.h"
 #include "frame/checksum_fast.h"
 #include "frame/frame_fast.h"
 #include "io/sink_turn.h"
@@ -85,24 +86,6 @@ static inline uint64_t fls_batch_copied_bytes(const struct fls_batch *batch)
  * empty batch has no room for must not be asked for. */
 int fls_batch_fits(const struct fls_batch *batch, const struct fls_payload *payload, int copy);
 
-#define FLS_INLINE_COPY_BYTES_MAX 256
-
-/*
- * memcpy, inline for small payloads: in pieces of 16 bytes, the last of which may overlap the one
- * before. That saves the call, and after a system call the look-up of memcpy's page.
- */
-static inline void fls_copy(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-    if (bytes < 16 || bytes > FLS_INLINE_COPY_BYTES_MAX) {
-        if (bytes > 0)
-            memcpy(to, from, bytes);
-        return;
-    }
-    for (size_t at = 0; at < bytes - 16; at += 16)
-        memcpy(to + at, from + at, 16);
-    memcpy(to + bytes - 16, from + bytes - 16, 16);
-}
-
 /* Adds a contiguous payload by copying. The caller knows that it fits. The checksum is taken just
  * before the copy, so that the payload is fetched once. */
 static inline void fls_batch_add_copy(struct fls_batch *batch, const void *data, uint32_t bytes)
@@ -112,6 +95,18 @@ static inline void fls_batch_add_copy(struct fls_batch *batch, const void *data,
     size_t header_bytes = fls_header_store(header, bytes, checksum, batch->checksum_bytes);
 
     fls_copy(header + header_bytes, data, bytes);
+    batch->staged += header_bytes + bytes;
+    batch->messages++;
+}
+
+/* The same for FLS_COPY_SHORT_MIN to FLS_COPY_SHORT_MAX bytes whose checksum is known. */
+static inline void fls_batch_add_short(struct fls_batch *batch, const void *data, uint32_t bytes,
+                                       uint64_t checksum)
+{
+    uint8_t *header = batch->staging + batch->staged;
+    size_t header_bytes = fls_header_store(header, bytes, checksum, batch->checksum_bytes);
+
+    fls_copy_short(header + header_bytes, data, bytes);
     batch->staged += header_bytes + bytes;
     batch->messages++;
 }

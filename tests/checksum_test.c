@@ -269,8 +269,10 @@ static void crc32_short_kernel_at_every_alignment(void **state)
     for (size_t length = FLS_CRC32_SHORT_BYTES_MIN; length <= FLS_CRC32_SHORT_BYTES_MAX; length++) {
         for (size_t offset = 0; offset < 64; offset++) {
             uint32_t start = random_u32();
-            assert_int_equal(fls_crc32_short(start, data + offset, length),
-                             crc32_by_definition(start, data + offset, length));
+            uint32_t expected = crc32_by_definition(start, data + offset, length);
+            assert_int_equal(fls_crc32_short(start, data + offset, length), expected);
+            if (fls_crc32_short_is_wide && length >= FLS_CRC32_WIDE_BYTES_MIN)
+                assert_int_equal(fls_crc32_short_wide(start, data + offset, length), expected);
         }
     }
     free(data);
@@ -302,6 +304,8 @@ static void crc32_takes_the_kernel(void **state)
     int able = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("avx");
     assert_int_equal(fls_crc32_short_lengths,
                      able ? FLS_CRC32_SHORT_BYTES_MAX - FLS_CRC32_SHORT_BYTES_MIN + 1 : 0);
+    int wide = __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("vpclmulqdq");
+    assert_int_equal(!!fls_crc32_short_is_wide, !!wide);
 #endif
 }
 

@@ -19,7 +19,9 @@ static inline uint32_t fls_crc32_carry(uint32_t crc, const void *data, size_t le
 {
 #if defined(__x86_64__)
     if (length - FLS_CRC32_SHORT_BYTES_MIN < fls_crc32_short_lengths)
-        return fls_crc32_short(crc, data, length);
+        return fls_crc32_short_is_wide && length >= FLS_CRC32_WIDE_BYTES_MIN
+                   ? fls_crc32_short_wide(crc, data, length)
+                   : fls_crc32_short(crc, data, length);
 #endif
     return fls_crc32(crc, data, length);
 }

@@ -19,6 +19,14 @@ extern size_t fls_crc32_short_lengths;
 /* Carries `crc` over `length` more bytes, within the bounds above. Needs PCLMULQDQ and AVX. */
 uint32_t fls_crc32_short(uint32_t crc, const void *data, size_t length);
 
+/* Whether the processor has AVX-512 and VPCLMULQDQ. */
+extern int fls_crc32_short_is_wide;
+
+#define FLS_CRC32_WIDE_BYTES_MIN 64
+
+/* The same from FLS_CRC32_WIDE_BYTES_MIN bytes on, where there is that. */
+uint32_t fls_crc32_short_wide(uint32_t crc, const void *data, size_t length);
+
 #endif
 
 #endif

@@ -26,6 +26,9 @@
  * instructions (docs/performance.md). */
 #define FLS_HOT __attribute__((hot))
 
+/* Not inlined: what is seldom done must not cost those registers who do not do it. */
+#define FLS_OUTLINE __attribute__((noinline))
+
 static inline uint16_t fls_load_u16(const void *bytes)
 {
     uint16_t value;

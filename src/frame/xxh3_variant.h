@@ -1,24 +1,8 @@
 /*
  * xxh3_variant.h: the body of one variant; included by each with FLS_XXH3_VARIANT set to its name.
  */
-#define XXH_INLINE_ALL
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Weverything"
-#elif defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wpedantic"
-#endif
-#include <xxhash.h>
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#elif defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
-
 #include "frame/xxh3.h"
+#include "frame/xxhash.h"
 
 _Static_assert(sizeof(XXH3_state_t) <= FLS_XXH3_STATE_BYTES, "the streaming state has grown");
 

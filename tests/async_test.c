@@ -885,7 +885,7 @@ static void check_restless(enum fls_async_policy policy)
     struct pace *pace = calloc(1, sizeof *pace);
 
     assert_non_null(pace);
-    pace->base = (struct fls_sink){&pace_ops, 0};
+    pace->base = (struct fls_sink){.ops = &pace_ops};
     for (int run = 0; run < RUNS_MAX && pace->rounds < ROUNDS_ENOUGH; run++)
         run_restless(pace, policy);
     if (runs_unchecked() && pace->rounds >= ROUNDS_ENOUGH) {

@@ -90,6 +90,43 @@ static void vectored_writes_once(void **state)
     assert_int_equal(calls_to_write(options, 1000), 1000);
 }
 
+/* How many writes one message of `bytes` into a pipe that holds it takes, and that it comes out. */
+static uint64_t calls_into_a_pipe(size_t bytes, size_t copy_bytes_max)
+{
+    struct fls_writer_options options = {.framer = FLS_FRAMER_VECTORED,
+                                         .copy_bytes_max = copy_bytes_max};
+    uint8_t *payload = malloc(bytes), *read_back = malloc(bytes + 4);
+    struct fls_writer *writer;
+    struct fls_sink *sink;
+    int ends[2];
+
+    pattern_fill(payload, bytes);
+    assert_int_equal(pipe(ends), 0);
+    assert_ok(fls_sink_open_fd(ends[1], FLS_OWNED, &sink, NULL));
+    options.owns_sink = 1;
+    assert_ok(fls_writer_open(sink, &options, &writer, NULL));
+    fault_count_from_zero();
+    assert_ok(fls_writer_write(writer, payload, bytes));
+    uint64_t calls = fault_counted().writes;
+    assert_int_equal(fls_writer_statistics(writer).system_calls, calls);
+    assert_ok(fls_writer_close(writer, NULL));
+    assert_int_equal(read(ends[0], read_back, bytes + 4), bytes + 4);
+    assert_memory_equal(read_back + 4, payload, bytes);
+    close(ends[0]);
+    free(read_back);
+    free(payload);
+    return calls;
+}
+
+static void long_messages_go_into_pipes_in_pieces(void **state)
+{
+    (void)state;
+    assert_int_equal(calls_into_a_pipe(8192 - 4, 0), 1);
+    assert_int_equal(calls_into_a_pipe(8192 - 3, 0), 2);
+    assert_int_equal(calls_into_a_pipe(60000, 0), 8);
+    assert_int_equal(calls_into_a_pipe(8192 - 3, FLS_COPY_NEVER), 2);
+}
+
 static void batched_by_100_writes_a_hundredth(void **state)
 {
     struct fls_writer_options options = {.framer = FLS_FRAMER_BATCHED, .batch_messages = BATCH_OF};
@@ -241,7 +278,7 @@ static uint64_t allocations_to_write(const struct fls_writer_options *options,
                                      write_function *function)
 {
     static uint8_t payload[5000];
-    struct fls_sink nowhere = {&nowhere_ops, 0};
+    struct fls_sink nowhere = {.ops = &nowhere_ops};
     struct fls_writer *writer;
     uint64_t before = 0;
 
@@ -351,6 +388,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simple_writes_twice),
         cmocka_unit_test(vectored_writes_once),
+        cmocka_unit_test(long_messages_go_into_pipes_in_pieces),
         cmocka_unit_test(batched_by_100_writes_a_hundredth),
         cmocka_unit_test(explicit_batches_write_a_hundredth),
         cmocka_unit_test(reading_calls_seldom),

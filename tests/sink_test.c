@@ -43,7 +43,7 @@ static enum fls_status write_bytes(struct fls_sink *sink, const void *bytes, siz
                                    struct fls_error *error)
 {
     struct iovec segment = {(void *)(uintptr_t)bytes, length};
-    struct fls_write_cursor cursor = {&segment, 1};
+    struct fls_write_cursor cursor = {&segment, 1, 0};
 
     return fls_sink_write(sink, &cursor, NULL, error);
 }
@@ -77,6 +77,7 @@ struct difficult {
     enum fls_status with;
     unsigned calls;
     int segments_most;
+    size_t taken_most;
     uint8_t *bytes;
     size_t length;
 };
@@ -92,6 +93,10 @@ static enum fls_status difficult_writev(struct fls_sink *base, const struct iove
     if (sink->trouble > 0 && ++sink->calls % sink->trouble == 0)
         return sink->with == FLS_AGAIN ? FLS_AGAIN : fls_error_system(error, "writev", EINTR);
     *accepted = 0;
+    size_t given = 0;
+    for (int i = 0; i < count; i++)
+        given += segments[i].iov_len;
+    sink->taken_most = given > sink->taken_most ? given : sink->taken_most;
     for (int i = 0; i < count; i++) {
         assert_true(segments[i].iov_len > 0);
         size_t part = segments[i].iov_len < room ? segments[i].iov_len : room;
@@ -109,7 +114,7 @@ static const struct fls_sink_ops difficult_ops = {difficult_writev, NULL, NULL};
 static struct difficult pass_through(const size_t *sizes, size_t count, struct difficult sink)
 {
     struct iovec *segments = calloc(count + 1, sizeof *segments);
-    struct fls_write_cursor cursor = {segments, count};
+    struct fls_write_cursor cursor = {segments, count, sink.base.piece_bytes};
     size_t total = 0;
     uint64_t accepted = 0;
     enum fls_status status;
@@ -146,6 +151,24 @@ static void short_writes_of_every_size(void **state)
             sink.with = FLS_AGAIN;
             pass_through(sizes, sizeof sizes / sizeof sizes[0], sink);
             sink.with = FLS_IO; /* with EINTR: tried again inside */
+            pass_through(sizes, sizeof sizes / sizeof sizes[0], sink);
+        }
+    }
+}
+
+static void pieces_of_every_size(void **state)
+{
+    static const size_t sizes[] = {0, 1, 0, 0, 7, 3, 0, 12, 1, 1, 30, 0};
+
+    (void)state;
+    for (size_t piece = 1; piece <= 60; piece++) {
+        for (size_t step = 1; step <= 61; step += 20) {
+            struct difficult sink = {.base.piece_bytes = piece, .step = step};
+            sink = pass_through(sizes, sizeof sizes / sizeof sizes[0], sink);
+            assert_int_equal(sink.taken_most, piece < 30 ? piece : sink.taken_most);
+            assert_true(sink.taken_most <= piece);
+            sink = (struct difficult){.base.piece_bytes = piece, .step = step, .trouble = 3};
+            sink.with = FLS_AGAIN;
             pass_through(sizes, sizeof sizes / sizeof sizes[0], sink);
         }
     }
@@ -257,7 +280,7 @@ static int write_over_the_limit(void)
     uint64_t accepted = 0;
     char bytes[600];
     struct iovec segments[3] = {{bytes, 600}, {bytes, 600}, {bytes, 600}};
-    struct fls_write_cursor cursor = {segments, 3};
+    struct fls_write_cursor cursor = {segments, 3, 0};
 
     memset(bytes, 'x', sizeof bytes);
     signal(SIGXFSZ, SIG_IGN);
@@ -356,7 +379,7 @@ static int write_a_lot(int fd)
 {
     static uint8_t bytes[1 << 20];
     static struct iovec segments[3000];
-    struct fls_write_cursor cursor = {segments, 3000};
+    struct fls_write_cursor cursor = {segments, 3000, 0};
     struct fls_sink *sink;
 
     pattern_fill(bytes, sizeof bytes);
@@ -411,7 +434,7 @@ static void fill_and_drain(int reading, int writing)
 {
     static uint8_t bytes[1 << 20], got[1 << 20];
     struct iovec segments[2] = {{bytes, 300001}, {bytes + 300001, sizeof bytes - 300001}};
-    struct fls_write_cursor cursor = {segments, 2};
+    struct fls_write_cursor cursor = {segments, 2, 0};
     struct fls_sink *sink;
     enum fls_status status;
     size_t length = 0;
@@ -667,7 +690,7 @@ static void growing_memory(void **state)
 static void check_full(struct fls_sink *sink, size_t bound)
 {
     struct iovec segments[3] = {{"0123456789", 10}, {"abcdefghij", 10}, {"ABCDEFGHIJ", 10}};
-    struct fls_write_cursor cursor = {segments, 3};
+    struct fls_write_cursor cursor = {segments, 3, 0};
     struct fls_error error = FLS_ZERO;
     uint64_t accepted = 0;
     size_t length;
@@ -723,7 +746,7 @@ static void memory_questions_to_other_sinks(void **state)
 static void counting(void **state)
 {
     struct iovec segments[4] = {{"ab", 2}, {NULL, 0}, {"cde", 3}, {"f", 1}};
-    struct fls_write_cursor cursor = {segments, 4};
+    struct fls_write_cursor cursor = {segments, 4, 0};
     struct fls_io_counts counts = FLS_ZERO;
     struct fls_sink *inner, *sink;
 
@@ -746,7 +769,7 @@ static void faulty(void **state)
     struct fls_error error = FLS_ZERO;
     struct fls_sink *inner, *sink;
     struct iovec segment = {"abcdefgh", 8};
-    struct fls_write_cursor cursor = {&segment, 1};
+    struct fls_write_cursor cursor = {&segment, 1, 0};
     uint64_t accepted = 0;
     size_t length;
 
@@ -793,6 +816,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_writes_of_every_size),
+        cmocka_unit_test(pieces_of_every_size),
         cmocka_unit_test(empty_segments_only),
         cmocka_unit_test(more_segments_than_iov_max),
         cmocka_unit_test(file_modes),

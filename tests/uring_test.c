@@ -186,7 +186,7 @@ static enum fls_status write_some(struct fls_sink *sink, size_t *at, size_t byte
     struct iovec segments[3] = {{pattern + *at, first},
                                 {pattern + *at + first, second},
                                 {pattern + *at + first + second, bytes - first - second}};
-    struct fls_write_cursor cursor = {segments, 3};
+    struct fls_write_cursor cursor = {segments, 3, 0};
     uint64_t accepted = 0;
     enum fls_status status = fls_sink_write(sink, &cursor, &accepted, error);
 
@@ -294,7 +294,7 @@ static enum fls_status write_pieces(struct fls_sink *sink, size_t from, size_t t
 
     for (size_t i = from; i < to && status == FLS_OK; i++) {
         struct iovec segment = {(void *)(uintptr_t)piece_at(i), PIECE_BYTES};
-        struct fls_write_cursor cursor = {&segment, 1};
+        struct fls_write_cursor cursor = {&segment, 1, 0};
         status = fls_sink_write(sink, &cursor, NULL, NULL);
     }
     return status;
@@ -1156,7 +1156,7 @@ static void socket_that_would_block(void **state)
     plan_nothing();
     for (int way = 0; way < 4; way++) {
         struct iovec segment = {pattern, BYTES_MAX / 2};
-        struct fls_write_cursor cursor = {&segment, 1};
+        struct fls_write_cursor cursor = {&segment, 1, 0};
         struct fls_error error;
         struct fls_sink *sink;
         enum fls_status status;

@@ -40,19 +40,27 @@ struct fls_sink_ops {
     enum fls_status (*close)(struct fls_sink *sink, struct fls_error *error);
 };
 
-/* What every sink begins with. `system_calls` counts the calls into the kernel that write. */
+/*
+ * What every sink begins with.
+ *
+ *   system_calls  counts the calls into the kernel that write
+ *   piece_bytes   messages longer than this go to the sink in pieces of this size; 0: whole
+ */
 struct fls_sink {
     const struct fls_sink_ops *ops;
     uint64_t system_calls;
+    size_t piece_bytes;
 };
 
 /*
  * What is left of a gathered write. The loop moves `segments` and `count` forward and shortens the
- * first segment in place, so that a call after FLS_AGAIN goes on exactly where it stopped.
+ * first segment in place, so that a call after FLS_AGAIN goes on exactly where it stopped. The sink
+ * is asked to take at most `piece_bytes` at a time; 0: everything.
  */
 struct fls_write_cursor {
     struct iovec *segments;
     size_t count;
+    size_t piece_bytes;
 };
 
 /*
@@ -98,8 +106,10 @@ enum fls_ownership { FLS_BORROWED, FLS_OWNED };
  * sockets by MSG_NOSIGNAL, on pipes by RWF_NOSIGNAL where the kernel has it (Linux 6.18), else by
  * blocking the signal around the call unless it was ignored or handled when the sink was opened.
  * With FLS_OWNED the descriptor is closed with the sink (not when opening fails). A pipe is made to
- * hold 1 MiB, or else 256 KiB, where the system allows it: its default of 64 KiB is slow.
- * FLS_OK, FLS_IO (not a usable descriptor), FLS_NO_MEMORY.
+ * hold 1 MiB, or else 256 KiB, where the system allows it: its default of 64 KiB is slow. Messages
+ * of more than 8 KiB go into a pipe in pieces of 8 KiB, a system call each, which is several times
+ * as fast as all at once (docs/performance.md, "Pipes"). FLS_OK, FLS_IO (not a usable descriptor),
+ * FLS_NO_MEMORY.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership,
                                                       struct fls_sink **sink,

@@ -42,15 +42,14 @@ enum fls_status fls_os_check(int fd, int access, struct fls_error *error)
     return FLS_OK;
 }
 
-void fls_os_widen_pipe(int fd)
+int fls_os_widen_pipe(int fd)
 {
     int bytes = fcntl(fd, F_GETPIPE_SZ);
 
-    if (bytes < 0)
-        return;
-    for (size_t i = 0; i < sizeof pipe_bytes / sizeof pipe_bytes[0] && bytes < pipe_bytes[i]; i++)
-        if (fcntl(fd, F_SETPIPE_SZ, pipe_bytes[i]) >= 0)
-            return;
+    for (size_t i = 0; i < sizeof pipe_bytes / sizeof pipe_bytes[0]; i++)
+        if (bytes < 0 || bytes >= pipe_bytes[i] || fcntl(fd, F_SETPIPE_SZ, pipe_bytes[i]) >= 0)
+            break;
+    return bytes >= 0;
 }
 
 static int sigpipe_kills(void)

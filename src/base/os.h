@@ -30,8 +30,16 @@ enum fls_os_route {
  * Makes a pipe hold at least 1 MiB, or 256 KiB where the system allows no more; nothing on anything
  * else, or where it allows neither. In the 64 KiB that a pipe has by default, writer and reader go
  * in lock-step: each fills or drains it whole, sleeps, and is woken (docs/performance.md, "Pipes").
+ * 1 when `fd` is a pipe, else 0.
  */
-void fls_os_widen_pipe(int fd);
+int fls_os_widen_pipe(int fd);
+
+/*
+ * How much of long messages one write into a pipe carries. The kernel keeps two pages that the
+ * reader has emptied for the next write, and gets every page beyond them from its allocator, which
+ * is slow, and cold in the cache. (tmp_page in fs/pipe.c; older kernels keep one.)
+ */
+#define FLS_OS_PIPE_PIECE_BYTES ((size_t)8192)
 
 /* Chooses the route by the kind of descriptor and the signal's present disposition. */
 enum fls_os_route fls_os_route_of(int fd);

@@ -57,6 +57,7 @@ enum fls_status fls_sink_open_counting(struct fls_sink *inner, struct fls_io_cou
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
     opened->base.ops = &counting_sink_ops;
+    opened->base.piece_bytes = inner->piece_bytes;
     opened->base.system_calls = inner->system_calls;
     opened->inner = inner;
     opened->counts = counts;

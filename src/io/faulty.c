@@ -86,6 +86,7 @@ enum fls_status fls_sink_open_faulty(struct fls_sink *inner, struct fls_fault_pl
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
     opened->base.ops = &faulty_sink_ops;
+    opened->base.piece_bytes = inner->piece_bytes;
     opened->base.system_calls = inner->system_calls;
     opened->inner = inner;
     opened->plan = plan;

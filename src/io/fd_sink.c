@@ -73,7 +73,7 @@ enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fl
     opened->fd = fd;
     opened->ownership = ownership;
     opened->route = fls_os_route_of(fd);
-    fls_os_widen_pipe(fd);
+    opened->base.piece_bytes = fls_os_widen_pipe(fd) ? FLS_OS_PIPE_PIECE_BYTES : 0;
     *sink = &opened->base;
     return FLS_OK;
 }

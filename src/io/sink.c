@@ -9,6 +9,25 @@
 
 #include "io/sink_turn.h"
 
+/* The last segment is cut for the time of the call. */
+enum fls_status fls_sink_take_piece(struct fls_sink *sink, const struct fls_write_cursor *cursor,
+                                    size_t *taken, struct fls_error *error)
+{
+    int most = fls_sink_next_count(cursor), count = 0;
+    size_t left = cursor->piece_bytes;
+
+    while (count < most && cursor->segments[count].iov_len <= left)
+        left -= cursor->segments[count++].iov_len;
+    if (count == most || left == 0)
+        return sink->ops->writev(sink, cursor->segments, count, taken, error);
+    struct iovec *cut = &cursor->segments[count];
+    size_t whole = cut->iov_len;
+    cut->iov_len = left;
+    enum fls_status status = sink->ops->writev(sink, cursor->segments, count + 1, taken, error);
+    cut->iov_len = whole;
+    return status;
+}
+
 static inline void skip_empty(struct fls_write_cursor *cursor)
 {
     while (cursor->count > 0 && cursor->segments->iov_len == 0) {

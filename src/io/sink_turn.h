@@ -45,6 +45,19 @@ static inline void fls_sink_advance(struct fls_write_cursor *cursor, size_t acce
     }
 }
 
+/* As ops->writev, with no more than a piece. */
+enum fls_status fls_sink_take_piece(struct fls_sink *sink, const struct fls_write_cursor *cursor,
+                                    size_t *taken, struct fls_error *error);
+
+static inline enum fls_status fls_sink_take(struct fls_sink *sink,
+                                            const struct fls_write_cursor *cursor, size_t *taken,
+                                            struct fls_error *error)
+{
+    if (FLS_UNLIKELY(cursor->piece_bytes > 0))
+        return fls_sink_take_piece(sink, cursor, taken, error);
+    return sink->ops->writev(sink, cursor->segments, fls_sink_next_count(cursor), taken, error);
+}
+
 /*
  * Asks the sink once, and moves the cursor over what it took. The cursor has a segment, and its
  * first is not empty. FLS_OK: goes on (also when the call was interrupted); else as fls_sink_write.
@@ -54,8 +67,7 @@ static inline enum fls_status fls_sink_turn(struct fls_sink *sink, struct fls_wr
 {
     struct fls_error failure;
     size_t taken = 0;
-    enum fls_status status =
-        sink->ops->writev(sink, cursor->segments, fls_sink_next_count(cursor), &taken, &failure);
+    enum fls_status status = fls_sink_take(sink, cursor, &taken, &failure);
 
     if (FLS_LIKELY(status == FLS_OK)) {
         fls_sink_advance(cursor, taken);

@@ -243,7 +243,7 @@ static enum fls_status copy_tail(const char *path, uint64_t offset, int to, stru
         status = fls_source_skip(source, offset, &skipped, error);
     while (status == FLS_OK && (status = fls_source_peek(source, 1, &view, error)) == FLS_OK) {
         struct iovec segment = {(void *)(uintptr_t)view.bytes, view.available};
-        struct fls_write_cursor cursor = {&segment, 1};
+        struct fls_write_cursor cursor = {&segment, 1, 0};
         status = fls_sink_write(sink, &cursor, NULL, error);
         fls_source_consume(source, view.available);
     }

@@ -76,7 +76,7 @@ static enum fls_status cut_torn(struct fls_journal *journal)
 static enum fls_status write_out(struct fls_journal *journal, struct iovec *segments, size_t count,
                                  uint64_t *accepted)
 {
-    struct fls_write_cursor cursor = {segments, count};
+    struct fls_write_cursor cursor = {segments, count, 0};
     enum fls_status status =
         fls_sink_write(journal->current->sink, &cursor, accepted, &journal->error);
 
@@ -278,7 +278,7 @@ static enum fls_status open_writer(struct fls_journal *journal, struct fls_error
         .tap_count = options->tap_count,
     };
 
-    journal->door = (struct journal_door){{&door_ops, 0}, journal};
+    journal->door = (struct journal_door){{&door_ops, 0, 0}, journal};
     return fls_writer_open(&journal->door.base, &writer, &journal->writer, error);
 }
 

@@ -144,7 +144,7 @@ static enum fls_status write_simply(struct fls_batch *batch, struct fls_sink *si
                                     struct fls_error *error)
 {
     if (batch->left.segments == batch->segments) {
-        struct fls_write_cursor header = {batch->left.segments, 1};
+        struct fls_write_cursor header = {batch->left.segments, 1, 0};
         enum fls_status status = fls_sink_write(sink, &header, &batch->accepted, error);
         if (status != FLS_OK)
             return status;
@@ -169,7 +169,7 @@ enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, i
     enum fls_status status;
 
     if (!batch->sending)
-        fls_batch_begin(batch);
+        fls_batch_begin(batch, sink);
     if (FLS_UNLIKELY(simple))
         status = write_simply(batch, sink, error);
     else

@@ -140,14 +140,18 @@ static inline void fls_batch_reset(struct fls_batch *batch)
     batch->accepted = 0;
 }
 
-/* Begins to send: the segment list is closed, the cursor stands at its start. */
-static inline void fls_batch_begin(struct fls_batch *batch)
+/* Begins to send: the segment list is closed, the cursor stands at its start. Whether messages are
+ * long is decided by the batch's mean. */
+static inline void fls_batch_begin(struct fls_batch *batch, const struct fls_sink *sink)
 {
+    int is_long = fls_batch_bytes(batch) > batch->messages * sink->piece_bytes;
+
     if (batch->staged > batch->run_start)
         batch->segments[batch->segment_count++] =
             (struct iovec){batch->staging + batch->run_start, batch->staged - batch->run_start};
     batch->run_start = batch->staged;
-    batch->left = (struct fls_write_cursor){batch->segments, batch->segment_count};
+    batch->left = (struct fls_write_cursor){batch->segments, batch->segment_count,
+                                            is_long ? sink->piece_bytes : 0};
     batch->sending = 1;
 }
 
@@ -156,7 +160,7 @@ static inline void fls_batch_begin(struct fls_batch *batch)
 static inline enum fls_status fls_batch_send_run(struct fls_batch *batch, struct fls_sink *sink,
                                                  struct fls_error *error)
 {
-    fls_batch_begin(batch);
+    fls_batch_begin(batch, sink);
     enum fls_status status = fls_sink_turn(sink, &batch->left, &batch->accepted, error);
     if (FLS_UNLIKELY(status != FLS_OK))
         return status;

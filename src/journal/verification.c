@@ -31,6 +31,9 @@
 #define JOBS_MAX 256
 #define PIECES_PER_JOB 4
 #define PIECE_BYTES_MIN ((uint64_t)4 * 1024 * 1024)
+/* So often progress is told, in bytes. */
+#define REPORT_BYTES ((uint64_t)256 * 1024)
+
 #define BATCH 256
 
 /* A piece that began at a wrong place must not take gibberish for the length of a huge message: so
@@ -153,7 +156,7 @@ static void read_piece(struct verification *all, struct piece *piece, uint64_t u
         if (!count_messages(all, piece, until, messages, count))
             return;
         fls_reader_position(reader, &piece->end, NULL);
-        if (piece->end - reported < FLS_READ_AHEAD_BYTES_DEFAULT)
+        if (piece->end - reported < REPORT_BYTES)
             continue;
         if (!report_bytes(all, piece->end - reported, is_caller))
             return;
@@ -221,23 +224,28 @@ static int take(struct verification *all, unsigned *i)
     return taken;
 }
 
-static void work(struct verification *all, int is_caller)
+static void check_numbered(struct verification *all, unsigned i, int is_caller)
 {
     uint64_t limit =
         fls_min_u64(fls_payload_limit(all->options->payload_bytes_max), PIECE_PAYLOAD_BYTES_MAX);
+    uint64_t begin = fls_split_find(&all->split, i, all->count);
+    enum fls_status status =
+        check_piece(all, &all->pieces[i], begin, nominal(all, i + 1), limit, is_caller);
+
+    pthread_mutex_lock(&all->lock);
+    all->pieces[i].is_done = 1;
+    if (status != FLS_OK)
+        all->failure = status;
+    settle(all);
+    pthread_mutex_unlock(&all->lock);
+}
+
+static void work(struct verification *all, int is_caller)
+{
     unsigned i;
 
-    while (take(all, &i)) {
-        uint64_t begin = fls_split_find(&all->split, i, all->count);
-        enum fls_status status =
-            check_piece(all, &all->pieces[i], begin, nominal(all, i + 1), limit, is_caller);
-        pthread_mutex_lock(&all->lock);
-        all->pieces[i].is_done = 1;
-        if (status != FLS_OK)
-            all->failure = status;
-        settle(all);
-        pthread_mutex_unlock(&all->lock);
-    }
+    while (take(all, &i))
+        check_numbered(all, i, is_caller);
 }
 
 static void *work_in_thread(void *all)
@@ -246,18 +254,23 @@ static void *work_in_thread(void *all)
     return NULL;
 }
 
-/* The caller's thread works, too; so it does not matter how many others could be started. */
+/* The caller's thread works, too; so it does not matter how many others could be started. It has
+ * the first piece before they begin: whoever wants to be told of progress, or to stop it, is asked.
+ */
 static void work_together(struct verification *all, unsigned jobs)
 {
     pthread_t threads[JOBS_MAX];
     sigset_t everything, before;
-    unsigned started = 0;
+    unsigned started = 0, first;
+    int has_first = take(all, &first);
 
     sigfillset(&everything);
     pthread_sigmask(SIG_SETMASK, &everything, &before); /* signals are for the caller's threads */
     while (started + 1 < jobs && pthread_create(&threads[started], NULL, work_in_thread, all) == 0)
         started++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (has_first)
+        check_numbered(all, first, 1);
     work(all, 1);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i], NULL);

@@ -19,7 +19,7 @@
 #include "cli/input.h"
 #include "cli/signals.h"
 
-#define SAMPLE_BYTES FLS_READ_AHEAD_BYTES_DEFAULT
+#define SAMPLE_BYTES ((size_t)256 * 1024)
 #define LENGTH_BYTES 4
 /* Checksums of so many bytes that agree leave no doubt; so many frames are looked at. */
 #define SURE_BYTES 4

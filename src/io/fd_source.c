@@ -21,6 +21,10 @@
 
 #define READ_AHEAD_BYTES_MIN 4096
 
+/* What is read ahead behind a scattered read. It is for messages that the buffer does not hold, so
+ * the next may be one of them too, and then all of this is copied out of the buffer again. */
+#define READ_BEHIND_BYTES ((size_t)16 * 1024)
+
 /* Segments given to one readv: the caller's, and the buffer as the last. */
 #define SEGMENTS_MAX 64
 
@@ -134,7 +138,7 @@ static size_t take_buffered(struct fd_source *source, struct scatter *to)
     return taken;
 }
 
-/* One readv into what is left of the segments, with the empty buffer behind them. */
+/* One readv into what is left of the segments, with some of the empty buffer behind them. */
 static enum fls_status read_scattered(struct fd_source *source, struct scatter *to, size_t *filled,
                                       struct fls_error *error)
 {
@@ -152,7 +156,8 @@ static enum fls_status read_scattered(struct fd_source *source, struct scatter *
     }
     if (index == to->count) {
         source->begin = source->end = 0;
-        list[count++] = (struct iovec){source->buffer.bytes, source->base.peek_bytes_max};
+        list[count++] = (struct iovec){
+            source->buffer.bytes, fls_min_size(source->base.peek_bytes_max, READ_BEHIND_BYTES)};
     }
     enum fls_status status = read_segments(source, list, count, &got, error);
     size_t placed = fls_min_size(got, wanted);

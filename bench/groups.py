@@ -26,7 +26,7 @@ PIPE_SIZES = (64, 1024, 16 << 10, 1 << 20)
 LAYER_SIZES = (64, 1024, 16 << 10, 1 << 20)
 COPY_SIZES = (256, 1024, 2048, 4096, 8192, 16 << 10)
 HANDOVER_SIZES = (64, 256, 1024, 16 << 10)
-DISK_SIZES = (256, 64 << 10)
+DISK_SIZES = (64 << 10,)
 BLOB_SIZES = (4 << 10, 64 << 10, 1 << 20, 16 << 20)
 
 FSTRM = ("fstrm", "buffered-256k")

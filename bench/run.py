@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from groups import KINDS, all_groups
 from report import NOTES, machine, plot, size_name, table
@@ -30,7 +31,8 @@ RUN_SECONDS_MAX = 120
 # To a disk: so much that it does not end in memory. Each run is long, and begins with a new file.
 DISK_BYTES = 4 << 30
 DISK_BYTES_QUICK = 512 << 20
-DISK_ROUNDS = 3
+DISK_ROUNDS = 5
+DISK_REST_SECONDS = 4
 ON_DISK = ("disk", "durable")
 DURABLE_MESSAGES = 4000
 CALL_A_MESSAGE = ("two", "writev", "simple", "vectored", "direct", "reference")
@@ -127,6 +129,8 @@ class Bench:
     def prepare(self, kind, row, messages, size):
         """The file that a reader reads, anew each time: how fast one is read depends on which pages
         of memory it happens to have, by a factor of two."""
+        if kind == "disk":
+            rest()
         if kind != "read" and row.where != "file-read":
             return
         self.clear()
@@ -171,6 +175,18 @@ class Bench:
                     results[row].append(figure)
         self.clear()
         return {row: summary(runs) for row, runs in results.items()}
+
+
+def rest():
+    """Each recording begins with an idle disk and an empty page cache, whose memory a virtual machine
+    has had the time to give back: the run before would else leave the next one its pages."""
+    os.sync()
+    try:
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+            file.write("3")
+    except OSError:  # not root: the pause must do
+        pass
+    time.sleep(DISK_REST_SECONDS)
 
 
 def wait_for_all(running):

@@ -127,6 +127,7 @@ static void make_hashes_right(uint8_t *bytes)
             for (int i = 0; i < 7; i++)
                 memcpy((uint8_t *)&slot.handed + 8 * i, copy + 16 + 8 * i, 8);
             memcpy(&slot.handed.mark, copy + 16 + 64, 8);
+            memcpy(&slot.boot, copy + 160, 8);
         }
         fls_index_encode_slot(&header, &slot, bytes + at);
     }
@@ -177,6 +178,8 @@ static void use(struct fls_index *index, int is_forged)
     struct fls_reader *reader;
 
     fuzz_require(summary.bytes <= offsets[FRAMES] && summary.synced_bytes <= summary.bytes);
+    fuzz_require(summary.trusted_bytes == summary.bytes ||
+                 summary.trusted_bytes == summary.synced_bytes);
     for (uint64_t frame = 0; frame < FRAMES + 50; frame += 23) {
         check_place(fls_index_find_frame(index, frame, &place, NULL), &place, is_forged);
         check_place(fls_index_find_time(index, (int64_t)frame * 10, &place, NULL), &place,

@@ -17,6 +17,7 @@
 
 #include "support/data_file.h"
 #include "support/frames.h"
+#include "support/index_boot.h"
 
 #define STREAM "index_test.fls"
 #define INDEX STREAM ".idx"
@@ -528,6 +529,8 @@ static void what_was_synced_outlives_the_rest(void **state)
     assert_int_equal(fls_index_describe(index).frames, 2000);
     assert_int_equal(fls_index_describe(index).synced_frames, 700);
     assert_int_equal(fls_index_describe(index).synced_bytes, model.offsets[700]);
+    assert_int_equal(fls_index_describe(index).trusted_frames, 2000);
+    assert_int_equal(fls_index_describe(index).trusted_bytes, model.offsets[2000]);
     fls_index_close(index);
 
     model.count = 800;
@@ -548,6 +551,45 @@ static void what_was_synced_outlives_the_rest(void **state)
     assert_int_equal(fls_index_describe(index).frames, model.count);
     check_all(index, 1000, 1);
     fls_index_close(index);
+}
+
+/* The same where nothing is missing, for nobody can tell: in another boot, or when it is not known
+ * in which the index was written, it goes no further than what was synced; then it is of this boot.
+ */
+static void an_index_of_another_boot_goes_on_behind_what_was_synced(void **state)
+{
+    static const uint64_t boots[] = {1, 0};
+    struct fls_index *index;
+    uint64_t frame;
+
+    (void)state;
+    make_model(FLS_CHECKSUM_XXH3, 2000, 200, 1);
+    write_file(STREAM, model.frames.bytes, model.frames.length);
+    for (size_t i = 0; i < 2; i++) {
+        struct fls_index_writer *writer = open_writer(&by_time, 0, &frame);
+        assert_ok(add_to(writer, 0, 700));
+        fls_index_writer_handed(writer);
+        fls_index_writer_syncing(writer);
+        fls_index_writer_synced(writer);
+        assert_ok(add_to(writer, 700, 2000));
+        assert_ok(fls_index_writer_close(writer, NULL));
+        assert_true(test_index_set_boot(INDEX, boots[i]) > 0);
+        index = open_index();
+        assert_int_equal(fls_index_describe(index).frames, 2000);
+        assert_int_equal(fls_index_describe(index).trusted_frames, 700);
+        assert_int_equal(fls_index_describe(index).trusted_bytes, model.offsets[700]);
+        check_all(index, 1000, 101); /* it finds what is behind, too */
+        fls_index_close(index);
+        writer = open_writer(&by_time, 1, &frame);
+        assert_int_equal(frame, 700);
+        assert_ok(add_to(writer, 700, 2000));
+        assert_ok(fls_index_writer_close(writer, NULL));
+        index = open_index();
+        assert_int_equal(fls_index_describe(index).trusted_frames, 2000);
+        check_all(index, 1000, 101);
+        assert_ok(fls_index_check(index, read_time, NULL, NULL, NULL));
+        fls_index_close(index);
+    }
 }
 
 /* Another kind, key or stretch is another index. */
@@ -682,6 +724,7 @@ int main(void)
         cmocka_unit_test(what_is_no_index_is_refused),
         cmocka_unit_test(a_writer_that_ends_can_be_followed_by_another),
         cmocka_unit_test(what_was_synced_outlives_the_rest),
+        cmocka_unit_test(an_index_of_another_boot_goes_on_behind_what_was_synced),
         cmocka_unit_test(other_options_begin_anew),
         cmocka_unit_test(a_failed_writing_gives_the_index_up_once),
         cmocka_unit_test(frames_out_of_place_give_it_up),

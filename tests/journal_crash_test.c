@@ -33,6 +33,7 @@
 
 #include "support/data_file.h"
 #include "support/frames.h"
+#include "support/index_boot.h"
 
 #define ROUNDS 100
 #define ROUNDS_CHECK 1000
@@ -400,6 +401,9 @@ static void lose_power(void)
         uint64_t synced = node_of(files[f].number)->bytes;
         if (synced < files[f].bytes)
             cut_and_spoil(files[f].name, synced, files[f].bytes);
+        full_name(files[f].name, full, sizeof full - 4);
+        strcat(full, ".idx");
+        (void)test_index_set_boot(full, draw(2));
     }
     full_name("name.fls.lock", full, sizeof full);
     if (access(full, F_OK) == 0) { /* the system was started anew */

@@ -422,6 +422,7 @@ static void empty_folder(void)
 static const struct fls_journal_options options = {
     .checksum = FLS_CHECKSUM_CRC32,
     .repair = FLS_JOURNAL_SET_ASIDE,
+    .to_machine = {.interval_ms = 3600000}, /* so that closing syncs; nothing else comes of it */
     .rotation = {.bytes = 4000, .preallocate_bytes = 8192},
     .batch_bytes = 2000,
     .with_index = 1,

@@ -9,17 +9,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "support/data_file.h"
 #include "support/frames.h"
+#include "support/index_boot.h"
 
 static char folder[64];
 static char path[128];
@@ -47,6 +50,16 @@ static int remove_folder(void **state)
     }
     closedir(listing);
     return rmdir(folder);
+}
+
+/* ---- what is synced ------------------------------------------------------------------------- */
+
+static atomic_int fdatasyncs;
+
+int fdatasync(int fd)
+{
+    fdatasyncs++;
+    return (int)syscall(SYS_fdatasync, fd);
 }
 
 /* ---- short hands ---------------------------------------------------------------------------- */
@@ -1027,9 +1040,90 @@ static void keeps_the_index(void **state)
     assert_file(path, FLS_CHECKSUM_XXH3, 0, 1500);
 }
 
+/* The system was started anew: every file that says in which boot it was written is from before. */
 static void set_other_boot(void)
 {
-    put_file(file_named(".fls.lock"), "pid 1, x, host y, since z\nboot of another time\n", 47);
+    if (is_there(file_named(".fls.lock")))
+        put_file(file_named(".fls.lock"), "pid 1, x, host y, since z\nboot of another time\n", 47);
+    assert_true(test_index_set_boot(file_named(".fls.idx"), 12345) > 0);
+}
+
+static void put_zeros(uint64_t at)
+{
+    uint8_t zeros[512] = {0};
+    int fd = open(path, O_WRONLY);
+
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, (off_t)at), sizeof zeros);
+    close(fd);
+}
+
+/* Closing syncs nothing that no policy wants synced, with an index or without. */
+static void closes_without_a_sync(void **state)
+{
+    struct fls_journal_options options = indexed;
+
+    (void)state;
+    for (options.with_index = 0; options.with_index < 2; options.with_index++) {
+        struct fls_journal *journal = open_journal(&options, NULL);
+        write_messages(journal, 0, 1000);
+        fdatasyncs = 0;
+        assert_ok(fls_journal_close(journal, NULL));
+        assert_int_equal(fdatasyncs, 0);
+        assert_file(path, FLS_CHECKSUM_XXH3, 0, 1000);
+        unlink(path);
+    }
+    options.to_machine.messages = 1000000;
+    struct fls_journal *journal = open_journal(&options, NULL);
+    write_messages(journal, 0, 1000);
+    fdatasyncs = 0;
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_int_equal(fdatasyncs, 1);
+    assert_int_equal(index_of(path).synced_frames, 1000);
+}
+
+/* So what a loss of power did after it to what was not synced is found; `boot` is what the index
+ * says, 0 being what an index says that does not know. As long as the system runs on there is
+ * nothing to be found, and nothing is read. */
+static void closed_and_opened_in(uint64_t boot, uint64_t synced)
+{
+    struct fls_journal_opening opening;
+    struct fls_journal *journal = open_journal(&indexed, NULL);
+
+    write_messages(journal, 0, synced);
+    if (synced > 0)
+        assert_ok(fls_journal_commit(journal, 0, FLS_LEVEL_MACHINE));
+    write_messages(journal, synced, 2000);
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_false(is_there(file_named(".fls.lock")));
+    assert_int_equal(index_of(path).trusted_frames, 2000);
+    uint64_t spoiled = index_of(path).synced_bytes + 50000;
+    put_zeros(spoiled);
+
+    assert_ok(fls_journal_close(open_journal(&indexed, &opening), NULL));
+    assert_true(opening.used_index);
+    assert_int_equal(opening.frames, 2000);
+    assert_true(test_index_set_boot(file_named(".fls.idx"), boot) > 0);
+    assert_int_equal(index_of(path).frames, 2000);
+    assert_int_equal(index_of(path).trusted_frames, synced);
+    assert_int_equal(index_of(path).trusted_bytes, spoiled - 50000);
+    journal = open_journal(&indexed, &opening);
+    assert_int_equal(opening.used_index, synced > 0);
+    assert_true(opening.bytes <= spoiled && opening.bytes > spoiled - 320);
+    assert_true(opening.bytes_cut > 0);
+    write_messages(journal, opening.frames, opening.frames + 10);
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_file(path, FLS_CHECKSUM_XXH3, 0, opening.frames + 10);
+    assert_int_equal(index_of(path).trusted_frames, opening.frames + 10);
+}
+
+static void finds_what_was_lost_after_closing(void **state)
+{
+    static const uint64_t boots[] = {12345, 0}, synced[] = {0, 700};
+
+    for (size_t i = 0; i < 4; i++) {
+        closed_and_opened_in(boots[i % 2], synced[i / 2]);
+        assert_int_equal(remove_folder(state) | make_folder(state), 0);
+    }
 }
 
 /* After the system was started anew, what the index covers is read again: a page in the middle may
@@ -1037,14 +1131,11 @@ static void set_other_boot(void)
 static void does_not_trust_an_index_over_a_boot(void **state)
 {
     struct fls_journal_opening opening;
-    uint8_t zeros[512] = {0};
 
     (void)state;
     write_and_die(0, 0, 1000);
     set_other_boot();
-    int fd = open(path, O_WRONLY);
-    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 50000), sizeof zeros);
-    close(fd);
+    put_zeros(50000);
     uint64_t before = size_of(path);
     struct fls_journal *journal = open_journal(&indexed, &opening);
     assert_false(opening.used_index);
@@ -1060,17 +1151,13 @@ static void does_not_trust_an_index_over_a_boot(void **state)
 static void trusts_what_was_synced_over_a_boot(void **state)
 {
     struct fls_journal_opening opening;
-    uint8_t zeros[512] = {0};
 
     (void)state;
     write_and_die(0, 8000, 16000);
     struct fls_index_summary summary = index_of(path);
     assert_int_equal(summary.synced_frames, 8000);
     set_other_boot();
-    int fd = open(path, O_WRONLY);
-    assert_int_equal(pwrite(fd, zeros, sizeof zeros, (off_t)summary.synced_bytes + 3000),
-                     sizeof zeros);
-    close(fd);
+    put_zeros(summary.synced_bytes + 3000);
     struct fls_journal *journal = open_journal(&indexed, &opening);
     assert_true(opening.used_index);
     assert_true(opening.frames >= 8000 && opening.bytes <= summary.synced_bytes + 3000);
@@ -1107,6 +1194,8 @@ int main(void)
         TEST(a_removed_lock_is_not_held),
         TEST(contended_lock),
         TEST(keeps_the_index),
+        TEST(closes_without_a_sync),
+        TEST(finds_what_was_lost_after_closing),
         TEST(does_not_trust_an_index_over_a_boot),
         TEST(trusts_what_was_synced_over_a_boot),
     };

@@ -67,8 +67,9 @@ struct fls_index_writer;
 /*
  * Begins the index of the stream `stream_path`, whose frames are of `checksum`, at the file
  * `index_path` (NULL: the stream's path with `.idx` behind), replacing what is there. Or, with
- * `resume`, goes on behind the entries of a sound index that is there already; *resume_frame and
- * *resume_offset say where: the caller adds every frame from there on (both 0 when it began anew).
+ * `resume`, goes on behind what a sound index that is there already can be trusted for (struct
+ * fls_index_summary); *resume_frame and *resume_offset say where: the caller adds every frame from
+ * there on (both 0 when it began anew).
  * FLS_OK, FLS_INVALID_ARGUMENT, FLS_IO, FLS_NO_MEMORY. One thread at a time.
  */
 FLS_API FLS_MUST_USE enum fls_status
@@ -119,9 +120,11 @@ FLS_API enum fls_status fls_index_writer_close(struct fls_index_writer *writer,
  *   entries        in it
  *   frames, bytes  how many frames of the stream it covers, and up to which offset
  *   synced_frames, synced_bytes  how many of them were on the device when the index was written,
- *                  as its writer was told. What lies behind may have been lost or damaged by a loss
- *                  of power without any entry showing it: whoever opens a stream for repair reads
- *                  it again from here on
+ *                  as its writer was told
+ *   trusted_frames, trusted_bytes  how many of them are surely still as the index says: all, while
+ *                  the boot of the system goes on in which it was written; else those synced, for
+ *                  what lies behind may have been lost or damaged by a loss of power without any
+ *                  entry showing it. Whoever opens a stream for repair reads it from here on
  *   checksum       the frames' kind
  *   has_time       whether its entries have times; time_first and time_last: the least and the
  *                  greatest of all frames covered
@@ -135,6 +138,8 @@ struct fls_index_summary {
     uint64_t bytes;
     uint64_t synced_frames;
     uint64_t synced_bytes;
+    uint64_t trusted_frames;
+    uint64_t trusted_bytes;
     enum fls_checksum_kind checksum;
     int has_time;
     int time_is_real;

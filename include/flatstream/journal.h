@@ -164,10 +164,10 @@ struct fls_journal;
  * Opens the journal `path` for appending, and creates it where there is none. Takes the lock
  * (`<path>.lock`, by flock(2): it goes with the process), looks at the last segment's end, repairs
  * as allowed, and goes on there. The end is found by reading the segment through, or from the last
- * entry of its index on when that is sound. When the system may have lost its power since the last
- * writer (the lock's file keeps the boot that it was taken in, and is there unless the journal was
- * closed), no index is trusted, and the segments before the last that may not have been on the
- * device are read and repaired too.
+ * entry of its index on that can be trusted (index.h: an index keeps the boot of the system that it
+ * was written in). When the last writer did not close the journal, and the system may have lost its
+ * power since (the lock's file, which closing removes, keeps the boot that it was taken in), the
+ * segments before the last that may not have been on the device are looked at and repaired too.
  *   FLS_OK                 *journal is set; *opening (may be NULL) says what was found
  *   FLS_BUSY               another has it open: error->reason says who
  *   FLS_UNEXPECTED_END     torn, and repair does not allow cutting it
@@ -239,10 +239,10 @@ FLS_API void fls_journal_error(struct fls_journal *journal, struct fls_error *er
 FLS_API struct fls_journal_counts fls_journal_statistics(struct fls_journal *journal);
 
 /*
- * Hands everything to the system (and syncs it, when there is any policy to_machine or an index),
- * finishes the segment, gives the lock back and frees the journal, also on failure. No other thread
- * may use it any more. FLS_OK, or the failure, in `error` (may be NULL): messages that were taken
- * but not handed over are lost then. NULL is allowed.
+ * Hands everything to the system (and syncs it, when there is any policy to_machine), finishes the
+ * segment, gives the lock back and frees the journal, also on failure. No other thread may use it
+ * any more. FLS_OK, or the failure, in `error` (may be NULL): messages that were taken but not
+ * handed over are lost then. NULL is allowed.
  */
 FLS_API enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error *error);
 

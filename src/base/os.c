@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -143,6 +144,22 @@ enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error)
         result = ftruncate(fd, (off_t)bytes);
     } while (result != 0 && errno == EINTR);
     return result == 0 ? FLS_OK : fls_error_system(error, "ftruncate", errno);
+}
+
+void fls_os_boot(char boot[FLS_OS_BOOT_BYTES])
+{
+    ssize_t got;
+    int fd;
+
+    boot[0] = '\0';
+    if (fls_os_open("/proc/sys/kernel/random/boot_id", O_RDONLY, &fd, NULL) != FLS_OK)
+        return;
+    do {
+        got = read(fd, boot, FLS_OS_BOOT_BYTES - 1);
+    } while (got < 0 && errno == EINTR);
+    boot[got > 0 ? got : 0] = '\0';
+    boot[strcspn(boot, "\n")] = '\0';
+    (void)fls_os_close(fd, NULL);
 }
 
 enum fls_status fls_os_close(int fd, struct fls_error *error)

@@ -68,6 +68,11 @@ FLS_MUST_USE enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct f
 /* ftruncate; EINTR is retried. FLS_OK, FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error);
 
+/* What tells the present boot of the system from all others, as text; empty when the system does
+ * not say. */
+#define FLS_OS_BOOT_BYTES 40
+void fls_os_boot(char boot[FLS_OS_BOOT_BYTES]);
+
 /* close(2), once: the descriptor is gone whatever it says. FLS_OK, FLS_IO. */
 enum fls_status fls_os_close(int fd, struct fls_error *error);
 

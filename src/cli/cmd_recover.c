@@ -25,7 +25,8 @@ static const char help[] =
     "                     which must not exist; it appears when it is whole. `-` is standard\n"
     "                     output, and takes the place of the report\n"
     "  --full             read all of the stream; else an index (`flatstream index`) that is\n"
-    "                     sound is trusted as far as it says that the stream was synced\n"
+    "                     sound is trusted: for all that it covers, or, when the system was\n"
+    "                     started since, for what it says was synced\n"
     "  --zero-tail        take a run of zero bytes at the end (power loss, preallocation) as\n"
     "                     torn; it would else read as empty frames\n" CLI_READ_HELP
     "  --json             one JSON object\n"
@@ -251,8 +252,8 @@ static enum fls_status open_input(struct cli_input *input, const char *path,
     return status == FLS_OK ? cli_input_open(input, path, &options->read, error) : status;
 }
 
-/* What need not be read: what an index covers that was on the device when that was noted. Behind
- * it a loss of power may have left anything. */
+/* What need not be read: what an index can be trusted for. Behind it a loss of power may have left
+ * anything. */
 static struct cli_intact known_intact(const struct cli_input *input, const struct options *options)
 {
     struct cli_intact intact = {0, 0, 0, NULL};
@@ -262,11 +263,11 @@ static struct cli_intact known_intact(const struct cli_input *input, const struc
     if (!index)
         return intact;
     struct fls_index_summary summary = fls_index_describe(index);
-    uint64_t headers = summary.synced_frames * (4 + fls_checksum_bytes(checksum));
-    if (summary.synced_frames > 0) {
-        intact.frames = summary.synced_frames;
-        intact.bytes = summary.synced_bytes;
-        intact.payload_bytes = summary.synced_bytes - headers;
+    uint64_t headers = summary.trusted_frames * (4 + fls_checksum_bytes(checksum));
+    if (summary.trusted_frames > 0) {
+        intact.frames = summary.trusted_frames;
+        intact.bytes = summary.trusted_bytes;
+        intact.payload_bytes = summary.trusted_bytes - headers;
         cli_error(input->name,
                   "by its index %" PRIu64 " frames were intact, and are not read again (--full "
                   "does)",

@@ -18,6 +18,15 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "frame/xxh3.h"
+
+uint64_t fls_index_boot(void)
+{
+    char boot[FLS_OS_BOOT_BYTES];
+
+    fls_os_boot(boot);
+    return boot[0] ? fls_xxh3_of(boot, strlen(boot)) : 0;
+}
 
 char *fls_index_path(const char *stream_path, const char *index_path)
 {
@@ -233,6 +242,16 @@ static enum fls_status try_slot(struct fls_index_file *file, uint64_t index_byte
     return second == FLS_OK ? FLS_OK : status;
 }
 
+/* What was handed to the system may be lost with its power, of which the index need not show any
+ * sign; a system that runs on has it still. */
+static void set_trusted(struct fls_index_file *file)
+{
+    const struct fls_index_slot *slot = &file->slot;
+    int runs_on = slot->boot != 0 && slot->boot == fls_index_boot();
+
+    file->trusted = runs_on ? file->cover : slot->synced;
+}
+
 /* The slots that are whole, the later first. */
 static unsigned decode_slots(struct fls_index_file *file, const uint8_t *bytes,
                              struct fls_index_slot slots[FLS_INDEX_SLOTS],
@@ -277,7 +296,10 @@ static enum fls_status try_slots(struct fls_index_file *file, const uint8_t *byt
         status = try_slot(file, index_bytes, stream_bytes, i == 0 ? &first : NULL);
     }
     file->slot.generation = slots[0].generation; /* the next is written after the latest */
-    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &first);
+    if (status != FLS_OK)
+        return fls_error_copy(error, &first);
+    set_trusted(file);
+    return FLS_OK;
 }
 
 static enum fls_status examine(struct fls_index_file *file, struct fls_error *error)

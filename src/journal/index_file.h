@@ -10,7 +10,8 @@
 /*
  * fd of the index, stream_fd of the stream; -1 when not open. `slot` is the latest that is whole,
  * `slot_at` which of the two. `cover` is as far as the index is sound: the slot's, or less where
- * the stream ends before it.
+ * the stream ends before it. `trusted` is how much of that the stream surely has: all of it while
+ * the boot of the system goes on in which the slot was written, else no more than was synced.
  */
 struct fls_index_file {
     int fd;
@@ -19,7 +20,12 @@ struct fls_index_file {
     struct fls_index_slot slot;
     unsigned slot_at;
     struct fls_index_cover cover;
+    struct fls_index_cover trusted;
 };
+
+/* The number by which a slot knows the present boot of the system; 0 when the system does not say.
+ */
+uint64_t fls_index_boot(void);
 
 /* The index's path: `index_path`, or the stream's with `.idx`; to be freed. NULL: no memory. */
 char *fls_index_path(const char *stream_path, const char *index_path);

@@ -32,6 +32,7 @@ static const uint8_t magic[8] = {'F', 'L', 'S', 'I', 'N', 'D', 'E', 'X'};
 #define AT_FRAME_HEADER 8
 #define AT_HANDED 16
 #define AT_SYNCED 88
+#define AT_BOOT 160
 #define AT_SLOT_HASH (FLS_INDEX_SLOT_BYTES - 8)
 
 #define COVER_OUT_OF_ORDER 1u
@@ -122,6 +123,12 @@ static int is_possible(const struct fls_index_cover *cover, uint64_t header_byte
            cover->bytes - header_bytes - cover->last_offset <= FLS_PAYLOAD_BYTES_WIRE_MAX;
 }
 
+static int is_within(const struct fls_index_cover *less, const struct fls_index_cover *more)
+{
+    return less->entries <= more->entries && less->frames <= more->frames &&
+           less->bytes <= more->bytes;
+}
+
 static int decode_cover(const uint8_t *bytes, uint64_t header_bytes, struct fls_index_cover *cover)
 {
     cover->entries = fls_load_u64(bytes);
@@ -144,6 +151,7 @@ void fls_index_encode_slot(const struct fls_index_header *header, const struct f
     fls_store_u64(bytes + AT_FRAME_HEADER, slot->header_bytes);
     encode_cover(&slot->handed, bytes + AT_HANDED);
     encode_cover(&slot->synced, bytes + AT_SYNCED);
+    fls_store_u64(bytes + AT_BOOT, slot->boot);
     fls_store_u64(bytes + AT_SLOT_HASH, bound_hash(header, UINT64_MAX, bytes, AT_SLOT_HASH));
 }
 
@@ -154,15 +162,17 @@ int fls_index_decode_slot(const struct fls_index_header *header, const uint8_t *
         return 0;
     slot->generation = fls_load_u64(bytes + AT_GENERATION);
     slot->header_bytes = fls_load_u64(bytes + AT_FRAME_HEADER);
+    slot->boot = fls_load_u64(bytes + AT_BOOT);
     uint64_t width = slot->header_bytes;
     if (width == 0)
         width = 4;
     if (!decode_cover(bytes + AT_HANDED, width, &slot->handed) ||
         !decode_cover(bytes + AT_SYNCED, width, &slot->synced))
         return 0;
-    return slot->handed.frames == 0 ? slot->synced.frames == 0
-                                    : fls_index_is_header_width(header, slot->header_bytes) &&
-                                          slot->synced.frames <= slot->handed.frames;
+    if (slot->handed.frames == 0)
+        return slot->synced.frames == 0;
+    return fls_index_is_header_width(header, slot->header_bytes) &&
+           is_within(&slot->synced, &slot->handed);
 }
 
 void fls_index_encode_entry(const struct fls_index_header *header, uint64_t number,

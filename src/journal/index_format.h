@@ -71,12 +71,14 @@ struct fls_index_cover {
     uint64_t mark;
 };
 
-/* handed: what the system had; synced: what the device had, at most the same. */
+/* handed: what the system had, in its boot `boot` (0: not known); synced: what the device had, at
+ * most the same. */
 struct fls_index_slot {
     uint64_t generation;
     uint64_t header_bytes; /* of a frame; 0: there is none yet */
     struct fls_index_cover handed;
     struct fls_index_cover synced;
+    uint64_t boot;
 };
 
 /* Encodes, and sets header->hash. */

@@ -135,7 +135,7 @@ static int is_of_same_options(const struct fls_index_header *a, const struct fls
            a->stretch_frames == b->stretch_frames && memcmp(a->key, b->key, sizeof a->key) == 0;
 }
 
-/* Where the last entry stands, for the next one's distance. */
+/* Where the last entry stands, for the next one's distance. It must still be a frame's. */
 static enum fls_status recall_last_entry(struct fls_index_writer *writer)
 {
     struct fls_index_entry last;
@@ -144,23 +144,24 @@ static enum fls_status recall_last_entry(struct fls_index_writer *writer)
         return FLS_OK;
     enum fls_status status =
         fls_index_file_entries(&writer->file, writer->live.entries - 1, 1, &last, NULL);
+    if (status == FLS_OK)
+        status = fls_index_file_prove(&writer->file, &last, &writer->live, NULL);
     writer->entry_offset = last.offset;
     writer->entry_frame = last.frame;
     return status;
 }
 
-/* Goes on with the index that is there, if it is sound and built in the same way. */
+/* Goes on with the index that is there, if it is sound and built in the same way, behind what can
+ * be trusted of it: what is added from now on says that the system has what comes before. */
 static int go_on(struct fls_index_writer *writer)
 {
     struct fls_index_file *file = &writer->file;
     struct fls_index_header wanted = file->header;
 
     if (fls_index_file_open(file, writer->path, O_RDWR, NULL) == FLS_OK) {
-        writer->live = file->cover;
+        writer->live = file->trusted;
         if (is_of_same_options(&wanted, &file->header) && recall_last_entry(writer) == FLS_OK) {
-            file->slot.handed = file->cover;
-            if (file->slot.synced.frames > file->cover.frames)
-                file->slot.synced = file->cover;
+            file->slot.handed = writer->live;
             writer->written = writer->live.entries;
             return 1;
         }
@@ -169,7 +170,6 @@ static int go_on(struct fls_index_writer *writer)
     }
     file->header = wanted;
     memset(&file->slot, 0, sizeof file->slot);
-    memset(&file->cover, 0, sizeof file->cover);
     memset(&writer->live, 0, sizeof writer->live);
     file->slot_at = 0;
     return 0;
@@ -202,6 +202,7 @@ enum fls_status fls_index_writer_open(const char *stream_path, const char *index
         free_writer(opened);
         return status;
     }
+    opened->file.slot.boot = fls_index_boot();
     *resume_frame = opened->live.frames;
     *resume_offset = opened->live.bytes;
     *writer = opened;

@@ -370,15 +370,13 @@ struct fls_journal_counts fls_journal_statistics(struct fls_journal *journal)
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
-/* As far as the policy wants it. An index is trusted after a clean close, so its stream is synced
- * before. */
+/* As far as the policy wants it. */
 static enum fls_status carry_the_rest(struct fls_journal *journal)
 {
     enum fls_status status =
         journal->poisoned ? journal->error.status : fls_journal_hand_over(journal);
 
-    if (status == FLS_OK &&
-        (fls_journal_policy_is_set(&journal->options.to_machine) || journal->options.with_index))
+    if (status == FLS_OK && fls_journal_policy_is_set(&journal->options.to_machine))
         status = fls_journal_carry_to_machine(journal, journal->taken);
     return status == FLS_UNSUPPORTED ? FLS_OK : status;
 }

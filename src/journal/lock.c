@@ -22,7 +22,6 @@
 
 #define TEXT_MAX 512
 #define TRIES_MAX 1000
-#define BOOT_TEXT 40
 
 /* Reads the beginning of a small file as text; an empty one when that fails. */
 static void read_text(int fd, char *text, size_t size)
@@ -35,25 +34,12 @@ static void read_text(int fd, char *text, size_t size)
     text[got > 0 ? got : 0] = '\0';
 }
 
-/* What tells this boot from others; empty when the system does not say. */
-static void read_boot(char boot[BOOT_TEXT])
-{
-    int fd;
-
-    boot[0] = '\0';
-    if (fls_os_open("/proc/sys/kernel/random/boot_id", O_RDONLY, &fd, NULL) != FLS_OK)
-        return;
-    read_text(fd, boot, BOOT_TEXT);
-    boot[strcspn(boot, "\n")] = '\0';
-    (void)fls_os_close(fd, NULL);
-}
-
 static enum fls_lock_before look_back(int fd)
 {
-    char text[TEXT_MAX], boot[BOOT_TEXT];
+    char text[TEXT_MAX], boot[FLS_OS_BOOT_BYTES];
 
     read_text(fd, text, sizeof text);
-    read_boot(boot);
+    fls_os_boot(boot);
     const char *line = strstr(text, "\nboot ");
     if (!line || !boot[0] || strncmp(line + 6, boot, strlen(boot)) != 0)
         return FLS_LOCK_OTHER_BOOT;
@@ -63,14 +49,14 @@ static enum fls_lock_before look_back(int fd)
 /* That this fails (a full disk) costs the text alone. */
 static void write_holder(int fd)
 {
-    char text[TEXT_MAX], host[128] = "", when[32] = "", boot[BOOT_TEXT];
+    char text[TEXT_MAX], host[128] = "", when[32] = "", boot[FLS_OS_BOOT_BYTES];
     time_t now = time(NULL);
     struct tm utc;
 
     (void)gethostname(host, sizeof host - 1);
     if (gmtime_r(&now, &utc))
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    read_boot(boot);
+    fls_os_boot(boot);
     int length = snprintf(text, sizeof text, "pid %ld, %s, host %s, since %s\nboot %s\n",
                           (long)getpid(), program_invocation_short_name, host, when, boot);
     if (length > 0 && fls_os_truncate(fd, 0, NULL) == FLS_OK)

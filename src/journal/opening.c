@@ -4,8 +4,9 @@
  * Where the system has run on since the last writer, files hold what that process has handed over:
  * the segments before the last were whole when the next was begun, and the last is read from its
  * index's last entry on, or through. After a loss of power pages that were not synced may be
- * anything: then the last segments, as many as may have waited for the device, are all read, and
- * an index is trusted only as far as it knows that its stream was synced.
+ * anything: an index of an earlier boot is trusted only as far as it knows that its stream was
+ * synced; and where the last writer did not close, the last segments, as many as may have waited
+ * for the device, are all looked at. (Who closes has synced all segments but the last.)
  *
  * What is not a whole frame is cut off or set aside, as the caller allows; nothing is ever changed
  * before it is known what it is.
@@ -143,18 +144,16 @@ static enum fls_status scan(struct fls_journal *journal, struct look *look, stru
 /* The index's last entry that can be relied on, if there is an index that fits. */
 static int start_from_index(struct fls_journal *journal, struct look *look)
 {
-    int power_lost = journal->file_lock.before == FLS_LOCK_OTHER_BOOT;
     struct fls_index *index;
     enum fls_status status = fls_index_open(look->path, NULL, &index, NULL);
 
     if (status != FLS_OK)
         return 0;
     struct fls_index_summary summary = fls_index_describe(index);
-    uint64_t frames = power_lost ? summary.synced_frames : summary.frames;
-    if (summary.checksum != journal->options.checksum || frames == 0)
+    if (summary.checksum != journal->options.checksum || summary.trusted_frames == 0)
         status = FLS_INVALID_ARGUMENT;
     else
-        status = fls_index_find_frame(index, frames - 1, &look->start, NULL);
+        status = fls_index_find_frame(index, summary.trusted_frames - 1, &look->start, NULL);
     fls_index_close(index);
     return status == FLS_OK;
 }

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "journal/index_internal.h"
 #include "support/data_file.h"
 #include "support/frames.h"
 #include "support/index_boot.h"
@@ -294,6 +295,54 @@ static void the_summary_is_that_of_the_stream(void **state)
     index = open_index();
     assert_true(fls_index_describe(index).time_in_order);
     fls_index_close(index);
+}
+
+/* Adds frames from .. to in runs of up to 200. */
+static enum fls_status add_runs_to(struct fls_index_writer *writer, size_t from, size_t to)
+{
+    enum fls_status status = FLS_OK;
+
+    while (from < to && status == FLS_OK) {
+        size_t end = from + 1 + test_random() % 200;
+        end = end < to ? end : to;
+        status = fls_index_writer_add_run(writer, model.offsets[from], model.header_bytes,
+                                          model.frames.bytes + model.offsets[from],
+                                          (size_t)(model.offsets[end] - model.offsets[from]), NULL);
+        from = end;
+    }
+    return status;
+}
+
+/* Frames that are added in runs make the same index as one by one. */
+static void runs_make_the_same_index(void **state)
+{
+    static const struct fls_index_options options[] = {
+        {.stretch_bytes = 1000, .time = read_time},  {.stretch_bytes = 1000}, {.stretch_frames = 7},
+        {.stretch_bytes = 500, .stretch_frames = 3}, {.stretch_bytes = 1},    {.time = read_time}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        uint64_t frame;
+        make_model(i % 2 ? FLS_CHECKSUM_NONE : FLS_CHECKSUM_XXH3, 3000, 300, 1);
+        build(&options[i]);
+        struct fls_index *index = open_index();
+        struct fls_index_summary one_by_one = fls_index_describe(index);
+        fls_index_close(index);
+        struct fls_index_writer *writer = open_writer(&options[i], 0, &frame);
+        assert_ok(add_runs_to(writer, 0, 1000));
+        assert_ok(add_to(writer, 1000, 1100));
+        assert_ok(fls_index_writer_flush(writer, NULL));
+        assert_ok(add_runs_to(writer, 1100, 3000));
+        assert_ok(fls_index_writer_add_run(writer, model.offsets[3000], model.header_bytes, NULL, 0,
+                                           NULL));
+        assert_ok(fls_index_writer_close(writer, NULL));
+        index = open_index();
+        struct fls_index_summary in_runs = fls_index_describe(index);
+        assert_memory_equal(&in_runs, &one_by_one, sizeof in_runs);
+        assert_ok(fls_index_check(index, options[i].time, NULL, NULL, NULL));
+        check_all(index, FLS_INDEX_STRETCH_BYTES_DEFAULT, 37);
+        fls_index_close(index);
+    }
 }
 
 static void without_times_there_is_no_search_by_time(void **state)
@@ -666,6 +715,12 @@ static void frames_out_of_place_give_it_up(void **state)
     writer = open_writer(NULL, 0, &frame);
     assert_int_equal(fls_index_writer_add(writer, 0, 6, &payload, NULL), FLS_INVALID_ARGUMENT);
     assert_ok(fls_index_writer_close(writer, NULL));
+    writer = open_writer(NULL, 0, &frame);
+    assert_int_equal(fls_index_writer_add_run(writer, 1, 4, model.frames.bytes, 4, NULL),
+                     FLS_INVALID_ARGUMENT);
+    assert_ok(fls_index_writer_add_run(writer, 0, 4, model.frames.bytes, 4, NULL));
+    assert_ok(fls_index_writer_close(writer, NULL));
+    assert_int_not_equal(access(INDEX, F_OK), 0);
 }
 
 static void wrong_calls_are_refused(void **state)
@@ -715,6 +770,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_frame_and_time_is_found),
         cmocka_unit_test(the_summary_is_that_of_the_stream),
+        cmocka_unit_test(runs_make_the_same_index),
         cmocka_unit_test(without_times_there_is_no_search_by_time),
         cmocka_unit_test(an_empty_stream_has_an_index),
         cmocka_unit_test(an_access_reads_less_than_64_kib),

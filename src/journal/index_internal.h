@@ -1,5 +1,6 @@
 /*
- * index_internal.h: what verification and checking need of an index beyond its public face.
+ * index_internal.h: what the journal, verification and checking need of an index beyond its public
+ * face.
  */
 #ifndef JOURNAL_INDEX_INTERNAL_H
 #define JOURNAL_INDEX_INTERNAL_H
@@ -13,6 +14,13 @@
 FLS_MUST_USE enum fls_status fls_index_find_offset(const struct fls_index *index, uint64_t offset,
                                                    struct fls_index_place *place,
                                                    struct fls_error *error);
+
+/* fls_index_writer_add for all frames of a run: `bytes` bytes of whole frames, one behind another.
+ */
+FLS_MUST_USE enum fls_status fls_index_writer_add_run(struct fls_index_writer *writer,
+                                                      uint64_t offset, size_t header_bytes,
+                                                      const uint8_t *frames, size_t bytes,
+                                                      struct fls_error *error);
 
 const struct fls_index_file *fls_index_file_of(const struct fls_index *index);
 

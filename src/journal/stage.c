@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "frame/frame_fast.h"
 #include "journal/disk.h"
+#include "journal/index_internal.h"
 #include "journal/journal.h"
 
 #ifndef IOV_MAX
@@ -29,13 +30,12 @@
 
 /* ---- the index ------------------------------------------------------------------------------ */
 
-static void index_frame(struct fls_journal *journal, uint64_t offset,
-                        const struct fls_payload *payload)
+/* An index that fails is given up, and does not concern the stream. */
+static void note_indexed(struct fls_journal *journal, enum fls_status status)
 {
     struct journal_segment *segment = journal->current;
 
-    if (!segment->index || fls_index_writer_add(segment->index, offset, journal->header_bytes,
-                                                payload, NULL) == FLS_OK)
+    if (status == FLS_OK)
         return;
     (void)fls_index_writer_close(segment->index, NULL);
     segment->index = NULL;
@@ -45,17 +45,15 @@ static void index_frame(struct fls_journal *journal, uint64_t offset,
 /* The first `bytes` staged bytes are in the file, from segment->bytes on. */
 static void index_staged(struct fls_journal *journal, size_t bytes)
 {
-    if (!journal->current->index)
+    const struct journal_segment *segment = journal->current;
+
+    if (!segment->index)
         return;
-    for (size_t at = 0; at < bytes;) {
-        size_t payload_bytes = fls_header_payload_bytes(journal->staging + at);
-        struct iovec whole = {journal->staging + at + journal->header_bytes, payload_bytes};
-        struct fls_payload payload = {&whole, 1, payload_bytes};
-        index_frame(journal, journal->current->bytes + at, &payload);
-        at += journal->header_bytes + payload_bytes;
-    }
-    if (journal->current->index)
-        fls_index_writer_handed(journal->current->index);
+    note_indexed(journal,
+                 fls_index_writer_add_run(segment->index, segment->bytes, journal->header_bytes,
+                                          journal->staging, bytes, NULL));
+    if (segment->index)
+        fls_index_writer_handed(segment->index);
 }
 
 /* ---- to the file ---------------------------------------------------------------------------- */
@@ -169,13 +167,16 @@ static int must_rotate(const struct fls_journal *journal, size_t frame_bytes)
 static void index_written(struct fls_journal *journal, const struct iovec *segments, int count,
                           size_t frame_bytes)
 {
+    const struct journal_segment *segment = journal->current;
     size_t header = journal->header_bytes;
     struct iovec rest = {(char *)segments[0].iov_base + header, segments[0].iov_len - header};
     struct fls_payload payload = {segments + 1, (size_t)count - 1, frame_bytes - header};
 
     if (rest.iov_len > 0)
         payload = (struct fls_payload){&rest, 1, rest.iov_len};
-    index_frame(journal, journal->current->bytes, &payload);
+    if (segment->index)
+        note_indexed(journal,
+                     fls_index_writer_add(segment->index, segment->bytes, header, &payload, NULL));
 }
 
 /* A large frame goes to the file, behind those staged, before the call returns. */

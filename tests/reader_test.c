@@ -358,6 +358,65 @@ static void batches(void **state)
     free(frames.bytes);
 }
 
+/* How many of equal messages a batch delivers from memory, by what reader.h promises: the first
+ * anyhow, those that lie aligned, and others as long as their copies find room in 64 KiB. */
+static size_t promised_count(const uint8_t *front, size_t payload_bytes, size_t left)
+{
+    size_t room = 0, count = 0;
+
+    while (count < left) {
+        const uint8_t *payload = front + count * (4 + payload_bytes) + 4;
+        size_t at = (room + 7) / 8 * 8;
+        if (count > 0 && (uintptr_t)payload % 8 != 0) {
+            if (at + payload_bytes > (size_t)64 * 1024)
+                break;
+            room = at + payload_bytes;
+        }
+        count++;
+    }
+    return count;
+}
+
+#define MANY 1000
+
+static void check_full_batches(size_t payload_bytes)
+{
+    struct frames frames = {NULL, 0, 0};
+    uint8_t *payload = malloc(payload_bytes);
+    static struct fls_message messages[MANY];
+    struct fls_reader *reader;
+    size_t count;
+
+    assert_non_null(payload);
+    pattern_fill(payload, payload_bytes);
+    for (int i = 0; i < MANY; i++)
+        frames_put(&frames, kind_of(FLS_CHECKSUM_NONE), payload, payload_bytes);
+    reader = open_reader(MEMORY, &frames, NULL);
+    for (size_t at = 0; at < MANY; at += count) {
+        const uint8_t *front = frames.bytes + at * (4 + payload_bytes);
+        assert_ok(fls_reader_next_batch(reader, messages, MANY, &count));
+        assert_int_equal(count, promised_count(front, payload_bytes, MANY - at));
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(messages[i].frame, at + i);
+            assert_int_equal((uintptr_t)messages[i].payload % 8, 0);
+            assert_memory_equal(messages[i].payload, payload, payload_bytes);
+        }
+    }
+    close_reader(reader);
+    free(payload);
+    free(frames.bytes);
+}
+
+/* A batch is worth while where payloads do not lie aligned, too. */
+static void batches_are_full(void **state)
+{
+    static const size_t lengths[] = {0, 60, 61, 64, 68, 1000, 5000, 65536, 65537};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+        check_full_batches(lengths[i]);
+}
+
 static void batch_needs_room(void **state)
 {
     struct frames frames = usual_frames(kind_of(FLS_CHECKSUM_NONE));
@@ -1266,6 +1325,7 @@ int main(void)
         cmocka_unit_test(bad_options),
         cmocka_unit_test(borrowed_source_goes_on),
         cmocka_unit_test(batches),
+        cmocka_unit_test(batches_are_full),
         cmocka_unit_test(batch_needs_room),
         cmocka_unit_test(deferred_refusal),
         cmocka_unit_test(typed),

@@ -147,7 +147,9 @@ FLS_API FLS_MUST_USE enum fls_status fls_reader_next(struct fls_reader *reader,
  * Reads as many messages as lie whole in what is already read ahead, at most `capacity`, at least
  * one (for which it may read). All of them stay valid until the next call. *count is set. An error
  * at a later frame than the first is left for the next call, so FLS_OK always comes with
- * *count >= 1. Statuses as for fls_reader_next.
+ * *count >= 1. Payloads behind the first that do not lie aligned are copied, up to 64 KiB a batch:
+ * the batch ends before one that finds no room there, and a longer one comes first in a batch of
+ * its own. Statuses as for fls_reader_next.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_reader_next_batch(struct fls_reader *reader,
                                                            struct fls_message *messages,

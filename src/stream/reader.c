@@ -3,7 +3,8 @@
  *
  * The window is the view of the last peek; messages are cut from its front without a call. When it
  * holds no whole frame the source is asked for more. A frame that is larger than the source can
- * show goes through the message buffer, which also takes payloads that do not lie aligned.
+ * show goes through the message buffer, which also takes a payload that does not lie aligned; those
+ * of a batch behind its first have a room of their own, of a fixed size.
  *
  * The invariant: offset and frame_index are those of the frame at the window's front, or of the
  * frame in progress; they move only when a frame is passed.
@@ -22,8 +23,9 @@
 /* A payload of unproven length is read in steps: the buffer never exceeds twice what arrived. */
 #define FIRST_STEP_BYTES ((size_t)1024 * 1024)
 
-/* Room for the copies of one batch, so that it seldom ends early for want of it. */
-#define BATCH_COPIES_BYTES FLS_MEMORY_BASELINE_BYTES_DEFAULT
+/* Room for the copies of one batch: 60 messages of 1000 bytes, and a level 2 cache still holds it.
+ */
+#define BATCH_COPIES_BYTES ((size_t)64 * 1024)
 
 /* A frame whose payload is arriving outside the window. */
 struct progress {
@@ -46,8 +48,9 @@ struct fls_reader {
     uint64_t largest_message;
 
     struct fls_source *source;
-    struct fls_buffer buffer;
-    size_t copied; /* bytes of the buffer in use by the messages delivered last */
+    struct fls_buffer buffer; /* one message */
+    struct fls_buffer copies; /* a batch's messages behind its first; never moves within a batch */
+    size_t copied;            /* bytes of the copies in use by the batch delivered last */
     struct fls_tap_chain taps;
     const struct fls_message_type *type;
     struct fls_memory_policy *memory_policy;
@@ -63,7 +66,7 @@ struct fls_reader {
     uint64_t start_offset;
     uint64_t start_frame;
     uint64_t system_calls_before;
-    uint64_t copies;
+    uint64_t copy_count;
     uint64_t bytes_copied;
 };
 
@@ -229,23 +232,39 @@ static void consult_policy(struct fls_reader *reader, size_t payload_bytes)
         reader->shrink_to = info.capacity_after;
 }
 
-/* Copies a payload that does not lie aligned into the buffer, behind the batch's other copies.
- * NULL: no memory, with the error set; or, in a batch, no room left that would not move them. */
+static const uint8_t *copied_to(struct fls_reader *reader, uint8_t *place, const uint8_t *payload,
+                                size_t bytes)
+{
+    memcpy(place, payload, bytes);
+    reader->copy_count++;
+    reader->bytes_copied += bytes;
+    return place;
+}
+
+/* Copies a payload that does not lie aligned into the buffer. NULL: no memory, with the error set.
+ */
 static const uint8_t *align(struct fls_reader *reader, const uint8_t *payload, size_t bytes)
+{
+    if (fls_buffer_reserve(&reader->buffer, fls_max_size(bytes, 1), 0) == FLS_OK)
+        return copied_to(reader, reader->buffer.bytes, payload, bytes);
+    fail(reader, fls_error_no_memory(&reader->error, bytes));
+    return NULL;
+}
+
+/* The same behind the batch's other copies; those have a room of their own, since the buffer may
+ * hold the first message. NULL: no room left, or no memory for any: the batch ends. */
+static const uint8_t *align_in_batch(struct fls_reader *reader, const uint8_t *payload,
+                                     size_t bytes)
 {
     size_t at = (reader->copied + reader->misaligned) & ~(size_t)reader->misaligned;
 
-    if (at > 0 && (at > reader->buffer.capacity || bytes > reader->buffer.capacity - at))
+    if (at > BATCH_COPIES_BYTES || bytes > BATCH_COPIES_BYTES - at)
         return NULL;
-    if (fls_buffer_reserve(&reader->buffer, fls_max_size(at + bytes, 1), 0) != FLS_OK) {
-        fail(reader, fls_error_no_memory(&reader->error, bytes));
+    if (FLS_UNLIKELY(reader->copies.capacity == 0) &&
+        fls_buffer_reserve(&reader->copies, BATCH_COPIES_BYTES, 0) != FLS_OK)
         return NULL;
-    }
-    memcpy(reader->buffer.bytes + at, payload, bytes);
     reader->copied = at + bytes;
-    reader->copies++;
-    reader->bytes_copied += bytes;
-    return reader->buffer.bytes + at;
+    return copied_to(reader, reader->copies.bytes + at, payload, bytes);
 }
 
 static inline enum fls_status check_sum(struct fls_reader *reader, uint64_t stored,
@@ -281,11 +300,11 @@ static inline enum fls_status deliver(struct fls_reader *reader, const uint8_t *
 }
 
 /*
- * Takes the whole frame at the window's front. FLS_OK; a refusal, with the frame passed; or
- * FLS_NO_MEMORY, with nothing passed, when the payload must be aligned and cannot be, or a tap has
- * no memory.
+ * Takes the whole frame at the window's front; `behind` another of the same batch, or alone.
+ * FLS_OK; a refusal, with the frame passed; or FLS_NO_MEMORY, with nothing passed, when the payload
+ * must be aligned and cannot be, or a tap has no memory.
  */
-static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_bytes,
+static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_bytes, int behind,
                                    struct fls_message *message)
 {
     const uint8_t *payload = reader->front + reader->header_bytes;
@@ -295,7 +314,8 @@ static inline enum fls_status take(struct fls_reader *reader, uint32_t payload_b
     if (FLS_LIKELY(status == FLS_OK)) {
         const uint8_t *aligned = payload;
         if (((uintptr_t)payload & reader->misaligned) != 0)
-            aligned = align(reader, payload, payload_bytes);
+            aligned = behind ? align_in_batch(reader, payload, payload_bytes)
+                             : align(reader, payload, payload_bytes);
         if (FLS_UNLIKELY(!aligned))
             return FLS_NO_MEMORY;
         status = deliver(reader, aligned, payload_bytes, message);
@@ -335,7 +355,7 @@ static enum fls_status start_progress(struct fls_reader *reader, int state, uint
         return status;
     if (state != SKIPPING) {
         size_t begun = fls_min_size(in_window(reader) - reader->header_bytes, payload_bytes);
-        reader->copies += begun > 0;
+        reader->copy_count += begun > 0;
         reader->bytes_copied += begun;
     }
     reader->front += reader->header_bytes;
@@ -391,7 +411,6 @@ static enum fls_status finish_in_buffer(struct fls_reader *reader, struct fls_me
     if (status != FLS_OK)
         return status;
     uint32_t bytes = reader->progress.payload_bytes;
-    reader->copied = bytes;
     status = check_sum(reader, reader->progress.stored, reader->buffer.bytes, bytes);
     if (status == FLS_OK)
         status = deliver(reader, reader->buffer.bytes, bytes, message);
@@ -470,7 +489,7 @@ static enum fls_status next_by_reading(struct fls_reader *reader, struct fls_mes
             continue;
         if (status == FLS_END)
             return torn_payload(reader, payload_bytes, in_window(reader) - reader->header_bytes);
-        return status == FLS_OK ? take(reader, payload_bytes, message) : status;
+        return status == FLS_OK ? take(reader, payload_bytes, 0, message) : status;
     }
 }
 
@@ -515,7 +534,7 @@ enum fls_status fls_reader_next(struct fls_reader *reader, struct fls_message *m
 
     begin(reader);
     if (FLS_LIKELY(front_is_whole(reader, &payload_bytes) && reader->deferred == FLS_OK))
-        status = take(reader, payload_bytes, message);
+        status = take(reader, payload_bytes, 0, message);
     else
         status = next_slowly(reader, message);
     if (FLS_UNLIKELY(reader->memory_policy != NULL) && status == FLS_OK)
@@ -531,14 +550,6 @@ static void defer(struct fls_reader *reader, enum fls_status status)
         reader->deferred = status;
 }
 
-/* So that the batch seldom ends early for want of a place to align into; without it, it does. */
-static void make_room_for_copies(struct fls_reader *reader)
-{
-    if (reader->misaligned > 0 && reader->copied == 0 &&
-        fls_buffer_reserve(&reader->buffer, BATCH_COPIES_BYTES, 0) != FLS_OK)
-        reader->copied = 0;
-}
-
 enum fls_status fls_reader_next_batch(struct fls_reader *reader, struct fls_message *messages,
                                       size_t capacity, size_t *count)
 {
@@ -551,9 +562,8 @@ enum fls_status fls_reader_next_batch(struct fls_reader *reader, struct fls_mess
     if (status != FLS_OK)
         return status;
     size_t taken = 1;
-    make_room_for_copies(reader);
     while (taken < capacity && front_is_whole(reader, &payload_bytes)) {
-        status = take(reader, payload_bytes, &messages[taken]);
+        status = take(reader, payload_bytes, 1, &messages[taken]);
         if (status != FLS_OK) {
             defer(reader, status);
             break;
@@ -681,7 +691,7 @@ static enum fls_status tap_segments(struct fls_reader *reader, const struct fls_
         fls_error_no_memory(&reader->error, payload->length);
         return fail(reader, FLS_NO_MEMORY);
     }
-    reader->copies++;
+    reader->copy_count++;
     reader->bytes_copied += payload->length;
     flat.iov_base = reader->buffer.bytes;
     return run_taps(reader, &one);
@@ -725,7 +735,7 @@ static enum fls_status move_from_buffer(struct fls_reader *reader)
         memcpy(reader->rest[i].iov_base, reader->buffer.bytes + at, reader->rest[i].iov_len);
         at += reader->rest[i].iov_len;
     }
-    reader->copies++;
+    reader->copy_count++;
     reader->bytes_copied += reader->progress.payload_bytes;
     return FLS_OK;
 }
@@ -860,7 +870,7 @@ struct fls_reader_counts fls_reader_statistics(const struct fls_reader *reader)
         .messages = reader->frame_index - reader->start_frame,
         .bytes = reader->offset - reader->start_offset,
         .system_calls = reader->source->system_calls - reader->system_calls_before,
-        .copies = reader->copies,
+        .copies = reader->copy_count,
         .bytes_copied = reader->bytes_copied,
         .largest_message = reader->largest_message,
         .buffer_bytes = reader->buffer.capacity,
@@ -876,6 +886,7 @@ void fls_reader_close(struct fls_reader *reader)
     else
         close_window(reader);
     fls_buffer_free(&reader->buffer);
+    fls_buffer_free(&reader->copies);
     fls_tap_chain_free(&reader->taps);
     free(reader->rest);
     free(reader);

@@ -10,14 +10,6 @@
 #include "cli/progress.h"
 #include "cli/scan.h"
 
-static enum fls_status see_size(const struct fls_tap *tap, const struct fls_payload *payload,
-                                struct fls_error *error)
-{
-    (void)error;
-    cli_sizes_add(tap->context, payload->length);
-    return FLS_OK;
-}
-
 static void begin_report(const char *path, struct cli_report *report)
 {
     *report = (struct cli_report){.path = path, .name = cli_input_name(path), .readable = 1};
@@ -71,39 +63,73 @@ static enum fls_status count_intact(struct fls_reader *reader, const struct cli_
     return status;
 }
 
-/* Where the quick way ended, the library's scan says what that means: the reader still stands at
- * the frame in question. Only a mismatch has passed it, and needs no more saying. */
+/* Who looks on while the library's scan reads. */
+struct onlooker {
+    struct fls_reader *reader;
+    const struct cli_watch *watch;
+    struct cli_sizes *sizes;
+};
+
+static enum fls_status look_on(const struct fls_tap *tap, const struct fls_payload *payload,
+                               struct fls_error *error)
+{
+    const struct onlooker *onlooker = tap->context;
+    const struct cli_watch *watch = onlooker->watch;
+    struct fls_message message = {payload->count > 0 ? payload->segments->iov_base : NULL,
+                                  payload->length, 0, 0};
+    enum fls_status status = FLS_OK;
+
+    fls_reader_position(onlooker->reader, &message.offset, &message.frame);
+    if (watch)
+        status = watch->see(watch->context, &message, error);
+    if (status == FLS_OK)
+        cli_sizes_add(onlooker->sizes, message.bytes);
+    return status;
+}
+
+/* The library's scan from where the reader stands, its findings added to what is known. */
+static enum fls_status scan_on(struct fls_reader *reader, unsigned flags,
+                               const struct cli_watch *watch, struct cli_report *report)
+{
+    struct onlooker onlooker = {reader, watch, report->sizes};
+    struct fls_tap tap = {.run = look_on, .name = "scan", .context = &onlooker, .contiguous = 1};
+    struct fls_recovery *recovery = &report->recovery, known = *recovery;
+    enum fls_status status = fls_reader_add_tap(reader, &tap);
+
+    if (status != FLS_OK) {
+        recovery->error = *fls_reader_error(reader);
+        return status;
+    }
+    status = fls_recover_scan(reader, flags, recovery);
+    recovery->frames += known.frames;
+    recovery->payload_bytes += known.payload_bytes;
+    return status;
+}
+
+/*
+ * Only an end inside a frame needs the library's scan, which says what it means, from that frame on
+ * (a file may have grown meanwhile). What stopped the reading must not be asked again: the next
+ * read may well succeed, and say that the stream ends here.
+ */
 static enum fls_status scan_quickly(struct fls_reader *reader, const struct cli_watch *watch,
                                     struct cli_report *report)
 {
-    struct fls_recovery *recovery = &report->recovery, intact;
+    struct fls_recovery *recovery = &report->recovery;
     enum fls_status status = count_intact(reader, watch, report);
 
     if (status == FLS_STOPPED)
         return FLS_OK;
-    if (status == FLS_CHECKSUM_MISMATCH) {
-        recovery->error = *fls_reader_error(reader);
-        recovery->good_offset = recovery->error.offset;
-        recovery->end = FLS_STREAM_CORRUPT;
+    if (status == FLS_UNEXPECTED_END || status == FLS_INVALID_FRAME)
+        return scan_on(reader, 0, watch, report);
+    fls_reader_position(reader, &recovery->good_offset, NULL);
+    if (status == FLS_END)
         return FLS_OK;
-    }
-    intact = *recovery;
-    status = fls_recover_scan(reader, 0, recovery);
-    recovery->frames += intact.frames;
-    recovery->payload_bytes += intact.payload_bytes;
-    return status;
-}
-
-/* Zero bytes at the end can only be told by looking at each frame. */
-static enum fls_status scan_for_zeros(struct fls_reader *reader, struct cli_report *report)
-{
-    struct fls_tap sizes = {.run = see_size, .name = "sizes", .context = report->sizes};
-    enum fls_status status = fls_reader_add_tap(reader, &sizes);
-
-    if (status == FLS_OK)
-        return fls_recover_scan(reader, FLS_RECOVER_ZERO_TAIL_IS_TORN, &report->recovery);
-    report->recovery.error = *fls_reader_error(reader);
-    return status;
+    recovery->error = *fls_reader_error(reader);
+    if (status != FLS_CHECKSUM_MISMATCH)
+        return status;
+    recovery->good_offset = recovery->error.offset; /* the reader has passed that frame */
+    recovery->end = FLS_STREAM_CORRUPT;
+    return FLS_OK;
 }
 
 /* The file is read on behind what is known; the source has read nothing yet. */
@@ -132,8 +158,8 @@ static enum fls_status scan(struct cli_input *input, const struct cli_read_optio
 
     if (status != FLS_OK)
         return status;
-    if (flags & FLS_RECOVER_ZERO_TAIL_IS_TORN)
-        status = scan_for_zeros(reader, report);
+    if (flags & FLS_RECOVER_ZERO_TAIL_IS_TORN) /* each frame must be looked at */
+        status = scan_on(reader, flags & FLS_RECOVER_ZERO_TAIL_IS_TORN, watch, report);
     else
         status = scan_quickly(reader, watch, report);
     fls_reader_close(reader);

@@ -48,8 +48,7 @@ void cli_scan_input(struct cli_input *input, const struct cli_read_options *opti
 
 /*
  * Someone who sees each intact message of a scan. What `see` does not return FLS_OK for ends the
- * scan as damage, with `error`, where the caller puts frame and offset. Not called in a scan for
- * zeros.
+ * scan as damage, with `error`, where the caller puts frame and offset.
  */
 struct cli_watch {
     enum fls_status (*see)(void *context, const struct fls_message *message,

@@ -137,7 +137,12 @@ enum fls_status fls_recover_scan(struct fls_reader *reader, unsigned flags,
         return status;
     }
     file_end(&scan, status);
-    return flags & FLS_RECOVER_ZERO_TAIL_IS_TORN ? look_for_zero_tail(&scan) : FLS_OK;
+    if (!(flags & FLS_RECOVER_ZERO_TAIL_IS_TORN))
+        return FLS_OK;
+    status = look_for_zero_tail(&scan);
+    if (status != FLS_OK)
+        recovery->error = *fls_reader_error(reader);
+    return status;
 }
 
 /* The file is still what the scan saw, or nothing is cut. */

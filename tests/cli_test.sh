@@ -318,6 +318,24 @@ expect 1 "$flatstream" write --append -o a.fls two
 says err 'payload ends after .*--repair'
 expect 0 "$flatstream" write --append --repair -o a.fls lines.txt
 same a.fls xxh3.fls
+says err 'set aside as a.fls.damaged-000001'
+same a.fls.damaged-000001 <(head -c 50 first.fls)
+# Torn where it reads as one whole frame without a checksum: the user's word is taken, too.
+for way in "" --index; do
+    head -c $((4 + 100)) first.fls >a.fls
+    rm -f a.fls.*
+    # shellcheck disable=SC2086 # a way is a word or none
+    expect 0 "$flatstream" write --append --repair $way --checksum crc32 -o a.fls lines.txt
+    same a.fls crc32.fls
+    same a.fls.damaged-000001 <(head -c $((4 + 100)) first.fls)
+done
+# Not so when another kind's checksum is right, or when there is more than one frame without any.
+expect 2 "$flatstream" write --append --repair --checksum crc16 -o first.fls two
+cp none.fls a.fls
+expect 2 "$flatstream" write --append --repair --checksum crc32 -o a.fls two
+says err 'carry none, not crc32'
+same a.fls none.fls
+rm -f a.fls.*
 # Where the first bytes could be a frame of another kind, the user's word is taken.
 head -c 7 crc32.fls >a.fls
 expect 1 "$flatstream" write --append --checksum crc32 -o a.fls two
@@ -391,8 +409,10 @@ for auto, reports in (0, scan(torn, "--checksum", kind)), (1, scan(torn)):
             continue
         expect(("error", n, o), o["error"]["kind"] == "unexpected_end"
                and o["error"]["offset"] == good and o["error"]["frame"] == ends.index(good))
+        # Bytes of which no frame is whole, more than a header, are cut only if the kind is said.
         expect(("cut", n), cut(torn[n], *(["--checksum", kind] if not auto else []))
-               == (0, "truncated", whole[:good]))
+               == ((2, None, torn[n]) if auto and good == 0 and n > 12
+                   else (0, "truncated", whole[:good])))
 
 flipped = []
 for bit in range(8 * len(whole)):
@@ -554,6 +574,37 @@ expect 2 "$flatstream" recover --truncate text
 same text lines.txt
 expect 2 "$flatstream" write --append --repair -o text two
 same text lines.txt
+# Nor is what begins with a small length, as other programs' files do: a recorder that goes on under
+# its name keeps it.
+gzip -nc lines.txt >gzip
+cp gzip g
+expect 2 "$flatstream" recover --truncate g
+says err 'nothing was cut.*--checksum KIND.*remove'
+says err 'perhaps it is no stream'
+same g gzip
+chmod 600 g
+for n in 1 2; do
+    expect 0 "$flatstream" write --append --repair -o g lines.txt
+    says err "set aside as g.damaged-00000$n"
+    same g.damaged-00000$n gzip
+    [ "$(stat -c %a g.damaged-00000$n)" = 600 ] || fail "others may read what was set aside"
+    cmp -s g <("$flatstream" write -o - lines.txt) || fail "the new stream"
+    cp gzip g
+done
+expect 0 "$flatstream" write --append --repair --sync each -o g lines.txt
+says err 'set aside as g.damaged-000003'
+same g.damaged-000003 gzip
+cp gzip g
+expect 1 "$flatstream" write --append -o g two
+same g gzip
+expect 0 "$flatstream" recover --truncate --checksum crc32 g
+[ -s g ] && fail "the kind was said"
+printf '\5\0\0\0abc' >g # no more than a header
+expect 0 "$flatstream" write --append --repair -o g /dev/null
+says err 'cut a torn tail of 7 bytes'
+printf '\5\0\0\0abc' >g
+expect 0 "$flatstream" recover --truncate g
+[ -e g.damaged-000004 ] && fail "a header is not kept"
 # Zeros at the end.
 for kind in $kinds; do
     (cat $kind.fls && head -c 1000 /dev/zero) >z.fls

@@ -32,7 +32,9 @@ FLS_BEGIN_DECLS
 /* What opening does with a stream that does not end on a frame boundary. */
 enum fls_journal_repair {
     FLS_JOURNAL_REFUSE,   /* neither torn nor corrupt is accepted; nothing is changed */
-    FLS_JOURNAL_CUT_TORN, /* a torn tail (or one of zero bytes) is cut off; corrupt is refused */
+    FLS_JOURNAL_CUT_TORN, /* a torn tail (or one of zero bytes) is cut off; corrupt is refused.
+                             Where not one frame is intact, and there is more than a header, it may
+                             be no stream at all: the bytes are set aside, as below */
     FLS_JOURNAL_SET_ASIDE /* whatever follows the last intact frame, torn or corrupt, is moved to
                              `<segment>.damaged-NNNNNN`, synced, before it is cut off */
 };

@@ -54,7 +54,8 @@ static const char help[] =
     "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
     "                     damaged, or has another kind of checksum, is refused\n"
     "                     (one that another process appends to, too)\n"
-    "  --repair           with --append: cut a torn tail off first, as recover --truncate does\n"
+    "  --repair           with --append: cut a torn tail off; where no frame is whole, set\n"
+    "                     OUT's bytes aside, as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
     "With one of these, or --append to OUT's segments, OUT is a journal; one that exists is never\n"
@@ -159,9 +160,18 @@ static int check_inputs(const struct options *options, const struct cli_operands
     return result;
 }
 
+/* Is it surely of another kind? So it is when that kind fits and finds an intact frame; but a first
+ * frame that was torn at the right place reads as one frame without a checksum. */
+static int is_of_another_kind(const struct cli_report *report)
+{
+    unsigned with_checksum = report->candidates & ~(1u << FLS_CHECKSUM_NONE);
+
+    return report->recovery.frames > (with_checksum ? 0 : 1);
+}
+
 /*
- * With --append and --checksum KIND: refuses a file whose frames are of another kind. That is so
- * when other kinds fit and find an intact frame; where they find none, the user knows better.
+ * With --append and --checksum KIND: refuses a file whose frames are of another kind. Where no kind
+ * is sure, the user knows better.
  */
 static int check_given_kind(const struct options *options)
 {
@@ -170,7 +180,7 @@ static int check_given_kind(const struct options *options)
     struct cli_input input;
     struct cli_report report;
     struct fls_error error;
-    uint64_t frames = 0;
+    int is_another = 0;
 
     if (cli_input_open(&input, options->output, &reading, &error) != FLS_OK) {
         cli_fail(options->output, &error, "nothing was written");
@@ -178,11 +188,11 @@ static int check_given_kind(const struct options *options)
     }
     if (input.fit != CLI_FIT_NONE && !(input.candidates & given)) {
         cli_scan_input(&input, &reading, 0, &report);
-        frames = report.recovery.frames;
+        is_another = is_of_another_kind(&report);
         cli_report_free(&report);
     }
     cli_input_close(&input);
-    if (frames == 0)
+    if (!is_another)
         return CLI_GO_ON;
     cli_error(options->output, "its frames carry %s, not %s; nothing was written",
               cli_candidate_names(input.candidates), cli_checksum_choices[options->checksum]);
@@ -214,12 +224,8 @@ static int accept_scanned(const struct options *options, const struct cli_report
         return CLI_GO_ON;
     if (report->recovery.end == FLS_STREAM_CORRUPT || !options->repair)
         return refuse_damaged(report);
-    int result = cli_cut_tail(report);
-    if (result != CLI_WELL)
-        return result;
-    cli_error(report->name, "cut a torn tail of %" PRIu64 " bytes off, at byte %" PRIu64,
-              report->recovery.tail_bytes, report->recovery.good_offset);
-    return CLI_GO_ON;
+    int result = cli_cut_or_set_aside(report);
+    return result == CLI_WELL ? CLI_GO_ON : result;
 }
 
 /* Scans the file that is to be appended to, and sets where the writing begins. */
@@ -423,9 +429,10 @@ static int open_journal(const struct options *options, struct target *target)
                          options->max_frame, options->repair, &target->sender.journal, &opening,
                          &error) != FLS_OK)
         return journal_refused(target, &error);
-    if (opening.bytes_cut > 0)
-        cli_error(target->name, "cut a torn tail of %" PRIu64 " bytes off, at byte %" PRIu64,
-                  opening.bytes_cut, opening.bytes);
+    if (opening.set_aside[0])
+        cli_tell_aside(target->name, opening.bytes_cut, opening.set_aside);
+    else if (opening.bytes_cut > 0)
+        cli_tell_cut(target->name, opening.bytes_cut, opening.bytes);
     if (opening.segment > 0)
         cli_signals_on_hangup(rotate, target);
     return CLI_GO_ON;

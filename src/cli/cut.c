@@ -2,8 +2,11 @@
  * cut.c: see cut.h.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "cli/cut.h"
+#include "frame/frame_fast.h"
+#include "journal/aside.h"
 
 /* A text file taken for a stream declares at least 150 MB in its first four bytes. */
 #define LIKELY_FIRST_BYTES_MAX (UINT64_C(16) * 1024 * 1024)
@@ -13,27 +16,101 @@ int cli_is_hardly_a_stream(const struct cli_report *report)
     return report->fit == CLI_FIT_SAME && report->declared > LIKELY_FIRST_BYTES_MAX;
 }
 
-int cli_cut_tail(const struct cli_report *report)
+int cli_shows_no_frame(const struct cli_report *report)
+{
+    struct fls_checksum checksum = {report->kind, NULL};
+    uint64_t header_bytes = report->fit == CLI_FIT_GIVEN
+                                ? FLS_LENGTH_BYTES + fls_checksum_bytes(checksum)
+                                : FLS_FRAME_HEADER_BYTES_MAX;
+
+    return report->recovery.frames == 0 && report->recovery.tail_bytes > header_bytes;
+}
+
+int cli_is_unproven(const struct cli_report *report)
+{
+    return report->fit != CLI_FIT_GIVEN &&
+           (cli_is_hardly_a_stream(report) || cli_shows_no_frame(report));
+}
+
+static int refuse_ambiguous(const struct cli_report *report)
+{
+    if (report->fit != CLI_FIT_SEVERAL)
+        return CLI_GO_ON;
+    cli_error(report->name,
+              "ambiguous: %s fit, and see different tails; nothing was cut; say --checksum KIND",
+              cli_candidate_names(report->candidates));
+    return CLI_USAGE;
+}
+
+static int refuse_unproven(const struct cli_report *report)
+{
+    cli_error(report->name,
+              "nothing shows that this is a stream (its first length is %" PRIu64
+              ", and no frame is whole); nothing was cut; if it is one, say --checksum KIND; if "
+              "it is not wanted, remove it",
+              report->declared);
+    return CLI_USAGE;
+}
+
+static int cut(const struct cli_report *report)
 {
     struct fls_error error;
-
-    if (report->fit == CLI_FIT_SEVERAL) {
-        cli_error(
-            report->name,
-            "ambiguous: %s fit, and see different tails; nothing was cut; say --checksum KIND",
-            cli_candidate_names(report->candidates));
-        return CLI_USAGE;
-    }
-    if (cli_is_hardly_a_stream(report)) {
-        cli_error(report->name,
-                  "nothing shows that this is a stream (its first length is %" PRIu64
-                  "); nothing was cut; if it is one, say --checksum KIND",
-                  report->declared);
-        return CLI_USAGE;
-    }
     enum fls_status status = fls_recover_truncate(report->path, &report->recovery, &error);
+
     if (status == FLS_OK)
         return CLI_WELL;
     cli_fail(report->name, &error, "nothing was cut");
     return status == FLS_INVALID_ARGUMENT ? CLI_DAMAGED : CLI_SYSTEM;
+}
+
+int cli_cut_tail(const struct cli_report *report)
+{
+    int result = refuse_ambiguous(report);
+
+    if (result == CLI_GO_ON && cli_is_unproven(report))
+        result = refuse_unproven(report);
+    return result == CLI_GO_ON ? cut(report) : result;
+}
+
+static int set_aside(const struct cli_report *report)
+{
+    struct fls_error error;
+    char *name;
+    enum fls_status status =
+        fls_set_aside(report->path, report->recovery.good_offset, &name, &error);
+
+    if (status == FLS_OK)
+        cli_tell_aside(report->name, report->recovery.tail_bytes, name);
+    else
+        cli_fail(report->name, &error, "nothing was cut, and nothing was written");
+    free(name);
+    return status == FLS_OK ? CLI_GO_ON : CLI_SYSTEM;
+}
+
+int cli_cut_or_set_aside(const struct cli_report *report)
+{
+    int result = refuse_ambiguous(report), is_kept = cli_shows_no_frame(report);
+
+    if (result == CLI_GO_ON && cli_is_hardly_a_stream(report))
+        result = refuse_unproven(report);
+    if (result == CLI_GO_ON && is_kept)
+        result = set_aside(report);
+    if (result == CLI_GO_ON)
+        result = cut(report);
+    if (result == CLI_WELL && !is_kept)
+        cli_tell_cut(report->name, report->recovery.tail_bytes, report->recovery.good_offset);
+    return result;
+}
+
+void cli_tell_cut(const char *name, uint64_t bytes, uint64_t offset)
+{
+    cli_error(name, "cut a torn tail of %" PRIu64 " bytes off, at byte %" PRIu64, bytes, offset);
+}
+
+void cli_tell_aside(const char *name, uint64_t bytes, const char *aside)
+{
+    cli_error(name,
+              "not one frame in it is whole, so it may be no stream: its %" PRIu64
+              " bytes were set aside as %s, and it begins anew",
+              bytes, aside);
 }

@@ -256,7 +256,7 @@ static const char *advice(const struct cli_report *report)
         return NULL;
     if (report->fit == CLI_FIT_NONE || !report->readable)
         return NULL;
-    if (cli_is_hardly_a_stream(report))
+    if (cli_is_unproven(report))
         return "perhaps it is no stream of frames at all";
     if (report->recovery.end == FLS_STREAM_TORN)
         return "`flatstream recover --truncate` cuts the torn tail off";

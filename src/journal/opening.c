@@ -23,10 +23,9 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "frame/frame_fast.h"
+#include "journal/aside.h"
 #include "journal/disk.h"
 #include "journal/journal.h"
-
-#define SET_ASIDE_MAX 999999
 
 /* What is known of the last segment. */
 struct look {
@@ -187,7 +186,9 @@ static int is_evidence(enum fls_checksum_kind kind, uint64_t frames, uint64_t pa
     return frames > 1 || status == FLS_END || kind != FLS_CHECKSUM_CRC16;
 }
 
-static int fits(const char *path, enum fls_checksum_kind kind)
+/* How many frames (of a kind with a checksum at most 2) make it a stream of this kind; 0: none do.
+ */
+static uint64_t fitting_frames(const char *path, enum fls_checksum_kind kind)
 {
     struct fls_reader_options options = {.checksum = kind};
     struct fls_message message;
@@ -203,7 +204,14 @@ static int fits(const char *path, enum fls_checksum_kind kind)
         payload_bytes += message.bytes;
     }
     fls_reader_close(reader);
-    return frames > 0 && is_evidence(kind, frames, payload_bytes, status);
+    return is_evidence(kind, frames, payload_bytes, status) ? frames : 0;
+}
+
+/* A first frame of our kind, torn at the right place, reads as one without a checksum. Where it may
+ * be that, it is set aside, so nothing is lost should it not be. */
+static int one_may_be_torn(const struct fls_journal *journal, const struct look *look)
+{
+    return journal->options.repair != FLS_JOURNAL_REFUSE && look->found.end == FLS_STREAM_TORN;
 }
 
 /* Frames of another kind look torn or damaged, or without a checksum even well, and must not be
@@ -218,7 +226,9 @@ static enum fls_status check_kind(const struct fls_journal *journal, const struc
         (ours != FLS_CHECKSUM_NONE && look->start.frame + look->found.frames > 0))
         return FLS_OK;
     for (int kind = FLS_CHECKSUM_XXH3; kind >= FLS_CHECKSUM_NONE; kind--)
-        if (kind != (int)ours && fits(look->path, (enum fls_checksum_kind)kind))
+        if (kind != (int)ours &&
+            fitting_frames(look->path, (enum fls_checksum_kind)kind) >
+                (uint64_t)(kind == FLS_CHECKSUM_NONE && one_may_be_torn(journal, look)))
             return fls_error_set(error, FLS_INVALID_ARGUMENT,
                                  "the frames of %s are of checksum kind %s, not %s", look->path,
                                  names[kind], names[ours]);
@@ -227,47 +237,6 @@ static enum fls_status check_kind(const struct fls_journal *journal, const struc
 
 /* ---- repair --------------------------------------------------------------------------------- */
 
-/* Copies the file from `offset` on. */
-static enum fls_status copy_tail(const char *path, uint64_t offset, int to, struct fls_error *error)
-{
-    struct fls_source *source = NULL;
-    struct fls_sink *sink = NULL;
-    struct fls_view view;
-    uint64_t skipped;
-    enum fls_status status = fls_source_open_file(path, 0, &source, error);
-
-    if (status == FLS_OK)
-        status = fls_sink_open_fd(to, FLS_BORROWED, &sink, error);
-    if (status == FLS_OK)
-        status = fls_source_skip(source, offset, &skipped, error);
-    while (status == FLS_OK && (status = fls_source_peek(source, 1, &view, error)) == FLS_OK) {
-        struct iovec segment = {(void *)(uintptr_t)view.bytes, view.available};
-        struct fls_write_cursor cursor = {&segment, 1, 0};
-        status = fls_sink_write(sink, &cursor, NULL, error);
-        fls_source_consume(source, view.available);
-    }
-    if (sink)
-        (void)fls_sink_close(sink, NULL);
-    fls_source_close(source);
-    return status == FLS_END ? FLS_OK : status;
-}
-
-/* Creates the first `<segment>.damaged-N` that is not there. */
-static enum fls_status create_aside(const char *path, char *name, size_t size, int *fd,
-                                    struct fls_error *error)
-{
-    struct fls_error failure = FLS_ZERO;
-    enum fls_status status = FLS_IO;
-
-    for (int i = 1; i <= SET_ASIDE_MAX; i++) {
-        snprintf(name, size, "%s.damaged-%06d", path, i);
-        status = fls_os_open(name, O_WRONLY | O_CREAT | O_EXCL, fd, &failure);
-        if (status == FLS_OK || failure.os_errno != EEXIST)
-            break;
-    }
-    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &failure);
-}
-
 static void note_name(struct fls_journal_opening *opening, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -275,30 +244,15 @@ static void note_name(struct fls_journal_opening *opening, const char *path)
     snprintf(opening->set_aside, sizeof opening->set_aside, "%s", slash ? slash + 1 : path);
 }
 
-/* Copies what follows the last intact frame into a file of its own, synced. */
-static enum fls_status set_aside(struct fls_journal *journal, const struct look *look,
-                                 struct fls_journal_opening *opening, struct fls_error *error)
+/* Copies what follows the last intact frame into a file of its own. */
+static enum fls_status set_aside(const struct look *look, struct fls_journal_opening *opening,
+                                 struct fls_error *error)
 {
-    size_t size = strlen(look->path) + sizeof ".damaged-999999";
-    char *name = malloc(size);
-    int fd;
+    char *name;
+    enum fls_status status = fls_set_aside(look->path, look->found.good_offset, &name, error);
 
-    if (!name)
-        return fls_error_no_memory(error, size);
-    enum fls_status status = create_aside(look->path, name, size, &fd, error);
-    if (status == FLS_OK) {
-        status = copy_tail(look->path, look->found.good_offset, fd, error);
-        if (status == FLS_OK)
-            status = fls_disk_sync(fd, error);
-        if (status == FLS_OK)
-            status = fls_disk_sync_folder(journal->folder, error);
-        enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
-        status = status == FLS_OK ? closed : status;
-        if (status == FLS_OK)
-            note_name(opening, name);
-        else
-            (void)unlink(name);
-    }
+    if (status == FLS_OK)
+        note_name(opening, name);
     free(name);
     return status;
 }
@@ -319,6 +273,13 @@ static enum fls_status cut(const struct look *look, struct fls_journal_opening *
     return status == FLS_OK ? closed : status;
 }
 
+/* Not one frame says that these bytes were ever a stream; they may be what someone named by
+ * mistake. */
+static int shows_no_frame(const struct fls_journal *journal, const struct look *look)
+{
+    return look->start.frame + look->found.frames == 0 && look->file_bytes > journal->header_bytes;
+}
+
 static enum fls_status repair(struct fls_journal *journal, const struct look *look,
                               struct fls_journal_opening *opening, struct fls_error *error)
 {
@@ -329,8 +290,8 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
     if (allowed == FLS_JOURNAL_REFUSE ||
         (allowed == FLS_JOURNAL_CUT_TORN && look->found.end == FLS_STREAM_CORRUPT))
         return fls_error_copy(error, &look->found.error);
-    if (allowed == FLS_JOURNAL_SET_ASIDE) {
-        enum fls_status status = set_aside(journal, look, opening, error);
+    if (allowed == FLS_JOURNAL_SET_ASIDE || shows_no_frame(journal, look)) {
+        enum fls_status status = set_aside(look, opening, error);
         if (status != FLS_OK)
             return status;
     }

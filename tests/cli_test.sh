@@ -612,6 +612,27 @@ for kind in $kinds; do
     same z.fls $kind.fls
 done
 
+# A pipe is a pipe, whatever it is called: also for the verbs that read it twice, or here and there.
+rm -f pipe
+mkfifo pipe
+tail -n 2 lines.txt >last
+for verb in "recover -o -" "salvage -o -" "tail -n 2"; do
+    want=xxh3.fls
+    [ "${verb%% *}" = tail ] && want=last
+    # shellcheck disable=SC2086 # a verb is words
+    {
+        expect 0 "$flatstream" $verb <(cat xxh3.fls)
+        same out $want
+        expect 0 "$flatstream" $verb /dev/stdin < <(cat xxh3.fls)
+        same out $want
+        cat xxh3.fls >pipe &
+        expect 0 "$flatstream" $verb pipe
+        same out $want
+        wait $!
+    }
+done
+expect 2 "$flatstream" tail -f pipe
+
 # --- the system fails ----------------------------------------------------------------------------
 for verb in "cat xxh3.fls" "verify xxh3.fls" "info --json xxh3.fls" "recover xxh3.fls" "--help" \
     "write -o - lines.txt" "recover -o - xxh3.fls"; do

@@ -240,17 +240,12 @@ static void print(const struct cli_report *report, const struct options *options
     }
 }
 
+/* What is to be written is read a second time. */
 static enum fls_status open_input(struct cli_input *input, const char *path,
                                   const struct options *options, struct fls_error *error)
 {
-    enum fls_status status = FLS_OK;
-    int fd = STDIN_FILENO;
-
-    if (options->output && strcmp(path, "-") == 0 && lseek(fd, 0, SEEK_CUR) < 0)
-        status = cli_input_spool(&fd, error);
-    if (status == FLS_OK && fd != STDIN_FILENO && dup2(fd, STDIN_FILENO) < 0)
-        status = cli_system_error(error, "dup2", errno);
-    return status == FLS_OK ? cli_input_open(input, path, &options->read, error) : status;
+    return options->output ? cli_input_open_seekable(input, path, &options->read, error)
+                           : cli_input_open(input, path, &options->read, error);
 }
 
 /* What need not be read: what an index can be trusted for. Behind it a loss of power may have left

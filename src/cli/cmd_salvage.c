@@ -323,21 +323,15 @@ static int write_salvaged(struct rescue *rescue)
     return report.bytes_lost > 0 ? CLI_DAMAGED : CLI_WELL;
 }
 
-/* Salvage reads here and there; what cannot be read so is kept in a temporary file. */
+/* Salvage reads here and there. */
 static enum fls_status open_input(struct rescue *rescue, const char *path, struct fls_error *error)
 {
-    enum fls_status status = FLS_OK;
-    int fd = STDIN_FILENO;
+    enum fls_status status =
+        cli_input_open_seekable(&rescue->input, path, &rescue->options->read, error);
 
-    if (strcmp(path, "-") == 0 && lseek(fd, 0, SEEK_CUR) < 0)
-        status = cli_input_spool(&fd, error);
-    if (status == FLS_OK && fd != STDIN_FILENO && dup2(fd, STDIN_FILENO) < 0)
-        status = cli_system_error(error, "dup2", errno);
-    if (status == FLS_OK)
-        status = cli_input_open(&rescue->input, path, &rescue->options->read, error);
     if (status == FLS_OK && !rescue->input.regular) {
         cli_input_close(&rescue->input);
-        status = cli_set_error(error, FLS_UNSUPPORTED, "not a regular file; `-` reads a pipe");
+        status = cli_set_error(error, FLS_UNSUPPORTED, "neither a regular file nor a pipe");
     }
     return status;
 }

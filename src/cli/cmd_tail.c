@@ -6,9 +6,11 @@
  * as the number of messages needs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <flatstream/index.h>
@@ -394,21 +396,51 @@ static int tail(const char *path, struct options *options)
     return result == CLI_GO_ON ? print_series(path, options, known, input.kind, &start) : result;
 }
 
-/* Standard input is read to its end first, and then like any file. */
-static int tail_of_input(struct options *options)
+/* What cannot seek is read to its end first, takes the place of standard input, and is then like
+ * any file. */
+static int tail_of_input(const char *path, int fd, struct options *options)
 {
     struct fls_error error;
-    int fd = STDIN_FILENO;
+    int spooled = fd;
 
-    if (lseek(fd, 0, SEEK_CUR) < 0 && cli_input_spool(&fd, &error) != FLS_OK) {
-        cli_fail(cli_input_name("-"), &error, NULL);
+    if (lseek(fd, 0, SEEK_CUR) < 0 && cli_input_spool(fd, &spooled, &error) != FLS_OK) {
+        if (cli_signal())
+            return cli_signal_exit();
+        cli_fail(cli_input_name(path), &error, NULL);
         return cli_exit_of(error.status);
     }
-    if (fd != STDIN_FILENO && dup2(fd, STDIN_FILENO) < 0) {
-        cli_error(cli_input_name("-"), "%s", strerror(errno));
+    if (spooled != STDIN_FILENO && dup2(spooled, STDIN_FILENO) < 0) {
+        cli_error(cli_input_name(path), "%s", strerror(errno));
         return CLI_SYSTEM;
     }
     return tail("/proc/self/fd/0", options);
+}
+
+static int is_pipe(const char *path)
+{
+    struct stat information;
+
+    return stat(path, &information) == 0 && S_ISFIFO(information.st_mode);
+}
+
+static int tail_of_pipe(const char *path, struct options *options)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        cli_error(path, "%s", strerror(errno));
+        return CLI_SYSTEM;
+    }
+    int result = tail_of_input(path, fd, options);
+    close(fd);
+    return result;
+}
+
+static int tail_of(const char *path, struct options *options)
+{
+    if (strcmp(path, "-") == 0)
+        return tail_of_input(path, STDIN_FILENO, options);
+    return is_pipe(path) ? tail_of_pipe(path, options) : tail(path, options);
 }
 
 static int parse_count(const struct cli_verb *verb, struct options *options)
@@ -448,13 +480,13 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (files.count != 1)
         return cli_usage(verb, files.count == 0 ? "which FILE? `-` is standard input"
                                                 : "one FILE at a time");
-    if (options.follow && strcmp(files.argv[0], "-") == 0)
-        return cli_usage(verb, "standard input cannot be followed; `cat -` prints it as it comes");
+    if (options.follow && (strcmp(files.argv[0], "-") == 0 || is_pipe(files.argv[0])))
+        return cli_usage(verb, "standard input and pipes cannot be followed; `cat` prints them as "
+                               "they come");
     result = cli_schema_open(verb, &options.schema, 0, &options.printing.schema);
     if (result != CLI_GO_ON)
         return result;
-    result =
-        strcmp(files.argv[0], "-") == 0 ? tail_of_input(&options) : tail(files.argv[0], &options);
+    result = tail_of(files.argv[0], &options);
     cli_schema_close(&options.printing.schema);
     return result;
 }

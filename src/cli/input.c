@@ -436,8 +436,24 @@ static enum fls_status open_file(struct cli_input *input, const struct cli_read_
     return status;
 }
 
-enum fls_status cli_input_open(struct cli_input *input, const char *path,
-                               const struct cli_read_options *options, struct fls_error *error)
+static enum fls_status make_seekable(struct cli_input *input, struct fls_error *error)
+{
+    int fd;
+
+    if (lseek(input->fd, 0, SEEK_CUR) >= 0)
+        return FLS_OK;
+    enum fls_status status = cli_input_spool(input->fd, &fd, error);
+    if (status != FLS_OK)
+        return status;
+    if (input->owned)
+        close(input->fd);
+    input->fd = fd;
+    input->owned = 1;
+    return FLS_OK;
+}
+
+static enum fls_status open_input(struct cli_input *input, const char *path, int must_seek,
+                                  const struct cli_read_options *options, struct fls_error *error)
 {
     *input = (struct cli_input){.path = path,
                                 .name = cli_input_name(path),
@@ -445,13 +461,30 @@ enum fls_status cli_input_open(struct cli_input *input, const char *path,
                                 .offset = options->offset,
                                 .fit = CLI_FIT_GIVEN};
     enum fls_status status = open_path(input, error);
-    if (status == FLS_OK)
-        status = open_file(input, options, error);
-    else if (error->os_errno == ENOENT)
+    if (status == FLS_OK) {
+        if (must_seek)
+            status = make_seekable(input, error);
+        if (status == FLS_OK)
+            status = open_file(input, options, error);
+    } else if (error->os_errno == ENOENT) {
         status = open_series(input, options, error);
+    }
     if (status != FLS_OK)
         cli_input_close(input);
     return status;
+}
+
+enum fls_status cli_input_open(struct cli_input *input, const char *path,
+                               const struct cli_read_options *options, struct fls_error *error)
+{
+    return open_input(input, path, 0, options, error);
+}
+
+enum fls_status cli_input_open_seekable(struct cli_input *input, const char *path,
+                                        const struct cli_read_options *options,
+                                        struct fls_error *error)
+{
+    return open_input(input, path, 1, options, error);
 }
 
 void cli_input_close(struct cli_input *input)
@@ -498,21 +531,31 @@ static int write_whole(int fd, const char *bytes, size_t count)
     return 1;
 }
 
-enum fls_status cli_input_spool(int *fd, struct fls_error *error)
+static enum fls_status copy_to_end(int from, int to, struct fls_error *error)
 {
     static char bytes[64 * 1024];
-    FILE *file = tmpfile(); /* open until the process ends, and gone then */
     ssize_t got;
 
-    if (!file)
-        return cli_system_error(error, "create a temporary file", errno);
-    while ((got = cli_read(STDIN_FILENO, bytes, sizeof bytes)) > 0)
-        if (!write_whole(fileno(file), bytes, (size_t)got))
+    while ((got = cli_read(from, bytes, sizeof bytes)) > 0)
+        if (!write_whole(to, bytes, (size_t)got))
             return cli_system_error(error, "write a temporary file", errno);
     if (got < 0)
         return cli_signal() ? FLS_STOPPED : cli_system_error(error, "read", errno);
-    if (lseek(fileno(file), 0, SEEK_SET) < 0)
-        return cli_system_error(error, "lseek", errno);
-    *fd = fileno(file);
-    return FLS_OK;
+    return lseek(to, 0, SEEK_SET) < 0 ? cli_system_error(error, "lseek", errno) : FLS_OK;
+}
+
+enum fls_status cli_input_spool(int from, int *fd, struct fls_error *error)
+{
+    FILE *file = tmpfile();
+
+    *fd = file ? fcntl(fileno(file), F_DUPFD_CLOEXEC, 0) : -1;
+    int os_errno = errno;
+    if (file)
+        fclose(file);
+    if (*fd < 0)
+        return cli_system_error(error, "create a temporary file", os_errno);
+    enum fls_status status = copy_to_end(from, *fd, error);
+    if (status != FLS_OK)
+        close(*fd);
+    return status;
 }

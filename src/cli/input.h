@@ -59,6 +59,14 @@ enum fls_status cli_input_open(struct cli_input *input, const char *path,
                                const struct cli_read_options *options, struct fls_error *error);
 
 /*
+ * The same for who must read here and there, or twice: what cannot seek (a pipe, by whatever name)
+ * is first read to its end, into an unlinked temporary file. FLS_STOPPED (a signal), too.
+ */
+enum fls_status cli_input_open_seekable(struct cli_input *input, const char *path,
+                                        const struct cli_read_options *options,
+                                        struct fls_error *error);
+
+/*
  * For a stream that is only coming into being: the kinds that fit its first bytes, of which more
  * are to come. 1 when that settles it (or none fits: *candidates is 0); else 0, and *need bytes
  * from the start are wanted.
@@ -76,9 +84,9 @@ const char *cli_input_place(const struct cli_input *input, const struct fls_erro
 /* The names of all candidates, for people: "none and crc16"; static memory. */
 const char *cli_candidate_names(unsigned candidates);
 
-/* Makes an input that can be read once into one that can be read again, by way of an unlinked
- * temporary file; before anything was read from it. FLS_OK, FLS_IO, FLS_STOPPED (a signal). */
-enum fls_status cli_input_spool(int *fd, struct fls_error *error);
+/* Copies what `from` has, up to its end, into an unlinked temporary file: *fd, at its start, for
+ * close(). FLS_OK, FLS_IO, FLS_STOPPED (a signal). */
+enum fls_status cli_input_spool(int from, int *fd, struct fls_error *error);
 
 /*
  * A source over `fd` (borrowed) that delivers the `count` bytes at `prefix` first (malloc'd; the

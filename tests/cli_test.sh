@@ -793,6 +793,24 @@ says out '^\| write --io uring --direct +\| +([0-9]+|-) \|'
 [ -z "$(find . -name 'flatstream-bench*')" ] || fail "bench left a file"
 expect 0 "$flatstream" bench --seconds 1 --quick --sizes 100 --checksum none --dir . --disk-bytes 0
 grep -q fdatasync out && fail "bench --disk-bytes 0 went to the disk"
+[ -s err ] && fail "progress, but no terminal"
+python3 - "$flatstream" <<'PY' || fail "bench shows no progress on a terminal"
+import os, pty, re, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+    os.execv(sys.argv[1], [sys.argv[1], "bench", "--seconds", "2", "--sizes", "64",
+                           "--checksum", "none"])
+shown = b""
+try:
+    while block := os.read(fd, 4096):
+        shown += block
+except OSError: # its end is closed
+    pass
+assert os.waitpid(pid, 0)[1] == 0, shown
+assert re.search(rb"bench: +[0-9]+ %  done, [0-9]+ s left", shown), shown
+assert shown.endswith(b"\r\x1b[K"), shown # and takes it away again
+PY
 expect 2 "$flatstream" bench --disk-bytes 1M
 
 echo "$checks checks, $failures failed"

@@ -15,6 +15,7 @@
 
 #include "cli/bench.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 
 #define BLOCK_BYTES ((size_t)256 * 1024)
 #define ROUNDS_MAX 9
@@ -158,9 +159,13 @@ int cli_bench_disk(const char *dir, uint64_t bytes, unsigned rounds, const void 
 
     if (failure)
         return failure;
+    cli_progress_begin_steps("bench, disk", (uint64_t)disk.rounds * WAYS);
     for (unsigned round = 0; round < disk.rounds && failure == 0; round++)
-        for (int way = 0; way < WAYS && failure == 0; way++)
+        for (unsigned way = 0; way < WAYS && failure == 0; way++) {
             failure = run_way(&disk, (enum way)way, round);
+            cli_progress_tick(round * WAYS + way + 1);
+        }
+    cli_progress_end();
     close(disk.fd);
     if (failure == 0)
         put_table(&disk, dir);

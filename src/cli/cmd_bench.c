@@ -19,6 +19,7 @@
 #include "cli/bench.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 
 static const char help[] =
     "Usage: flatstream bench [OPTION]...\n"
@@ -114,6 +115,7 @@ struct bench {
     struct fls_reader *reader;
     uint64_t slice_ns;
     unsigned rounds;
+    unsigned turns; /* done so far */
     double samples[ROWS][KINDS][ROUNDS_MAX];
 };
 
@@ -316,6 +318,12 @@ static int measure_threads(struct bench *bench, enum row row, enum fls_checksum_
     return failure;
 }
 
+/* Between two turns, where it takes nothing from either. */
+static void tick(struct bench *bench)
+{
+    cli_progress_tick(++bench->turns);
+}
+
 /* One turn: a pass to warm up, for a write into the emptied file; then passes for the slice. */
 static int measure(struct bench *bench, enum row row, enum fls_checksum_kind kind, double *ns)
 {
@@ -350,10 +358,11 @@ static int run_round(struct bench *bench, const struct options *options, unsigne
 {
     int failure = 0;
 
-    for (int row = 0; row < FIRST_FRAMED && failure == 0; row++)
+    for (int row = 0; row < FIRST_FRAMED && failure == 0; row++, tick(bench))
         failure = measure(bench, (enum row)row, FLS_CHECKSUM_NONE, &bench->samples[row][0][round]);
     for (int kind = 0; kind < KINDS; kind++)
-        for (int row = FIRST_FRAMED; row < ROWS && failure == 0 && is_wanted(options, kind); row++)
+        for (int row = FIRST_FRAMED; row < ROWS && failure == 0 && is_wanted(options, kind);
+             row++, tick(bench))
             failure = measure(bench, (enum row)row, (enum fls_checksum_kind)kind,
                               &bench->samples[row][kind][round]);
     return failure;
@@ -406,6 +415,7 @@ static void put_table(struct bench *bench, const struct options *options)
 {
     char title[64];
 
+    cli_progress_clear();
     snprintf(title, sizeof title, "%zu bytes a message", bench->message_bytes);
     cli_out_text("| %-24s |", title);
     for (int kind = 0; kind < KINDS; kind++)
@@ -449,6 +459,11 @@ static unsigned cells_of(const struct options *options)
     return (unsigned)options->size_count * (FIRST_FRAMED + kinds * (ROWS - FIRST_FRAMED));
 }
 
+static unsigned rounds_of(const struct options *options)
+{
+    return options->quick ? 3 : 5;
+}
+
 static void set_size(struct bench *bench, const struct options *options, size_t bytes)
 {
     bench->message_bytes = bytes;
@@ -457,7 +472,7 @@ static void set_size(struct bench *bench, const struct options *options, size_t 
         bench->messages = PASS_MESSAGES_MAX;
     if (bench->messages == 0)
         bench->messages = 1;
-    bench->rounds = options->quick ? 3 : 5;
+    bench->rounds = rounds_of(options);
     bench->slice_ns = options->seconds * UINT64_C(900000000) / bench->rounds / cells_of(options);
 }
 
@@ -465,6 +480,7 @@ static int bench_sizes(struct bench *bench, const struct options *options)
 {
     int failure = 0;
 
+    cli_progress_begin_steps("bench", (uint64_t)cells_of(options) * rounds_of(options));
     for (size_t i = 0; i < options->size_count && failure == 0; i++) {
         set_size(bench, options, (size_t)options->sizes[i]);
         for (unsigned round = 0; round < bench->rounds && failure == 0; round++)
@@ -472,6 +488,7 @@ static int bench_sizes(struct bench *bench, const struct options *options)
         if (failure == 0)
             put_table(bench, options);
     }
+    cli_progress_end();
     return failure;
 }
 

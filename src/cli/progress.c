@@ -16,6 +16,7 @@
 static struct {
     int on;
     int shown;
+    int in_steps;
     const char *name;
     uint64_t total;
     uint64_t began_ns;
@@ -26,10 +27,17 @@ void cli_progress_begin(const char *name, uint64_t total, int quiet)
 {
     progress.on = !quiet && isatty(STDERR_FILENO);
     progress.shown = 0;
+    progress.in_steps = 0;
     progress.name = name;
     progress.total = total;
     progress.began_ns = progress.on ? fls_clock_now_ns(NULL) : 0;
     progress.due_ns = progress.began_ns + SECOND_NS;
+}
+
+void cli_progress_begin_steps(const char *name, uint64_t total)
+{
+    cli_progress_begin(name, total, 0);
+    progress.in_steps = 1;
 }
 
 /* "40 % " and ", 12 s left", when the end is known. */
@@ -39,7 +47,9 @@ static void estimate(uint64_t done, double rate, char *percent, char *left, size
     if (progress.total == UINT64_MAX || progress.total == 0 || done > progress.total)
         return;
     snprintf(percent, size, "%3.0f %%  ", 100.0 * (double)done / (double)progress.total);
-    double seconds = (double)(progress.total - done) / (rate > 1 ? rate : 1);
+    if (rate <= 0)
+        return;
+    double seconds = (double)(progress.total - done) / rate;
     if (seconds < 100)
         snprintf(left, size, ", %.0f s left", seconds);
     else
@@ -54,8 +64,12 @@ static void draw(uint64_t done, uint64_t now_ns)
     const char *slash = strrchr(progress.name, '/');
 
     estimate(done, rate, percent, left, sizeof left);
-    fprintf(stderr, "\r\033[K%.40s: %s%s, %s/s%s", slash ? slash + 1 : progress.name, percent,
-            cli_human_bytes(done, bytes), cli_human_bytes((uint64_t)rate, speed), left);
+    fprintf(stderr, "\r\033[K%.40s: %s", slash ? slash + 1 : progress.name, percent);
+    if (progress.in_steps)
+        fprintf(stderr, "done%s", left);
+    else
+        fprintf(stderr, "%s, %s/s%s", cli_human_bytes(done, bytes),
+                cli_human_bytes((uint64_t)rate, speed), left);
     fflush(stderr);
     progress.shown = 1;
 }

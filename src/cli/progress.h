@@ -11,7 +11,11 @@
  * `quiet` non-zero: nothing will be shown. */
 void cli_progress_begin(const char *name, uint64_t total, int quiet);
 
-/* So many bytes are done. Looks at the clock: call it once a block, not once a message. */
+/* The same for work of `total` steps that take about as long each: ticks count those. */
+void cli_progress_begin_steps(const char *name, uint64_t total);
+
+/* So many bytes (or steps) are done. Looks at the clock: call it once a block, not once a message.
+ */
 void cli_progress_tick(uint64_t done);
 
 /* Takes the line away; it comes back with the next tick. */

@@ -104,7 +104,7 @@ expect 1 "$flatstream" index --check short.fls
 says err 'the index covers [0-9]+ bytes, the stream has only 500000'
 cp s.fls other.fls
 cp s.fls.idx other.fls.idx
-overwrite other.fls.idx 1500
+overwrite other.fls.idx 1492
 expect 1 "$flatstream" index --check other.fls
 says err 'entry 14 is damaged'
 

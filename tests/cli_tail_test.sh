@@ -95,7 +95,7 @@ fi
 
 # An index that is not sound is not followed.
 cp indexed.fls.idx plain.fls.idx
-printf 'x' | dd of=plain.fls.idx bs=1 seek=40 conv=notrunc 2>err
+printf 'damaged!' | dd of=plain.fls.idx bs=1 seek=40 conv=notrunc 2>err
 expect 0 "$flatstream" tail -n 3 plain.fls
 same out <(tail -n 3 lines)
 says err 'index'

@@ -687,6 +687,38 @@ static void full_in_the_middle_of_a_frame(void **state)
     signal(SIGXFSZ, handler);
 }
 
+/* A journal whose sync has failed leaves its lock's file, so that the next opening looks closer. */
+static void a_poisoned_journal_did_not_end_well(void **state)
+{
+    struct fls_journal_options plain = {.checksum = FLS_CHECKSUM_CRC32};
+    struct fls_journal *journal;
+    char lock[200];
+
+    (void)state;
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    memset(fates, 0, sizeof fates);
+    for (int fails = 0; fails < 2; fails++) {
+        assert_ok(fls_journal_open(path, &plain, &journal, NULL, NULL));
+        assert_true(write_one(journal, 0));
+        plan.calls = CALL_SYNC;
+        plan.at = 1;
+        plan.count = 1;
+        plan.way = FAIL;
+        plan.os_errno = EIO;
+        plan.seen = 0;
+        plan.armed = fails;
+        assert_int_equal(fls_journal_commit(journal, 0, FLS_LEVEL_MACHINE),
+                         fails ? FLS_IO : FLS_OK);
+        plan.armed = 0;
+        assert_int_equal(fls_journal_close(journal, NULL), fails ? FLS_IO : FLS_OK);
+        assert_int_equal(access(lock, F_OK), fails ? 0 : -1);
+    }
+    assert_ok(fls_journal_open(path, &plain, &journal, NULL, NULL));
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_int_equal(access(lock, F_OK), -1);
+    empty_folder();
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -709,6 +741,7 @@ int main(void)
         cmocka_unit_test(a_fault_at_each_call),
         cmocka_unit_test(a_fault_at_each_call_of_a_repair),
         cmocka_unit_test(full_in_the_middle_of_a_frame),
+        cmocka_unit_test(a_poisoned_journal_did_not_end_well),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -94,13 +94,18 @@ static enum fls_status open_files(struct fls_journal *journal, struct fls_journa
     return status;
 }
 
+/* Where a sync has failed, finished segments too may be lost with the power: that the journal did
+ * not end well is left for the next opening to see. */
 static void close_files(struct fls_journal *journal)
 {
     if (journal->current) {
         (void)fls_journal_segment_close(journal, journal->current);
         fls_journal_segment_free(journal->current);
     }
-    fls_lock_give_back(&journal->file_lock);
+    if (journal->poisoned)
+        fls_lock_let_go(&journal->file_lock);
+    else
+        fls_lock_give_back(&journal->file_lock);
     if (journal->folder >= 0)
         (void)fls_os_close(journal->folder, NULL);
 }

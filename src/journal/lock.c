@@ -149,13 +149,18 @@ enum fls_status fls_lock_take(struct fls_lock *lock, const char *path, struct fl
     return status;
 }
 
-void fls_lock_give_back(struct fls_lock *lock)
+void fls_lock_let_go(struct fls_lock *lock)
 {
     if (!lock->path)
         return;
-    if (is_still_there(lock->fd, lock->path))
-        (void)unlink(lock->path);
     (void)fls_os_close(lock->fd, NULL);
     free(lock->path);
     lock->path = NULL;
+}
+
+void fls_lock_give_back(struct fls_lock *lock)
+{
+    if (lock->path && is_still_there(lock->fd, lock->path))
+        (void)unlink(lock->path);
+    fls_lock_let_go(lock);
 }

@@ -29,4 +29,7 @@ FLS_MUST_USE enum fls_status fls_lock_take(struct fls_lock *lock, const char *pa
 /* Removes the file and lets go. A lock that was never taken (path NULL) is left. */
 void fls_lock_give_back(struct fls_lock *lock);
 
+/* Lets go and leaves the file, as the end of the process does: the next one looks closer. */
+void fls_lock_let_go(struct fls_lock *lock);
+
 #endif

@@ -168,13 +168,15 @@ struct fls_journal;
  * as allowed, and goes on there. The end is found by reading the segment through, or from the last
  * entry of its index on that can be trusted (index.h: an index keeps the boot of the system that it
  * was written in). When the last writer did not close the journal, and the system may have lost its
- * power since (the lock's file, which a close without a failed sync removes, keeps the boot that it
- * was taken in), the segments before the last that may not have been on the device are looked at
- * and repaired too. FLS_OK                 *journal is set; *opening (may be NULL) says what was
- * found FLS_BUSY               another has it open: error->reason says who FLS_UNEXPECTED_END torn,
- * and repair does not allow cutting it FLS_CHECKSUM_MISMATCH, FLS_INVALID_FRAME   corrupt: where,
- * and what was expected FLS_INVALID_ARGUMENT   options; a stream that is there is of another
- * checksum kind (it is then never repaired); it is a plain file and rotation was asked for; or both
+ * power since (the lock's file, which a close without a failed sync removes, keeps the boot in
+ * which it was taken), the segments before the last that may not have been on the device are looked
+ * at and repaired too.
+ *   FLS_OK                 *journal is set; *opening (may be NULL) says what was found
+ *   FLS_BUSY               another has it open: error->reason says who
+ *   FLS_UNEXPECTED_END     torn, and repair does not allow cutting it
+ *   FLS_CHECKSUM_MISMATCH, FLS_INVALID_FRAME   corrupt: where, and what was expected
+ *   FLS_INVALID_ARGUMENT   options; a stream that is there is of another checksum kind (it is then
+ *                          never repaired); it is a plain file and rotation was asked for; or both
  *                          a plain file and segments are there
  *   FLS_IO, FLS_NO_MEMORY
  */

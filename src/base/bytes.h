@@ -26,6 +26,9 @@
  * instructions (docs/performance.md). */
 #define FLS_HOT __attribute__((hot))
 
+/* Inlined whatever the compiler reckons: there is one place where it counts. */
+#define FLS_ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* Not inlined: what is seldom done must not cost those registers who do not do it. */
 #define FLS_OUTLINE __attribute__((noinline))
 

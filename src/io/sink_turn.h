@@ -62,8 +62,9 @@ static inline enum fls_status fls_sink_take(struct fls_sink *sink,
  * Asks the sink once, and moves the cursor over what it took. The cursor has a segment, and its
  * first is not empty. FLS_OK: goes on (also when the call was interrupted); else as fls_sink_write.
  */
-static inline enum fls_status fls_sink_turn(struct fls_sink *sink, struct fls_write_cursor *cursor,
-                                            uint64_t *accepted, struct fls_error *error)
+static FLS_ALWAYS_INLINE enum fls_status fls_sink_turn(struct fls_sink *sink,
+                                                       struct fls_write_cursor *cursor,
+                                                       uint64_t *accepted, struct fls_error *error)
 {
     struct fls_error failure;
     size_t taken = 0;

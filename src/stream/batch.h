@@ -157,8 +157,8 @@ static inline void fls_batch_begin(struct fls_batch *batch, const struct fls_sin
 
 /* fls_batch_send for a batch that refers to nothing and is not being sent, where mostly the sink
  * takes it whole at the first turn. */
-static inline enum fls_status fls_batch_send_run(struct fls_batch *batch, struct fls_sink *sink,
-                                                 struct fls_error *error)
+static FLS_ALWAYS_INLINE enum fls_status
+fls_batch_send_run(struct fls_batch *batch, struct fls_sink *sink, struct fls_error *error)
 {
     fls_batch_begin(batch, sink);
     enum fls_status status = fls_sink_turn(sink, &batch->left, &batch->accepted, error);

@@ -264,7 +264,7 @@ static enum fls_status send_failed(struct fls_writer *writer, enum fls_status st
     return status;
 }
 
-FLS_HOT static inline enum fls_status send(struct fls_writer *writer)
+FLS_HOT FLS_OUTLINE static enum fls_status send(struct fls_writer *writer)
 {
     struct fls_batch *batch = &writer->batch;
     size_t frames = batch->messages;

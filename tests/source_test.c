@@ -471,6 +471,7 @@ static void not_usable(void **state)
     assert_int_equal(fls_source_open_mmap("/nowhere/x", &source, &error), FLS_IO);
     assert_int_equal(error.os_errno, ENOENT);
     assert_int_equal(fls_source_open_mmap("/tmp", &source, &error), FLS_IO);
+    assert_int_equal(error.os_errno, EISDIR);
     assert_int_equal(fls_source_open_mmap("/dev/null", &source, &error), FLS_IO);
     assert_int_equal(fls_source_open_fd(-1, FLS_BORROWED, 0, &source, &error), FLS_IO);
     assert_int_equal(error.os_errno, EBADF);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <flatstream/source.h>
 
@@ -91,6 +92,13 @@ enum fls_status fls_source_open_memory(const void *bytes, size_t length, struct 
     return FLS_OK;
 }
 
+static int why_not_mapped(int fd)
+{
+    struct stat information;
+
+    return fstat(fd, &information) == 0 && S_ISDIR(information.st_mode) ? EISDIR : ENODEV;
+}
+
 /* Maps all of `fd`; an empty file needs no mapping. */
 static enum fls_status map_file(int fd, void **bytes, size_t *length, struct fls_error *error)
 {
@@ -98,7 +106,7 @@ static enum fls_status map_file(int fd, void **bytes, size_t *length, struct fls
     enum fls_status status = fls_os_file_bytes(fd, &file_bytes, error);
 
     if (status == FLS_UNSUPPORTED)
-        return fls_error_system(error, "mmap", ENODEV);
+        return fls_error_system(error, "mmap", why_not_mapped(fd));
     if (status != FLS_OK)
         return status;
     if (file_bytes > SIZE_MAX)

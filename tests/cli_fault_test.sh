@@ -58,6 +58,7 @@ for file in clean torn corrupt large; do
     fails_plainly $file.fls recover --json --zero-tail $file.fls
     fails_plainly $file.fls recover $file.fls -o saved.fls
     fails_plainly $file.fls cat $file.fls
+    fails_plainly $file.fls cat --from 2 $file.fls
     fails_plainly $file.fls index $file.fls
     cp $file.fls before
     fails_plainly $file.fls recover --truncate $file.fls

@@ -90,6 +90,9 @@ for verb in write cat info verify recover index slice bench; do
     says err "unknown option"
 done
 expect 2 "$flatstream"
+"$flatstream" --help | sed -n '4,/^$/s/^  \([a-z]*\) .*/\1/p' >verbs
+[ "$(wc -l <verbs)" -ge 15 ] || fail "the verbs in --help"
+while read -r verb; do says err "[ ,]$verb( |,|\$)"; done <verbs
 expect 2 "$flatstream" verfy x
 says err 'did you mean verify'
 expect 2 "$flatstream" cat --chekcsum none x
@@ -196,10 +199,13 @@ same hex want
 expect 0 "$flatstream" cat --from 298 xxh3.fls
 printf '299\n300\n' >want
 same out want
+quiet err
 expect 0 "$flatstream" cat --from 300 xxh3.fls
 quiet out
+says err 'there is no frame 300: the stream has 300'
 expect 0 "$flatstream" cat --from 5000 xxh3.fls
 quiet out
+says err 'there is no frame 5000: the stream has 300'
 expect 0 "$flatstream" cat --count 0 xxh3.fls
 quiet out
 expect 0 "$flatstream" cat -n 1 xxh3.fls
@@ -445,8 +451,11 @@ quiet out
 expect 1 "$flatstream" verify --json corrupt.fls
 quiet err
 json "o['end'] == 'corrupt' and o['error']['kind'] == 'checksum_mismatch' and o['bytes'] == $(stat -c %s corrupt.fls) and o['good_offset'] == o['error']['offset'] and o['frames'] == o['error']['frame']"
-cat corrupt.fls | "$flatstream" verify --json - >out
-json "o['bytes'] == $(stat -c %s corrupt.fls) and o['end'] == 'corrupt'"
+# A damaged pipe is not read on: it may never end.
+for verb in verify info recover; do
+    expect 1 timeout 20 bash -c "(cat corrupt.fls && yes) | '$flatstream' $verb --json -"
+    json "o['bytes'] is None and o['end'] == 'corrupt' and o['frames'] == 191"
+done
 expect 1 "$flatstream" cat corrupt.fls
 says err 'corrupt.fls: frame 191 at byte'
 head -n "$(wc -l <out)" lines.txt | cmp -s - out || fail "cat prints what comes before the damage"
@@ -486,6 +495,7 @@ quiet err
 expect 1 "$flatstream" verify xxh3.fls corrupt.fls
 expect 3 "$flatstream" verify missing
 says err 'missing: .*No such file'
+[ "$(cat out)" = 'missing: could not be read' ] || fail "what standard error says is said twice"
 expect 3 "$flatstream" verify .
 says err 'Is a directory'
 expect 3 "$flatstream" cat missing
@@ -560,6 +570,30 @@ json "o['frames'] == 191"
 cp corrupt.fls c.fls
 expect 1 "$flatstream" recover --truncate c.fls
 same c.fls corrupt.fls
+says err 'nothing was cut; -o NEW'
+# What was tried is not advised.
+[ "$(grep -c 'recover -o' err)" = 0 ] || fail "what was said is said again"
+rm -f before-damage.fls
+expect 1 "$flatstream" recover corrupt.fls -o before-damage.fls
+says err 'salvage -o NEW'
+grep -q 'recover -o' err && fail "recover -o was what was done"
+head -c -1 xxh3.fls >t.fls
+for name in t.fls $'two\nlines\x1b[31m.fls'; do
+    cp t.fls "$name" 2>/dev/null
+    expect 1 "$flatstream" verify "$name"
+    says err '`flatstream recover --truncate` cuts'
+    [ "$(head -n 1 out)" = "$(printf %s "$name" | sed -z 's/\n/\\x0a/; s/\x1b/\\x1b/'): torn" ] ||
+        fail "the name on standard output: $(head -n 1 out)"
+done
+chmod 444 t.fls
+if [ "$(id -u)" != 0 ]; then
+    expect 3 "$flatstream" recover --truncate t.fls
+elif command -v strace >/dev/null && strace -o trace true 2>/dev/null; then
+    ASAN_OPTIONS=detect_leaks=0 expect 3 strace -qq -o trace -e inject=ftruncate:error=EIO \
+        "$flatstream" recover --truncate t.fls
+fi
+grep -q 'recover --truncate` cuts' err && fail "recover --truncate was what failed"
+rm -f t.fls
 expect 0 "$flatstream" recover --truncate xxh3.fls
 expect 0 "$flatstream" cat xxh3.fls
 same out lines.txt

@@ -126,7 +126,7 @@ static int run_way(struct disk *disk, enum way way, unsigned round)
 
 static void put_table(struct disk *disk, const char *dir)
 {
-    char title[96];
+    char title[96], name[CLI_SHOWN_BYTES];
     double gibibytes = (double)disk->bytes / (1 << 30);
 
     snprintf(title, sizeof title, "%" PRIu64 " MiB, then fdatasync", disk->bytes >> 20);
@@ -135,8 +135,8 @@ static void put_table(struct disk *disk, const char *dir)
                  title, "MB/s", "CPU s a GiB");
     for (int way = 0; way < WAYS; way++) {
         if (way == DIRECT && disk->refusal[0]) {
-            cli_out_text("| %-26s | %9s | %15s |\n\n%s: %s\n", way_names[way], "-", "-", dir,
-                         disk->refusal);
+            cli_out_text("| %-26s | %9s | %15s |\n\n%s: %s\n", way_names[way], "-", "-",
+                         cli_shown_name(dir, name, sizeof name), disk->refusal);
             continue;
         }
         double seconds = cli_bench_median(disk->seconds[way], disk->rounds);

@@ -71,6 +71,11 @@ int cli_exit_of(enum fls_status status);
 /* What people call this path: "-" is standard input. */
 const char *cli_input_name(const char *path);
 
+/* The name as people are shown it, on a terminal, too: what would move the cursor or end the line
+ * is escaped. At most `size` bytes into `text`, which is returned. */
+#define CLI_SHOWN_BYTES 4096
+const char *cli_shown_name(const char *name, char *text, size_t size);
+
 /* Fills `error` with FLS_IO and errno for `operation`; returns FLS_IO. */
 enum fls_status cli_system_error(struct fls_error *error, const char *operation, int os_errno);
 

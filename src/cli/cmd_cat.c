@@ -69,6 +69,20 @@ static enum fls_status print_messages(struct fls_reader *reader, struct options 
     return status;
 }
 
+/* Passes over the first `count` frames. A stream that has no more is not damaged: it is said. */
+static enum fls_status pass_over(struct fls_reader *reader, const char *name, uint64_t count)
+{
+    uint64_t frames;
+    size_t bytes;
+    enum fls_status status = fls_reader_skip(reader, count, &frames);
+
+    if (status == FLS_OK)
+        status = fls_reader_next_bytes(reader, &bytes);
+    if (status == FLS_END)
+        cli_error(name, "there is no frame %" PRIu64 ": the stream has %" PRIu64, count, frames);
+    return status;
+}
+
 static enum fls_status print_all(struct cli_input *input, struct options *options,
                                  struct fls_error *error)
 {
@@ -83,7 +97,7 @@ static enum fls_status print_all(struct cli_input *input, struct options *option
         return status;
     cli_progress_begin(input->name, input->bytes, isatty(STDOUT_FILENO));
     if (options->from > 0)
-        status = fls_reader_skip(reader, options->from, NULL);
+        status = pass_over(reader, input->name, options->from);
     if (status == FLS_OK)
         status = print_messages(reader, options, !input->regular && !input->series);
     if (status != FLS_OK && status != FLS_END)

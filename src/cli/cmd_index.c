@@ -55,7 +55,9 @@ struct options {
 
 static void tell(const char *name, const struct fls_index *index)
 {
-    cli_out_text("%s.idx: ", name);
+    char shown[CLI_SHOWN_BYTES];
+
+    cli_out_text("%s.idx: ", cli_shown_name(name, shown, sizeof shown));
     cli_index_tell(index);
     cli_out_text("\n");
     cli_out_flush();

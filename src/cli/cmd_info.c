@@ -212,7 +212,7 @@ static void complain(const struct look *look, const struct cli_report *report)
 {
     char text[512];
 
-    cli_report_complain(report);
+    cli_report_complain(report, CLI_REMEDY_NONE);
     if (look->invalid == 0)
         return;
     cli_error_text(&look->first_invalid, text, sizeof text);
@@ -272,8 +272,7 @@ static int info_one(const char *path, const struct options *options, struct cli_
 
     if (prepare(&look, paths)) {
         int watches = look.statistics || look.chart.count > 0;
-        cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
-                              watches ? &watch : NULL, &report);
+        cli_scan_path_watched(path, &options->read, 0, watches ? &watch : NULL, &report);
         if (report.readable && report.fit != CLI_FIT_NONE && report.fit != CLI_FIT_SEVERAL)
             look.index = cli_index_beside(path, report.offset, report.kind);
         result = tell(&look, &report);

@@ -219,12 +219,14 @@ static int act(struct cli_input *input, const struct cli_report *report,
 static void put_action(const struct cli_report *report, const struct options *options,
                        const char *action)
 {
+    char name[CLI_SHOWN_BYTES];
+
     if (strcmp(action, "truncated") == 0)
         cli_out_text("  cut       %" PRIu64 " bytes; the file now ends at byte %" PRIu64 "\n",
                      report->recovery.tail_bytes, report->recovery.good_offset);
     else if (strcmp(action, "written") == 0)
         cli_out_text("  written   %" PRIu64 " frames to %s\n", report->recovery.frames,
-                     options->output);
+                     cli_shown_name(options->output, name, sizeof name));
 }
 
 static void print(const struct cli_report *report, const struct options *options,
@@ -281,16 +283,23 @@ static void scan(struct cli_input *input, const struct options *options, unsigne
     cli_scan_behind(input, &options->read, flags, NULL, &intact, report);
 }
 
+/* A torn stream was cut or saved, or that failed for a reason that was said. */
+static enum cli_remedy tried(const struct options *options, const char *action)
+{
+    if (strcmp(action, "written") == 0)
+        return CLI_REMEDY_SAVE;
+    return options->truncate || options->output ? CLI_REMEDY_CUT : CLI_REMEDY_NONE;
+}
+
 static int recover(const char *path, const struct options *options)
 {
     struct cli_input input = {.fd = -1};
     struct cli_report report;
     struct fls_error error;
     const char *action = "";
-    unsigned flags = options->json ? CLI_SCAN_TO_THE_END : 0;
+    unsigned flags = options->zero_tail ? FLS_RECOVER_ZERO_TAIL_IS_TORN : 0;
     int result;
 
-    flags |= options->zero_tail ? FLS_RECOVER_ZERO_TAIL_IS_TORN : 0;
     if (open_input(&input, path, options, &error) == FLS_OK)
         scan(&input, options, flags, &report);
     else if (cli_signal())
@@ -301,7 +310,7 @@ static int recover(const char *path, const struct options *options)
     print(&report, options, action);
     cli_out_flush();
     if (!options->json && result != CLI_WELL)
-        cli_report_complain(&report);
+        cli_report_complain(&report, tried(options, action));
     cli_input_close(&input);
     cli_report_free(&report);
     return result;

@@ -232,19 +232,20 @@ static enum fls_status see_progress(void *context, uint64_t done)
 
 static void print_totals(const struct rescue *rescue, const struct fls_salvage_report *report)
 {
-    char text[1024];
+    char name[CLI_SHOWN_BYTES], text[CLI_SHOWN_BYTES + 1024];
 
-    snprintf(
-        text, sizeof text,
-        "%s: %" PRIu64 " frames (%s) salvaged, %" PRIu64 " of them mended\n"
-        "  lost      %" PRIu64 " of %" PRIu64 " bytes, in %" PRIu64 " region%s\n"
-        "  certainty %.2g false frames are to be expected by chance (%" PRIu64 " comparisons)\n%s",
-        rescue->input.name, report->frames, fls_checksum_name(rescue->kind), report->mended,
-        report->bytes_lost, report->bytes, report->regions_lost,
-        report->regions_lost == 1 ? "" : "s", report->false_frames_expected, report->comparisons,
-        report->search_cut_short ? "  search    cut short in places that look like headers "
-                                   "everywhere: frames there may have been missed\n"
-                                 : "");
+    snprintf(text, sizeof text,
+             "%s: %" PRIu64 " frames (%s) salvaged, %" PRIu64 " of them mended\n"
+             "  lost      %" PRIu64 " of %" PRIu64 " bytes, in %" PRIu64 " region%s\n"
+             "  certainty %.2g false frames are to be expected by chance (%" PRIu64
+             " comparisons)\n%s",
+             cli_shown_name(rescue->input.name, name, sizeof name), report->frames,
+             fls_checksum_name(rescue->kind), report->mended, report->bytes_lost, report->bytes,
+             report->regions_lost, report->regions_lost == 1 ? "" : "s",
+             report->false_frames_expected, report->comparisons,
+             report->search_cut_short ? "  search    cut short in places that look like headers "
+                                        "everywhere: frames there may have been missed\n"
+                                      : "");
     if (is_to_standard_output(rescue))
         fputs(text, stderr);
     else

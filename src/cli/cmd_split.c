@@ -126,8 +126,9 @@ static enum fls_status finish_part(struct splitting *s, struct part *part, struc
     if (status != FLS_OK)
         return status;
     part->is_open = 0;
-    cli_out_text("%s: %" PRIu64 " messages, %" PRIu64 " bytes", part->path, part->out.frames,
-                 part->out.bytes);
+    char name[CLI_SHOWN_BYTES];
+    cli_out_text("%s: %" PRIu64 " messages, %" PRIu64 " bytes",
+                 cli_shown_name(part->path, name, sizeof name), part->out.frames, part->out.bytes);
     if (s->path) {
         cli_out_text(", %s = ", s->options->by);
         cli_out_bytes(part->value, part->value_bytes);

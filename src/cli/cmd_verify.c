@@ -173,14 +173,14 @@ static int verify_one(const char *path, const struct options *options,
 {
     struct cli_report report;
 
-    scan(path, options, options->json ? CLI_SCAN_TO_THE_END : 0, watch, &report);
+    scan(path, options, 0, watch, &report);
     if (options->json)
         cli_report_json(&report, NULL);
     else if (!options->quiet)
         cli_report_text(&report, 0);
     cli_out_flush();
     if (!options->json)
-        cli_report_complain(&report);
+        cli_report_complain(&report, CLI_REMEDY_NONE);
     int result = cli_report_exit(&report);
     cli_report_free(&report);
     return result;

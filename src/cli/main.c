@@ -86,11 +86,24 @@ static int explain(int argc, char **argv)
     return CLI_WELL;
 }
 
+static int which_verb(void)
+{
+    char names[256];
+    size_t used = 0;
+
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                 i == 0                ? ""
+                                 : i + 1 == VERB_COUNT ? " or "
+                                                       : ", ",
+                                 verbs[i]->name);
+    return cli_usage(NULL, "which verb? %s", names);
+}
+
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2)
-        return cli_usage(NULL, "which verb? write, cat, tail, select, info, verify, recover, "
-                               "index, slice, replay or bench");
+        return which_verb();
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_help();
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)

@@ -16,26 +16,29 @@
 
 #define LINE_BYTES 1024
 
-/* File names may hold anything; what would move the cursor or end the line is shown escaped. */
-static void put_name(const char *name)
+const char *cli_shown_name(const char *name, char *text, size_t size)
 {
-    for (; *name; name++) {
+    size_t used = 0;
+
+    for (; *name && used + sizeof "\\x1b" <= size; name++) {
         unsigned char byte = (unsigned char)*name;
         if (byte < 0x20 || byte == 0x7f)
-            fprintf(stderr, "\\x%02x", byte);
+            used += (size_t)snprintf(text + used, size - used, "\\x%02x", byte);
         else
-            putc(byte, stderr);
+            text[used++] = (char)byte;
     }
+    text[used] = '\0';
+    return text;
 }
 
 static void put_line(const char *name, const char *text)
 {
+    char shown[CLI_SHOWN_BYTES];
+
     cli_progress_clear();
     fputs("flatstream: ", stderr);
-    if (name) {
-        put_name(name);
-        fputs(": ", stderr);
-    }
+    if (name)
+        fprintf(stderr, "%s: ", cli_shown_name(name, shown, sizeof shown));
     fprintf(stderr, "%s\n", text);
     fflush(stderr);
 }

@@ -133,12 +133,11 @@ static const char *verdict(const struct cli_report *report)
 void cli_report_text(const struct cli_report *report, int histogram)
 {
     const struct fls_recovery *recovery = &report->recovery;
+    char name[CLI_SHOWN_BYTES];
 
-    cli_out_text("%s: %s\n", report->name, verdict(report));
-    if (!report->readable && !report->sizes) {
-        put_error(&recovery->error);
-        return;
-    }
+    cli_out_text("%s: %s\n", cli_shown_name(report->name, name, sizeof name), verdict(report));
+    if (!report->readable && !report->sizes)
+        return; /* why, is said on standard error */
     cli_out_text("  frames    %" PRIu64 "\n", recovery->frames);
     put_bytes("bytes", report->bytes, report->bytes_at_least ? ", and more not read" : "");
     put_bytes("payload", recovery->payload_bytes, "");
@@ -223,7 +222,7 @@ void cli_report_json_begin(const struct cli_report *report)
     cli_out_text("{\"file\":");
     cli_json_string(report->path);
     json_number("frames", 1, recovery->frames);
-    json_number("bytes", 1, report->bytes);
+    json_number("bytes", !report->bytes_at_least, report->bytes);
     json_number("payload_bytes", 1, recovery->payload_bytes);
     cli_out_text(",\"checksum\":\"%s\"", checksum_word(report));
     if (report->readable)
@@ -248,7 +247,7 @@ void cli_report_json(const struct cli_report *report, const char *action)
 /* --- on standard error -------------------------------------------------------------------------
  */
 
-static const char *advice(const struct cli_report *report)
+static const char *advice(const struct cli_report *report, enum cli_remedy tried)
 {
     const struct fls_error *error = &report->recovery.error;
 
@@ -258,6 +257,10 @@ static const char *advice(const struct cli_report *report)
         return NULL;
     if (cli_is_unproven(report))
         return "perhaps it is no stream of frames at all";
+    if (tried == CLI_REMEDY_SAVE)
+        return "`flatstream salvage -o NEW` saves what is intact behind it, too";
+    if (tried == CLI_REMEDY_CUT)
+        return NULL;
     if (report->recovery.end == FLS_STREAM_TORN)
         return "`flatstream recover --truncate` cuts the torn tail off";
     if (error->status == FLS_INVALID_FRAME)
@@ -265,11 +268,11 @@ static const char *advice(const struct cli_report *report)
     return "`flatstream recover -o NEW` saves the frames before it";
 }
 
-void cli_report_complain(const struct cli_report *report)
+void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
 {
     if (report->recovery.error.status != FLS_OK)
         cli_fail(report->name, &report->recovery.error,
-                 report->place[0] ? report->place : advice(report));
+                 report->place[0] ? report->place : advice(report, tried));
     if (report->fit == CLI_FIT_SEVERAL)
         cli_error(report->name, "ambiguous: %s fit; read as %s: say --checksum to be sure",
                   cli_candidate_names(report->candidates), fls_checksum_name(report->kind));

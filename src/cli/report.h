@@ -16,8 +16,11 @@ void cli_report_json(const struct cli_report *report, const char *action);
 /* The same without its end, `}` and a newline, so that more can follow. */
 void cli_report_json_begin(const struct cli_report *report);
 
+/* What the user did about it already, and need not be told to do. */
+enum cli_remedy { CLI_REMEDY_NONE, CLI_REMEDY_CUT, CLI_REMEDY_SAVE };
+
 /* The report's error, if there is one, on standard error, with what to do next. */
-void cli_report_complain(const struct cli_report *report);
+void cli_report_complain(const struct cli_report *report, enum cli_remedy tried);
 
 /* Paragraphs for the help texts of the verbs that report. */
 #define CLI_REPORT_HELP                                                                            \
@@ -29,12 +32,12 @@ void cli_report_complain(const struct cli_report *report);
     "  corrupt  a checksum that does not match, or an impossible length\n"
 
 #define CLI_JSON_HELP                                                                              \
-    "--json prints one object for each file, one a line: file, frames, bytes,\n"                   \
-    "payload_bytes, checksum (none, crc16, crc32, xxh3, ambiguous, unknown), end (clean,\n"        \
-    "torn, corrupt; null when the file could not be read), good_offset (the file offset\n"         \
-    "behind the last intact frame), sizes, and error: null, or an object with kind (io,\n"         \
-    "unexpected_end, checksum_mismatch, invalid_frame, validation_failed), frame, offset,\n"       \
-    "expected, found, message. Numbers have up to 64 bits. In names, bytes that are no\n"          \
-    "UTF-8 become U+FFFD.\n"
+    "--json prints one object for each file, one a line: file, frames, bytes (null for a\n"        \
+    "damaged pipe, which is not read on), payload_bytes, checksum (none, crc16, crc32,\n"          \
+    "xxh3, ambiguous, unknown), end (clean, torn, corrupt; null when the file could not be\n"      \
+    "read), good_offset (the file offset behind the last intact frame), sizes, and error:\n"       \
+    "null, or an object with kind (io, unexpected_end, checksum_mismatch, invalid_frame,\n"        \
+    "validation_failed), frame, offset, expected, found, message. Numbers have up to 64\n"         \
+    "bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
 
 #endif

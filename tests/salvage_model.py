@@ -115,9 +115,49 @@ class Salvage:
             return True
         if not self.plausible(o):
             return False
-        if self.length(o) > self.close and not self.hops(self.next(o), LIMIT):
+        if self.length(o) > self.wide and not self.hops(self.next(o), LIMIT):
             return False
         return self.proven(o)
+
+    def leads_from(self, p, q):
+        """Does q lead on, where the message at p says that it ends?"""
+        if self.leads(q):
+            return True
+        if not self.plausible(q) or min(self.length(p), self.length(q)) <= self.wide:
+            return False
+        stop = min(self.next(q), q + 1 + self.wide)
+        return self.find_in_step(q + 1, stop, self.close) == stop and self.proven(q)
+
+    def proven_within(self, o, shortest, longest, end):
+        """A proven frame at o, of such a length, that ends at end or before."""
+        return (self.plausible(o) and shortest <= self.length(o) <= longest and self.next(o) <= end
+                and self.proven(o))
+
+    def holds_frames(self, start, end):
+        return any(self.proven_within(o, 0, self.close, end) for o in range(start, end))
+
+    def seem_to_hold(self, p, q):
+        """Do messages seem to hold frames at p, whose message ends at q?"""
+        if self.messages:
+            offset, length, _ = self.messages[-1]
+            if self.holds_frames(offset + self.header, offset + self.header + length):
+                return True
+        if q < self.end and self.holds_frames(q + self.header, self.next(q)):
+            return True
+        o = p + self.header
+        return self.plausible(o) and any(self.proven_within(b, 0, LIMIT, q)
+                                         for b in (o, self.next(o)))
+
+    def doubtful(self, p):
+        q = self.next(p)
+
+        def ending_at(end):
+            return [o for o in range(p + self.header, end) if self.plausible(o)
+                    and self.next(o) == end and self.length(o) <= self.wide and not self.zeros(o)]
+
+        last = ending_at(q)
+        return (any(self.proven(o) or any(map(self.proven, ending_at(o))) for o in last)
+                and not self.seem_to_hold(p, q))
 
     def in_step(self, o, longest):
         return (self.plausible(o) and self.length(o) <= longest
@@ -132,25 +172,49 @@ class Salvage:
         found = self.find_in_step(start, stop, self.close)
         if found == stop:
             found = self.find_in_step(start, self.end, self.wide)
-        if found - start > self.close and abs(found - said) <= self.small:
-            return found
-        for o in range(start, found):
-            if self.plausible(o) and self.length(o) <= self.close and self.next(o) <= found:
-                if self.proven(o):
-                    found = o
-                    break
-        chain = [found]
-        for o in range(found - 1, start - 1, -1):
-            if found - start > self.close and self.plausible(o) and self.next(o) in chain:
-                if self.proven(o):
-                    chain.append(o)
-        return min(chain)
+
+        def is_one_message():
+            return said is not None and abs(found - said) <= self.small
+
+        def is_open():
+            return found - start > self.close and not is_one_message()
+
+        first = start
+        if found - start > self.close and is_one_message():
+            first = max(start, said - self.small)
+        found = next((o for o in range(first, found)
+                      if self.proven_within(o, 0, self.close, found)), found)
+        if is_open():
+            chain = {found}
+            for o in range(found - 1, start - 1, -1):
+                if self.plausible(o) and self.next(o) in chain and self.proven(o):
+                    chain.add(o)
+            found = min(chain)
+        self.was_open = is_open()
+
+        def large(candidates, longest):
+            fits = [o for o in candidates if self.proven_within(o, self.close + 1, longest, found)
+                    and (self.length(o) <= self.wide or self.hops(self.next(o), LIMIT))]
+            followed = [o for o in fits if self.length(o) > self.wide or self.next(o) == self.end or
+                        self.plausible(self.next(o)) and self.length(self.next(o)) <= self.wide]
+            return (followed + fits + [found])[0]
+
+        if is_open() and said is not None:
+            found = large(range(max(start, said - self.small), min(found, said + self.small + 1)),
+                          LIMIT)
+        if is_open():
+            found = large(range(start, found), self.wide)
+        return found
 
     # --- the walk ---
     def in_order(self, o):
         if not self.plausible(o):
             return False
         if self.zeros(o) and self.function(b"") == 0:
+            before, behind = self.s[:o], self.s[o:]
+            zeros = len(before) - len(before.rstrip(b"\0")) + len(behind) - len(behind.lstrip(b"\0"))
+            if zeros >= 512 or (self.verified and not verifier(b"")):
+                return False
             while self.plausible(o) and self.zeros(o):
                 o += self.header
             return o != self.end and self.leads(o)
@@ -182,7 +246,8 @@ class Salvage:
         said = self.s[o : o + 4]
         beside = {int.from_bytes(said[:i] + bytes([value]) + said[i + 1 :], "little")
                   for i in range(4) for value in range(256)} - {self.length(o)}
-        ends = [start + length for length in sorted(beside) if length <= longest]
+        ends = [start + length for length in sorted(beside) if length <= longest
+                and (length <= self.close or self.hops(start + length, LIMIT))]
         if found is not None and start <= found <= start + self.wide:
             ends.append(found)
         for end in ends:
@@ -195,22 +260,28 @@ class Salvage:
                 return end
         return None
 
+    def torn(self, o, found):
+        """Is the message at o, whose end is not there, torn, though a frame was found behind o?"""
+        if o + self.header > self.end or found == self.end:
+            return True
+        return self.length(o) <= min(self.close, LIMIT) and self.seem_to_hold(o, self.end)
+
     def walk(self):
         o, lost_from, status = 0, None, None
         while True:
             good = o < self.end and self.in_order(o)
             end, mended = o, None
             if o < self.end and not good:
-                length_right = self.plausible(o) and self.leads(self.next(o))
+                length_right = (self.plausible(o) and self.leads_from(o, self.next(o))
+                                and not self.doubtful(o))
                 if length_right:
                     end = self.next(o)
                     mended = self.mended(o, max(self.close, self.length(o)), None)
                 else:
-                    end = self.find(o + 1, self.next(o) if self.plausible(o) else 0)
-                    mended = self.mended(o, self.close, end)
-                    torn = o + self.header > self.end or (
-                        self.length(o) <= self.close and self.next(o) > self.end)
-                    if torn and mended is None:
+                    end = self.find(o + 1, self.next(o) if self.plausible(o) else None)
+                    mended = self.mended(o, self.wide if self.was_open else self.close, end)
+                    beyond = o + self.header > self.end or self.next(o) > self.end
+                    if beyond and mended is None and self.torn(o, end):
                         end = self.end
             if lost_from is not None and (good or mended or o == self.end):
                 self.regions.append((lost_from, o - lost_from, 0, len(self.messages), status))
@@ -298,13 +369,14 @@ def random_case(kind, rng):
     """A short stream, bounds so small that every rule is met, several places damaged."""
     header = 4 + KINDS[kind][0]
     inner = b"".join(frame(kind, message(rng, rng.choice((1, 5, 60)))) for _ in range(rng.randrange(4)))
-    data = bytearray()
-    for _ in range(rng.randrange(1, 12)):
+    data, starts = bytearray(), []
+    for _ in range(rng.randrange(1, 16)):
         size = rng.choice((0, 1, 5, 20, 60, 64 - header, 130, 250, 400))
+        starts.append(len(data))
         data += frame(kind, message(rng, size, inner if size > len(inner) + 9 else None))
     for _ in range(rng.choice((0, 1, 1, 2, 4))):
         at = rng.randrange(max(len(data), 1))
-        how = rng.randrange(7)
+        how = rng.randrange(9)
         if how == 0:
             data[at : at + 1] = rng.randbytes(1)
         elif how == 1:
@@ -318,6 +390,15 @@ def random_case(kind, rng):
             del data[at : at + rng.randrange(1, 20)]
         elif how == 5:
             del data[at + 1 :]
+        elif how == 6:  # a length that leads onto another frame, or nearly
+            at, to = sorted((rng.choice(starts), rng.choice(starts + [len(data)])))
+            length = max(to - at - header + rng.choice((0, 0, 0, 1, -3)), 0)
+            data[at : at + 4] = struct.pack("<I", length)
+            hit = at + rng.randrange(4, 12)
+            data[hit : hit + 1] = b"?"
+        elif how == 7:  # a header
+            at, count = rng.choice(starts), rng.randrange(1, header + 3)
+            data[at : at + count] = rng.randbytes(count)
         else:
             data += bytes(rng.randrange(1, 60))
     bounds = sorted((rng.choice((5, 20, 50, 0xFFF)), rng.choice((10, 50, 100, 300, 0xFFFF)),

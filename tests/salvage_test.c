@@ -146,8 +146,8 @@ static void fill_noise(uint8_t *bytes)
         bytes[i] = (uint8_t)(test_random() >> 8);
 }
 
-/* What is compared stays in proportion to the bytes, whatever they look like: at most 1 GiB, two
- * times, and 64 + 64 bytes for each, and what stands in step, at most C for each 16. */
+/* What is compared stays in proportion to the bytes, whatever they look like: at most 1 GiB, four
+ * times, and 4 * 64 bytes for each, and what stands in step, at most C for each 16. */
 static void test_hostile_bytes_cost_little(void **state)
 {
     (void)state;
@@ -162,7 +162,7 @@ static void test_hostile_bytes_cost_little(void **state)
         size_t length = hostile_bytes() / (!full && fills[i] == fill_traps ? 8 : 1);
         fills[i](bytes);
         struct fls_salvage_report report = salvage(bytes, length, &options);
-        uint64_t bound = 2 * (UINT64_C(1) << 30) + 200 * (uint64_t)length;
+        uint64_t bound = 4 * (UINT64_C(1) << 30) + 300 * (uint64_t)length;
         if (fills[i] == fill_traps)
             bound += 65536 * (uint64_t)length / 16;
         if (report.bytes_compared > bound || report.comparisons > 16 * (uint64_t)length)
@@ -209,6 +209,127 @@ static void test_large_messages(void **state)
     assert_memory_equal(&again, &report, sizeof report);
     fclose(file);
     free(frames.bytes);
+}
+
+/* --- accidents ----------------------------------------------------------------------------------
+ */
+
+#define PLAIN_COUNT 40
+#define PLAIN_BYTES ((size_t)56) /* a frame has 64 bytes under crc32 */
+
+/* Messages of one size, so that a wrong length leads onto a frame easily. */
+static struct frames plain_frames(void)
+{
+    size_t sizes[PLAIN_COUNT];
+    struct frames frames = {NULL, 0, 0};
+
+    for (size_t i = 0; i < PLAIN_COUNT; i++)
+        sizes[i] = PLAIN_BYTES;
+    frames_pattern(&frames, (struct fls_checksum){FLS_CHECKSUM_CRC32, NULL}, sizes, PLAIN_COUNT);
+    assert_int_equal(frames.length, PLAIN_COUNT * (PLAIN_BYTES + 8));
+    return frames;
+}
+
+static void set_length(struct frames *frames, size_t message, uint32_t length)
+{
+    for (size_t i = 0; i < 4; i++)
+        frames->bytes[message * (PLAIN_BYTES + 8) + i] = (uint8_t)(length >> 8 * i);
+}
+
+static void expect(struct frames *frames, uint64_t messages, uint64_t mended)
+{
+    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_CRC32};
+    struct fls_salvage_report report = salvage(frames->bytes, frames->length, &options);
+
+    assert_int_equal(report.frames, messages);
+    assert_int_equal(report.mended, mended);
+    free(frames->bytes);
+}
+
+/* The length of message 5 leads to every later one, and to the end; its payload is whole or not; so
+ * is that of the message before the one that it leads to. All others come out. */
+static void test_length_leads_onto_a_later_frame(void **state)
+{
+    (void)state;
+    for (size_t to = 7; to <= PLAIN_COUNT; to++) {
+        for (unsigned damage = 0; damage < 4; damage++) {
+            struct frames frames = plain_frames();
+            int whole = damage % 2 == 0, all_whole = damage < 2 || to < 8;
+            set_length(&frames, 5, (uint32_t)((to - 5) * (PLAIN_BYTES + 8) - 8));
+            if (!whole)
+                frames.bytes[5 * 64 + 20] ^= 1;
+            if (!all_whole)
+                frames.bytes[(to - 1) * 64 + 20] ^= 1;
+            expect(&frames, PLAIN_COUNT - (whole ? 0U : 1U) - (all_whole ? 0U : 1U), whole ? 1 : 0);
+        }
+    }
+}
+
+/* A byte put into a header near the end makes a length that leads beyond it. */
+static void test_length_leads_beyond_the_end(void **state)
+{
+    (void)state;
+    for (size_t message = 0; message < PLAIN_COUNT; message++) {
+        struct frames frames = plain_frames();
+        size_t at = message * 64 + 1;
+        frames_raw(&frames, "x", 1);
+        memmove(frames.bytes + at + 1, frames.bytes + at, frames.length - 1 - at);
+        frames.bytes[at] = 100;
+        expect(&frames, PLAIN_COUNT - 1, 0);
+    }
+}
+
+/* A sector of zeros that begins and ends between frames does not read as empty messages; a few
+ * empty ones are messages. */
+static void test_lost_sector_is_no_messages(void **state)
+{
+    (void)state;
+    struct frames frames = plain_frames();
+    memset(frames.bytes + 512, 0, 512);
+    expect(&frames, PLAIN_COUNT - 8, 0);
+    frames = plain_frames();
+    memset(frames.bytes + 512, 0, 64);
+    expect(&frames, PLAIN_COUNT - 1 + 8, 0);
+}
+
+/* What a verifier refuses is no message, even if it is empty. */
+static int refuse_empty(const void *buffer, size_t bytes)
+{
+    (void)buffer;
+    return bytes == 0;
+}
+
+static void test_verifier_refuses_empty_ones(void **state)
+{
+    (void)state;
+    struct fls_tap tap = fls_tap_typed("no empty ones", refuse_empty);
+    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_CRC32, .verifier = &tap};
+    struct frames frames = plain_frames();
+
+    memset(frames.bytes + 512, 0, 64);
+    assert_int_equal(salvage(frames.bytes, frames.length, &options).frames, PLAIN_COUNT - 1);
+    free(frames.bytes);
+}
+
+/* Messages that are streams: what one holds that is damaged, or torn, does not come out. */
+static void test_held_frames_stay_inside(void **state)
+{
+    (void)state;
+    struct fls_checksum crc32 = {FLS_CHECKSUM_CRC32, NULL};
+    struct frames held = plain_frames();
+
+    for (size_t prefix = 0; prefix <= 16; prefix += 16) {
+        struct frames message = {NULL, 0, 0}, frames = {NULL, 0, 0};
+        frames_raw(&message, "0123456789abcdef", prefix);
+        frames_raw(&message, held.bytes, held.length);
+        for (size_t i = 0; i < 4; i++)
+            frames_put(&frames, crc32, message.bytes, message.length);
+        frames.bytes[frames.length / 4 + 8 + prefix + 64 * 10 + 20] ^= 1;
+        frames.length -= 64 * 3;
+        expect(&frames, 2, 0);
+        free(message.bytes);
+    }
+    free(held.bytes);
 }
 
 /* --- the caller --------------------------------------------------------------------------------
@@ -306,6 +427,11 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chance_of_false_frames),
                                        cmocka_unit_test(test_hostile_bytes_cost_little),
                                        cmocka_unit_test(test_large_messages),
+                                       cmocka_unit_test(test_length_leads_onto_a_later_frame),
+                                       cmocka_unit_test(test_length_leads_beyond_the_end),
+                                       cmocka_unit_test(test_lost_sector_is_no_messages),
+                                       cmocka_unit_test(test_verifier_refuses_empty_ones),
+                                       cmocka_unit_test(test_held_frames_stay_inside),
                                        cmocka_unit_test(test_callers_stop_it),
                                        cmocka_unit_test(test_options_are_checked),
                                        cmocka_unit_test(test_bytes_max)};

@@ -7,6 +7,10 @@
  *
  * A message whose length alone was damaged still has its checksum: where the bytes up to the next
  * frame match it, the message is delivered too (it is mended).
+ *
+ * Messages may hold frames. Those of a damaged message are left inside where its length still leads
+ * to a frame; where it leads nowhere, or frames reach to its very end, they are taken for messages,
+ * unless the messages beside it hold frames as well. Rule 9.10 says what is not salvaged.
  */
 #ifndef FLATSTREAM_SALVAGE_H
 #define FLATSTREAM_SALVAGE_H

@@ -23,6 +23,7 @@
  *   run       messages since something was lost
  *   zeros_to  the zero bytes around the walk end here; what is before it was looked at
  *   in_order_to  empty frames of zero bytes up to here are known to be in order
+ *   last_from, last_to  the payload delivered last
  */
 struct walk {
     struct fls_salvage_input input;
@@ -34,6 +35,8 @@ struct walk {
     uint64_t run;
     uint64_t zeros_to;
     uint64_t in_order_to;
+    uint64_t last_from;
+    uint64_t last_to;
 };
 
 static int goes_on(const struct walk *walk)
@@ -100,7 +103,9 @@ static void deliver(struct walk *walk, uint64_t length)
     report->payload_bytes += length;
     if (++walk->run > report->longest_run)
         report->longest_run = walk->run;
-    walk->at += walk->search.header + length;
+    walk->last_from = walk->at + walk->search.header;
+    walk->last_to = walk->last_from + length;
+    walk->at = walk->last_to;
     walk->search.effort += 2 * (int64_t)length;
     walk->search.gap_effort += (int64_t)length;
 }
@@ -136,14 +141,32 @@ static int empty_is_zeros(const struct walk *walk)
     return fls_checksum_of(walk->search.checksum, NULL, 0) == 0;
 }
 
-/* Are empty frames of zero bytes in order here? Only if they lead to a frame that is proven. */
+/* A sector that was lost reads as so many zero bytes. */
+#define SECTOR_BYTES 512
+
+/* How many zero bytes lie before `at`, as far as that matters. */
+static uint64_t zeros_before(struct walk *walk)
+{
+    uint64_t count = fls_min_u64(walk->at, SECTOR_BYTES), zeros = 0;
+    const uint8_t *bytes =
+        fls_salvage_view(&walk->input, &walk->input.far, walk->at - count, count, NULL);
+
+    while (bytes && zeros < count && bytes[count - 1 - zeros] == 0)
+        zeros++;
+    return zeros;
+}
+
+/* Are empty frames of zero bytes in order here? Only if they lead to a frame that is proven, and
+ * are no lost sector. */
 static int zeros_in_order(struct walk *walk)
 {
     if (walk->at < walk->in_order_to)
         return 1;
     uint64_t zeros = end_of_zeros(walk) - walk->at;
     uint64_t behind = walk->at + zeros / walk->search.header * walk->search.header;
-    if (behind == walk->input.end || !fls_salvage_leads(&walk->search, behind))
+    if (zeros + zeros_before(walk) >= SECTOR_BYTES || behind == walk->input.end ||
+        !fls_salvage_accepts(&walk->search, walk->at, 0) ||
+        !fls_salvage_leads(&walk->search, behind))
         return 0;
     walk->in_order_to = behind;
     return 1;
@@ -268,13 +291,10 @@ static size_t lengths_beside(uint64_t length, uint64_t longest, uint64_t lengths
     return count;
 }
 
-/*
- * The message at `at` may be whole but for its length. Then its end is where a length that differs
- * in one byte says (of at most `longest` bytes), or at `next`, where the next frame was found.
- * Returns it, or 0.
- */
+/* The message at `at` may be whole but for its length. Then its end may be where a length that
+ * differs in one byte says (of at most `longest` bytes). Returns it, or 0. */
 static uint64_t find_mended_end(struct walk *walk, const struct fls_salvage_header *header,
-                                uint64_t longest, uint64_t next)
+                                uint64_t longest)
 {
     struct fls_salvage_search *search = &walk->search;
     uint64_t from = walk->at + search->header;
@@ -286,13 +306,23 @@ static uint64_t find_mended_end(struct walk *walk, const struct fls_salvage_head
     longest = fls_min_u64(fls_min_u64(longest, search->limit), walk->input.end - from);
     size_t count = lengths_beside(header->length, longest, lengths);
     for (size_t i = 0; i < count && goes_on(walk); i++)
-        if (is_end(walk, header, &growing, from + lengths[i]))
+        if ((lengths[i] <= search->bounds.close_bytes_max ||
+             fls_salvage_hops(search, from + lengths[i])) &&
+            is_end(walk, header, &growing, from + lengths[i]))
             return from + lengths[i];
-    growing.to = from;
-    if (next >= from && next - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
-        is_end(walk, header, &growing, next))
-        return next;
     return 0;
+}
+
+/* Or its end is `next`, where the next frame was found. */
+static int is_mended_end(struct walk *walk, const struct fls_salvage_header *header, uint64_t next)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t from = walk->at + search->header;
+    struct growing growing = {.from = from, .to = from};
+
+    return search->width >= STRONG_BYTES && next >= from &&
+           next - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
+           is_end(walk, header, &growing, next);
 }
 
 static void mend(struct walk *walk, uint64_t end, const struct fls_error *error)
@@ -312,6 +342,48 @@ static void mend(struct walk *walk, uint64_t end, const struct fls_error *error)
     walk->report->mended += (uint64_t)goes_on(walk);
 }
 
+/* Do messages seem to hold frames? Those beside the damaged message at `at` that ends at `end`
+ * tell, and how it begins. */
+static int seem_to_hold_frames(struct walk *walk, uint64_t end)
+{
+    struct fls_salvage_search *search = &walk->search;
+    struct fls_salvage_block *far = &walk->input.far;
+    uint64_t payload = walk->at + search->header;
+    struct fls_salvage_header header;
+
+    if (fls_salvage_plausible(search, far, payload, &header) &&
+        (fls_salvage_is_within(search, payload, end) ||
+         fls_salvage_is_within(search, payload + search->header + header.length, end)))
+        return 1;
+    if (fls_salvage_holds_frames(search, walk->last_from, walk->last_to))
+        return 1;
+    if (!fls_salvage_plausible(search, far, end, &header))
+        return 0;
+    end += search->header;
+    return fls_salvage_holds_frames(search, end, end + header.length);
+}
+
+/* Does the damaged message at `at` end where its length says, at `said`? */
+static int is_length_right(struct walk *walk, uint64_t length, uint64_t said)
+{
+    struct fls_salvage_search *search = &walk->search;
+
+    return (fls_salvage_leads(search, said) ||
+            (length > search->bounds.wide_bytes_max && fls_salvage_leads_wide(search, said))) &&
+           (!fls_salvage_is_closed(search, walk->at + search->header, said, 1) ||
+            seem_to_hold_frames(walk, said));
+}
+
+/* Is the message at `at` torn, whose end is not there, although a frame was found behind? */
+static int is_torn(struct walk *walk, const struct fls_salvage_header *header)
+{
+    struct fls_salvage_search *search = &walk->search;
+
+    return walk->at + search->header > walk->input.end ||
+           (header->length <= search->bounds.close_bytes_max && header->length <= search->limit &&
+            seem_to_hold_frames(walk, walk->input.end));
+}
+
 static void pass_damage(struct walk *walk, int plausible, const struct fls_salvage_header *header)
 {
     struct fls_salvage_search *search = &walk->search;
@@ -321,23 +393,27 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
     struct fls_error error;
 
     describe(walk, plausible, header, &error);
-    uint64_t said = behind_header + header->length;
-    int length_is_right = plausible && fls_salvage_leads(search, said);
-    int is_torn = !plausible && (behind_header > end || header->length <= close) &&
-                  header->length <= search->limit;
-    if (length_is_right) {
+    uint64_t said = plausible ? behind_header + header->length : 0;
+    if (plausible && is_length_right(walk, header->length, said)) {
         to = said;
-        mended = find_mended_end(walk, header, header->length > close ? header->length : close, 0);
+        mended = find_mended_end(walk, header, header->length > close ? header->length : close);
     } else {
-        to = fls_salvage_find(search, walk->at + 1, plausible ? said : 0);
-        mended = find_mended_end(walk, header, close, to);
+        to = fls_salvage_find(search, walk->at + 1, said);
+        int open = fls_salvage_is_open(search, walk->at + 1, to, said);
+        mended = find_mended_end(walk, header, open ? search->bounds.wide_bytes_max : close);
+        if (mended == 0 && open)
+            to = fls_salvage_find_large(search, walk->at + 1, to, said);
+        if (mended == 0 && is_mended_end(walk, header, to))
+            mended = to;
+        if (mended == 0 && !plausible && is_torn(walk, header))
+            to = end;
     }
     if (!goes_on(walk))
         return;
     if (mended > 0)
         mend(walk, mended, &error);
     else
-        lose(walk, is_torn ? end : to, &error);
+        lose(walk, to, &error);
 }
 
 static void step(struct walk *walk)
@@ -395,6 +471,8 @@ static void configure(struct walk *walk, const struct fls_salvage_options *optio
     search->bounds = *bounds;
     search->effort = bounds->effort;
     search->gap_effort = bounds->effort;
+    search->large_effort = bounds->effort;
+    search->rest_effort = bounds->effort;
     search->report = report;
     search->progress = options->progress;
     search->context = options->context;

@@ -74,8 +74,9 @@ FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t
  *   known           offset of the frame proven last, UINT64_MAX for none
  *   calculated      the checksum that the last comparison found
  *   refusal         what the verifier last said, for the walk
- *   effort, gap_effort   what is left of it, of the second for gaps; below zero only what stands in
- * step is still compared
+ *   effort          what is left of it; below zero nothing is compared any more. gap_effort is for
+ *                   gaps, large_effort for large frames in them, rest_effort for those of them that
+ *                   no header follows
  */
 struct fls_salvage_search {
     struct fls_salvage_input *input;
@@ -95,6 +96,8 @@ struct fls_salvage_search {
     struct fls_error refusal;
     int64_t effort;
     int64_t gap_effort;
+    int64_t large_effort;
+    int64_t rest_effort;
     uint64_t told;
 };
 
@@ -115,9 +118,24 @@ int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
 /* Are the next three headers from `offset` on plausible, as far as the end? */
 int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset);
 
-/* Does `offset` lead on: is it the end, or does a proven frame begin there? One over C is compared
+/* Does `offset` lead on: is it the end, or does a proven frame begin there? One over W is compared
  * only where plausible headers follow it. */
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset);
+
+/* Does a proven frame over W begin at `offset` that has none of at most C in step within W bytes?
+ */
+int fls_salvage_leads_wide(struct fls_salvage_search *search, uint64_t offset);
+
+/* Does a proven frame begin at `offset`, and end at `end` or before? */
+int fls_salvage_is_within(struct fls_salvage_search *search, uint64_t offset, uint64_t end);
+
+/* Does a proven frame of at most W begin from `from` on, and end exactly at `end`; or where
+ * `others` more frames begin that are not proven and lead there? */
+int fls_salvage_is_closed(struct fls_salvage_search *search, uint64_t from, uint64_t end,
+                          unsigned others);
+
+/* Does a proven frame of at most C begin and end in [from, to]? */
+int fls_salvage_holds_frames(struct fls_salvage_search *search, uint64_t from, uint64_t to);
 
 /* The least offset from `from` on, below `stop`, with a frame of at most C that is in step; or
  * `stop`. */
@@ -126,6 +144,14 @@ uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t fr
 /* Where the first frame from `from` on begins, behind damage; the end when there is none. `said` is
  * where the damaged frame says that it ends, 0 when that cannot be. */
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said);
+
+/* Is there room for another message between `from` and what was found (9.7)? */
+int fls_salvage_is_open(const struct fls_salvage_search *search, uint64_t from, uint64_t found,
+                        uint64_t said);
+
+/* The frame over C with which an open gap from `from` to `found` ends; or `found`. */
+uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from, uint64_t found,
+                                uint64_t said);
 
 /* A payload that the search's alignment holds for: `payload`, or a copy. NULL: no memory. */
 const void *fls_salvage_align(struct fls_salvage_search *search, const uint8_t *payload,

@@ -6,7 +6,8 @@
  * random lengths are plausible. So the search goes from cheap to dear. It first looks for a frame
  * of at most C bytes that has plausible headers behind it. What lies before that is a gap, and in a
  * gap nothing is longer than the gap: there every frame of up to C is tried, and larger ones where
- * they lead exactly to what was found.
+ * they lead exactly to what was found. Where more than a message is still missing, any large one is
+ * tried: near where the damaged message says that it ends, and followed by a header, before others.
  *
  * Bytes that look like headers everywhere still cost up to C each. What the search may compare is
  * therefore bounded by the bytes that it passes; when that is used up, candidates are passed over
@@ -281,6 +282,70 @@ int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
 /* --- the search -------------------------------------------------------------------------------
  */
 
+/* The least i from `i` on, below `count`, where the length in bytes[i] is `distance` - i; or
+ * `count`. Beyond 64 KiB the third byte of such a length is known for a while. */
+static size_t next_length(const uint8_t *bytes, size_t i, size_t count, uint64_t distance)
+{
+    while (i < count) {
+        uint64_t left = distance - i;
+        size_t stop = i + (size_t)fls_min_u64((left & 0xffff) + 1, count - i);
+        const uint8_t *third = bytes + 2;
+        while (left > 0xffff && i < stop) {
+            const uint8_t *hit = memchr(third + i, (int)(left >> 16 & 0xff), stop - i);
+            i = hit ? (size_t)(hit - third) : stop;
+            if (hit && fls_header_payload_bytes(bytes + i) == distance - i)
+                return i;
+            i += hit != NULL;
+        }
+        for (; left <= 0xffff && i < stop; i++)
+            if (fls_header_payload_bytes(bytes + i) == distance - i)
+                return i;
+    }
+    return count;
+}
+
+/* The least offset from `from` on where a header begins that leads exactly to `end`, or `end`. */
+static uint64_t next_leading_to(struct fls_salvage_search *search, uint64_t from, uint64_t end)
+{
+    uint64_t last = end - search->header;
+
+    while (from <= last) {
+        size_t count = (size_t)fls_min_u64(BLOCK_BYTES, last - from + 1);
+        const uint8_t *bytes = fls_salvage_view(search->input, &search->input->near, from,
+                                                count + FLS_LENGTH_BYTES - 1, NULL);
+        size_t i = bytes ? next_length(bytes, 0, count, last - from) : count;
+        if (i < count)
+            return from + i;
+        from += count;
+    }
+    return end;
+}
+
+int fls_salvage_is_closed(struct fls_salvage_search *search, uint64_t from, uint64_t end,
+                          unsigned others)
+{
+    uint64_t reach = search->bounds.wide_bytes_max + search->header;
+    struct fls_salvage_header header;
+
+    if (end - from < search->header)
+        return 0;
+    uint64_t at = end - from > reach ? end - reach : from;
+    while ((at = next_leading_to(search, at, end)) < end && search->input->status == FLS_OK) {
+        if (fls_salvage_plausible(search, &search->input->far, at, &header) &&
+            (header.length > 0 || header.stored != 0)) {
+            if (compare_if_affordable(search, &search->input->far, at, &header))
+                return 1;
+            search->effort -= (int64_t)(at - from);
+            if (others > 0 && can_afford(search) &&
+                fls_salvage_is_closed(search, from, at, others - 1))
+                return 1;
+        }
+        if (++at > end - search->header)
+            break;
+    }
+    return 0;
+}
+
 /* Headers that must be plausible behind a frame in step. */
 #define HOPS 3
 
@@ -312,43 +377,89 @@ int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
     search->effort -= EFFORT_PER_CANDIDATE;
     if (!fls_salvage_plausible(search, &search->input->far, offset, &header))
         return 0;
-    if (header.length > search->bounds.close_bytes_max &&
+    if (header.length > search->bounds.wide_bytes_max &&
         !fls_salvage_hops(search, offset + search->header + header.length))
         return 0;
     return compare_if_affordable(search, &search->input->far, offset, &header);
 }
 
-/* Is the frame at `offset`, of at least `shorter` and at most `longest` bytes, in step with those
- * behind it? */
-static int is_in_step(struct fls_salvage_search *search, uint64_t offset, uint64_t shorter,
-                      uint64_t longest)
+int fls_salvage_leads_wide(struct fls_salvage_search *search, uint64_t offset)
 {
+    uint64_t wide = search->bounds.wide_bytes_max;
+    struct fls_salvage_header header;
+
+    if (!fls_salvage_plausible(search, &search->input->far, offset, &header) ||
+        header.length <= wide)
+        return 0;
+    uint64_t end = offset + search->header + header.length;
+    uint64_t stop = fls_min_u64(end, offset + 1 + wide);
+    return fls_salvage_find_in_step(search, offset + 1, stop) == stop &&
+           compare_if_affordable(search, &search->input->far, offset, &header);
+}
+
+int fls_salvage_is_within(struct fls_salvage_search *search, uint64_t offset, uint64_t end)
+{
+    struct fls_salvage_header header;
+
+    return fls_salvage_plausible(search, &search->input->far, offset, &header) &&
+           offset + search->header + header.length <= end &&
+           compare_if_affordable(search, &search->input->far, offset, &header);
+}
+
+/* Does a large frame whose end is `end` have behind it what a frame has? Only there is one over W
+ * compared. */
+static int is_followed(struct fls_salvage_search *search, uint64_t length, uint64_t end)
+{
+    struct fls_salvage_header header;
+    uint64_t wide = search->bounds.wide_bytes_max;
+
+    if (length > wide)
+        return fls_salvage_hops(search, end);
+    return end == search->input->end ||
+           (fls_salvage_plausible(search, &search->input->far, end, &header) &&
+            header.length <= wide);
+}
+
+/*
+ * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
+ * `end` or before. With `in_step`, only those in step; small ones were looked for before, up to
+ * `tried_to`. With `followed`, only those with a header behind them. With `others`, those in step
+ * were looked for before.
+ */
+struct sought {
+    uint64_t shortest;
+    uint64_t longest;
+    uint64_t end;
+    uint64_t tried_to;
+    int in_step;
+    int others;
+    int followed;
+};
+
+/* Does the frame at `offset` have the place and the size that are sought, and is it proven? */
+static int is_sought(struct fls_salvage_search *search, uint64_t offset,
+                     const struct sought *sought)
+{
+    uint64_t close = search->bounds.close_bytes_max;
     struct fls_salvage_block *block = &search->input->near;
     struct fls_salvage_header header;
 
-    if (!fls_salvage_plausible(search, block, offset, &header) || header.length > longest ||
-        header.length < shorter)
-        return 0;
-    search->effort -= EFFORT_PER_CANDIDATE / 8;
-    if (longest > search->bounds.close_bytes_max)
-        block = &search->input->far;
-    return hops(search, offset + search->header + header.length, search->bounds.wide_bytes_max) &&
-           compare_if_affordable(search, block, offset, &header);
-}
-
-/* Is the frame at `offset` proven, and at most so long that it ends at `stop`? One that is in step
- * was compared before the gap was known. */
-static int is_in_gap(struct fls_salvage_search *search, uint64_t offset, uint64_t stop,
-                     uint64_t longest)
-{
-    struct fls_salvage_header header;
-
-    if (!fls_salvage_plausible(search, &search->input->near, offset, &header))
+    if (!fls_salvage_plausible(search, block, offset, &header))
         return 0;
     uint64_t end = offset + search->header + header.length;
-    return header.length <= longest && end <= stop &&
-           !hops(search, end, search->bounds.wide_bytes_max) &&
-           compare_if_affordable(search, &search->input->near, offset, &header);
+    uint64_t shortest = offset < sought->tried_to ? close + 1 : sought->shortest;
+    if (header.length < shortest || header.length > sought->longest || end > sought->end)
+        return 0;
+    if (sought->in_step)
+        search->effort -= EFFORT_PER_CANDIDATE / 8;
+    if ((sought->in_step || sought->others) &&
+        hops(search, end, search->bounds.wide_bytes_max) != sought->in_step)
+        return 0;
+    if (sought->followed && !is_followed(search, header.length, end))
+        return 0;
+    if (sought->longest > close)
+        block = &search->input->far;
+    return compare_if_affordable(search, block, offset, &header);
 }
 
 /* The next offset from `from` on whose length has a zero byte on top; or up to where it was
@@ -368,20 +479,11 @@ static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from,
     return zero ? from + (uint64_t)(zero - (bytes + top)) : from + span;
 }
 
-/* What is looked for: frames in step (small ones were looked for before, up to `tried_to`), or in a
- * gap that ends at `gap_end`. */
-struct sought {
-    uint64_t longest;
-    uint64_t tried_to;
-    int in_gap;
-    uint64_t gap_end;
-};
-
 /* The least offset in [from, stop) with what is sought, or `stop`. */
 static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t stop,
                      const struct sought *sought)
 {
-    uint64_t end = search->input->end, close = search->bounds.close_bytes_max;
+    uint64_t end = search->input->end;
     uint64_t until = fls_min_u64(stop, end < search->header ? 0 : end - search->header + 1);
 
     while (from < until && search->input->status == FLS_OK) {
@@ -390,9 +492,7 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
         fls_salvage_tell(search, at);
         if (at >= until)
             return stop;
-        if (sought->in_gap
-                ? is_in_gap(search, at, sought->gap_end, sought->longest)
-                : is_in_step(search, at, at < sought->tried_to ? close + 1 : 0, sought->longest))
+        if (is_sought(search, at, sought))
             return at;
         from = at + 1;
     }
@@ -401,9 +501,17 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
 
 uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
 {
-    struct sought sought = {.longest = search->bounds.close_bytes_max};
+    struct sought sought = {
+        .longest = search->bounds.close_bytes_max, .end = UINT64_MAX, .in_step = 1};
 
     return find(search, from, stop, &sought);
+}
+
+int fls_salvage_holds_frames(struct fls_salvage_search *search, uint64_t from, uint64_t to)
+{
+    struct sought sought = {.longest = search->bounds.close_bytes_max, .end = to};
+
+    return find(search, from, to, &sought) < to;
 }
 
 /* The first frame in step from `from` on; larger ones only where there is no small one for long. */
@@ -412,7 +520,7 @@ static uint64_t find_step(struct fls_salvage_search *search, uint64_t from)
     uint64_t end = search->input->end, wide = search->bounds.wide_bytes_max;
     uint64_t stop = end - from > wide ? from + wide : end;
     uint64_t found = fls_salvage_find_in_step(search, from, stop);
-    struct sought sought = {.longest = wide, .tried_to = stop};
+    struct sought sought = {.longest = wide, .end = UINT64_MAX, .tried_to = stop, .in_step = 1};
 
     return found < stop ? found : find(search, from, end, &sought);
 }
@@ -475,11 +583,40 @@ static uint64_t find_chain(struct fls_salvage_search *search, uint64_t from, uin
     return chain.starts[chain.count - 1];
 }
 
+/* `bytes` before `said`, but not before `from`. */
+static uint64_t behind(uint64_t from, uint64_t said, uint64_t bytes)
+{
+    return said > bytes && said - bytes > from ? said - bytes : from;
+}
+
+/* Is the gap before `found` one message, some bytes longer or shorter than it says? */
+static int is_one_message(const struct fls_salvage_search *search, uint64_t found, uint64_t said)
+{
+    uint64_t off = found > said ? found - said : said - found;
+
+    return said != 0 && off <= search->bounds.small_bytes_max;
+}
+
+int fls_salvage_is_open(const struct fls_salvage_search *search, uint64_t from, uint64_t found,
+                        uint64_t said)
+{
+    return found - from > search->bounds.close_bytes_max && !is_one_message(search, found, said);
+}
+
+/* What is compared from here on is paid for from another purse, until the same is called again. */
+static void swap_effort(struct fls_salvage_search *search, int64_t *other)
+{
+    int64_t effort = search->effort;
+
+    search->effort = *other;
+    *other = effort;
+}
+
 /* In a gap as far as the effort for it lasts: then only small frames are looked for. */
 static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, uint64_t found)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    struct sought sought = {bounds->close_bytes_max, 0, 1, found};
+    struct sought sought = {.longest = bounds->close_bytes_max, .end = found, .others = 1};
 
     int64_t before = search->effort;
     search->effort = search->gap_effort;
@@ -496,14 +633,75 @@ static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, ui
     return first;
 }
 
-uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+/* The first frame over C in [from, to) that ends at `found` or before; or `found`. */
+static uint64_t find_large_near(struct fls_salvage_search *search, uint64_t from, uint64_t to,
+                                uint64_t found, int followed)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    uint64_t found = find_step(search, from);
-    uint64_t off = found > said ? found - said : said - found;
+    struct fls_salvage_header header;
 
-    if (found - from > bounds->close_bytes_max && off <= bounds->small_bytes_max)
-        return found; /* the gap is one message, some bytes longer or shorter than it says */
-    found = find_in_gap(search, from, found);
-    return found - from > bounds->close_bytes_max ? find_chain(search, from, found) : found;
+    for (uint64_t at = from; at < to && search->input->status == FLS_OK; at++) {
+        if (!fls_salvage_plausible(search, &search->input->near, at, &header))
+            continue;
+        uint64_t end = at + search->header + header.length;
+        if (header.length > bounds->close_bytes_max && end <= found &&
+            ((!followed && header.length <= bounds->wide_bytes_max) ||
+             is_followed(search, header.length, end)) &&
+            compare_if_affordable(search, &search->input->far, at, &header))
+            return at;
+    }
+    return found;
+}
+
+/* The same in the whole gap. What is not followed by a header has an effort of its own, since it is
+ * most of what is compared. */
+static uint64_t find_large_in_gap(struct fls_salvage_search *search, uint64_t from, uint64_t found,
+                                  int followed)
+{
+    const struct fls_salvage_bounds *bounds = &search->bounds;
+    struct sought sought = {.shortest = bounds->close_bytes_max + 1,
+                            .longest = bounds->wide_bytes_max,
+                            .end = found,
+                            .followed = followed};
+
+    return find(search, from, found, &sought);
+}
+
+uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from, uint64_t found,
+                                uint64_t said)
+{
+    uint64_t small = search->bounds.small_bytes_max, first = found;
+
+    swap_effort(search, &search->large_effort);
+    if (said != 0) {
+        uint64_t near = behind(from, said, small), to = fls_min_u64(said + small + 1, found);
+        first = find_large_near(search, near, to, found, 1);
+        if (first == found)
+            first = find_large_near(search, near, to, found, 0);
+    }
+    if (fls_salvage_is_open(search, from, first, said)) {
+        found = first;
+        first = find_large_in_gap(search, from, found, 1);
+        swap_effort(search, &search->large_effort);
+        swap_effort(search, &search->rest_effort);
+        if (first == found)
+            first = find_large_in_gap(search, from, found, 0);
+        swap_effort(search, &search->rest_effort);
+        return first;
+    }
+    swap_effort(search, &search->large_effort);
+    return first;
+}
+
+uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    uint64_t found = find_step(search, from);
+    uint64_t first = from;
+
+    if (found - from > search->bounds.close_bytes_max && is_one_message(search, found, said))
+        first = behind(from, said, search->bounds.small_bytes_max);
+    found = find_in_gap(search, first, found);
+    if (fls_salvage_is_open(search, from, found, said))
+        found = find_chain(search, from, found);
+    return found;
 }

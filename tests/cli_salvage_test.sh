@@ -181,6 +181,10 @@ python=python3
 for kind in crc32 xxh3; do
     expect 0 "$python" -B "$SOURCE_DIR/tests/salvage_wounds.py" "$flatstream" . --bytes 20000000 \
         --places 200 --kind $kind
+    for sizes in mixed 56; do
+        expect 0 "$python" -B "$SOURCE_DIR/tests/salvage_wounds.py" "$flatstream" . \
+            --bytes 10000000 --places 60 --kind $kind --sizes $sizes --harsh
+    done
 done
 
 echo "cli_salvage_test: $checks checks, $failures failures"

@@ -151,7 +151,7 @@ static void *produce(void *context)
 
 static void stress(enum fls_async_policy policy, unsigned count, size_t queue_bytes)
 {
-    struct checker checker = {.base = {&checker_ops, 0}};
+    struct checker checker = {.base = {.ops = &checker_ops}};
     struct fls_writer_options writer = {.checksum = FLS_CHECKSUM_CRC32};
     struct fls_async_options options = {
         .when_full = policy, .queue_bytes = queue_bytes, .linger_us = 20, .writer = &writer};

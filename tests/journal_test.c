@@ -55,9 +55,12 @@ static int remove_folder(void **state)
 /* ---- what is synced ------------------------------------------------------------------------- */
 
 static atomic_int fdatasyncs;
+static int dies_at_sync;
 
 int fdatasync(int fd)
 {
+    if (dies_at_sync)
+        _exit(0);
     fdatasyncs++;
     return (int)syscall(SYS_fdatasync, fd);
 }
@@ -1035,7 +1038,8 @@ static const struct fls_journal_options indexed = {
 
 /* A process that writes messages [first, end), hands them over and ends without closing; those
  * before `synced` it carries to the device. */
-static void write_and_die(uint64_t first, uint64_t synced, uint64_t end)
+static void write_and_die_with(const struct fls_journal_options *options, uint64_t first,
+                               uint64_t synced, uint64_t end)
 {
     pid_t child = fork();
     int result;
@@ -1043,7 +1047,7 @@ static void write_and_die(uint64_t first, uint64_t synced, uint64_t end)
     if (child == 0) {
         struct fls_journal *journal;
         uint8_t message[300];
-        if (fls_journal_open(path, &indexed, &journal, NULL, NULL) != FLS_OK)
+        if (fls_journal_open(path, options, &journal, NULL, NULL) != FLS_OK)
             _exit(1);
         for (uint64_t i = first; i < end; i++) {
             size_t bytes = make_message(i, message);
@@ -1056,6 +1060,11 @@ static void write_and_die(uint64_t first, uint64_t synced, uint64_t end)
     }
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_int_equal(result, 0);
+}
+
+static void write_and_die(uint64_t first, uint64_t synced, uint64_t end)
+{
+    write_and_die_with(&indexed, first, synced, end);
 }
 
 static void keeps_the_index(void **state)
@@ -1214,6 +1223,63 @@ static void trusts_what_was_synced_over_a_boot(void **state)
     assert_int_equal(index_of(path).frames, opening.frames + 10);
 }
 
+/* The process before wrote two segments and was killed; the power failed, and the first of them was
+ * not on the device as it was. */
+static void lose_power_in_a_series(const struct fls_journal_options *series)
+{
+    write_and_die_with(series, 0, 0, 20);
+    put_file(file_named(".fls.lock"), "pid 1, x, host y, since z\nboot of another time\n", 47);
+    assert_int_equal(truncate(file_named("-000001.fls"), 50), 0);
+}
+
+/* A process that is killed while it opens the journal, at its first sync. */
+static void die_while_opening(const struct fls_journal_options *series)
+{
+    struct fls_journal *journal;
+    pid_t child = fork();
+    int result;
+
+    if (child == 0) {
+        dies_at_sync = 1;
+        _exit(fls_journal_open(path, series, &journal, NULL, NULL) == FLS_OK ? 1 : 2);
+    }
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
+}
+
+/* That the power failed stays known until an opening has mended what it did. */
+static void a_failed_opening_keeps_the_mark_of_a_boot(void **state)
+{
+    struct fls_journal_options series = with_xxh3;
+    struct fls_journal_opening opening;
+    struct fls_journal *journal;
+
+    (void)state;
+    series.rotation.messages = 10;
+    lose_power_in_a_series(&series);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fls_journal_open(path, &series, &journal, NULL, NULL), FLS_UNEXPECTED_END);
+        assert_true(is_there(file_named(".fls.lock")));
+        die_while_opening(&series);
+    }
+    series.repair = FLS_JOURNAL_CUT_TORN;
+    journal = open_journal(&series, &opening);
+    assert_true(opening.bytes_cut > 0);
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_false(is_there(file_named(".fls.lock")));
+}
+
+/* An opening that is refused leaves no file where there was none. */
+static void a_refused_opening_leaves_no_lock(void **state)
+{
+    struct fls_journal *journal;
+
+    (void)state;
+    put_file(path, "no stream", 9);
+    assert_int_not_equal(fls_journal_open(path, &with_xxh3, &journal, NULL, NULL), FLS_OK);
+    assert_false(is_there(file_named(".fls.lock")));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
@@ -1246,6 +1312,8 @@ int main(void)
         TEST(finds_what_was_lost_after_closing),
         TEST(does_not_trust_an_index_over_a_boot),
         TEST(trusts_what_was_synced_over_a_boot),
+        TEST(a_failed_opening_keeps_the_mark_of_a_boot),
+        TEST(a_refused_opening_leaves_no_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -693,7 +693,13 @@ static int open_stream(const struct options *options, struct target *target)
     cli_signals_catch();
     if (result == CLI_GO_ON)
         result = open_output(options, target);
-    return result == CLI_GO_ON ? open_writer(options, target) : result;
+    if (result == CLI_GO_ON)
+        result = open_writer(options, target);
+    if (result == CLI_GO_ON)
+        fls_lock_settle(&target->lock);
+    else
+        fls_lock_give_up(&target->lock);
+    return result;
 }
 
 /* A journal, when it is to be one, or is one. */

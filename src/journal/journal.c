@@ -91,21 +91,18 @@ static enum fls_status open_files(struct fls_journal *journal, struct fls_journa
         status = fls_disk_sync_folder(journal->folder, error);
     if (status == FLS_OK)
         status = fls_journal_find_end(journal, opening, error);
+    if (status == FLS_OK)
+        fls_lock_settle(&journal->file_lock);
     return status;
 }
 
-/* Where a sync has failed, finished segments too may be lost with the power: that the journal did
- * not end well is left for the next opening to see. */
-static void close_files(struct fls_journal *journal)
+static void close_files(struct fls_journal *journal, void (*leave_lock)(struct fls_lock *))
 {
     if (journal->current) {
         (void)fls_journal_segment_close(journal, journal->current);
         fls_journal_segment_free(journal->current);
     }
-    if (journal->poisoned)
-        fls_lock_let_go(&journal->file_lock);
-    else
-        fls_lock_give_back(&journal->file_lock);
+    leave_lock(&journal->file_lock);
     if (journal->folder >= 0)
         (void)fls_os_close(journal->folder, NULL);
 }
@@ -131,7 +128,7 @@ static enum fls_status bring_up(struct fls_journal *journal, struct fls_journal_
     if (status == FLS_OK)
         status = fls_journal_keeper_start(journal, error);
     if (status != FLS_OK) {
-        close_files(journal);
+        close_files(journal, fls_lock_give_up);
         close_locks(journal);
     }
     return status;
@@ -397,6 +394,8 @@ static enum fls_status delete_old(struct fls_journal *journal)
                                   &journal->error);
 }
 
+/* Where a sync has failed, finished segments too may be lost with the power: that the journal did
+ * not end well is left for the next opening to see. */
 enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error *error)
 {
     if (!journal)
@@ -409,7 +408,7 @@ enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error 
         status = journal->poisoned ? journal->error.status : delete_old(journal);
     if (status != FLS_OK)
         fls_error_copy(error, &journal->error);
-    close_files(journal);
+    close_files(journal, journal->poisoned ? fls_lock_let_go : fls_lock_give_back);
     close_locks(journal);
     free_memory(journal);
     return status;

@@ -4,7 +4,8 @@
  * The file is removed on a clean close, while it is still locked. So whoever has got the lock must
  * see that the file is still the one of that name; if not, it belongs to one who left, and the
  * next try finds or makes the new one. What stands in the file is for people, and for the one who
- * comes next: who holds it, and in which boot of the system.
+ * comes next: who holds it, and in which boot of the system. A file that names no boot, or is cut
+ * short, counts as one of another boot: then more is looked at, and nothing is missed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,9 @@
 
 #define TEXT_MAX 512
 #define TRIES_MAX 1000
+
+/* No boot is called so. */
+#define NO_BOOT "unknown"
 
 /* Reads the beginning of a small file as text; an empty one when that fails. */
 static void read_text(int fd, char *text, size_t size)
@@ -47,16 +51,15 @@ static enum fls_lock_before look_back(int fd)
 }
 
 /* That this fails (a full disk) costs the text alone. */
-static void write_holder(int fd)
+static void write_holder(int fd, const char *boot)
 {
-    char text[TEXT_MAX], host[128] = "", when[32] = "", boot[FLS_OS_BOOT_BYTES];
+    char text[TEXT_MAX], host[128] = "", when[32] = "";
     time_t now = time(NULL);
     struct tm utc;
 
     (void)gethostname(host, sizeof host - 1);
     if (gmtime_r(&now, &utc))
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    fls_os_boot(boot);
     int length = snprintf(text, sizeof text, "pid %ld, %s, host %s, since %s\nboot %s\n",
                           (long)getpid(), program_invocation_short_name, host, when, boot);
     if (length > 0 && fls_os_truncate(fd, 0, NULL) == FLS_OK)
@@ -64,6 +67,14 @@ static void write_holder(int fd)
                       0) < 0 &&
                errno == EINTR)
             continue;
+}
+
+static void write_present_holder(int fd)
+{
+    char boot[FLS_OS_BOOT_BYTES];
+
+    fls_os_boot(boot);
+    write_holder(fd, boot);
 }
 
 static enum fls_status say_busy(int fd, const char *path, struct fls_error *error)
@@ -112,8 +123,7 @@ static enum fls_status lock_file(int fd, const char *path, struct fls_error *err
 /* FLS_AGAIN: the file was removed meanwhile. */
 static enum fls_status try_once(struct fls_lock *lock, struct fls_error *error)
 {
-    int created;
-    enum fls_status status = open_file(lock->path, &lock->fd, &created, error);
+    enum fls_status status = open_file(lock->path, &lock->fd, &lock->created, error);
 
     if (status != FLS_OK)
         return status;
@@ -124,8 +134,11 @@ static enum fls_status try_once(struct fls_lock *lock, struct fls_error *error)
         (void)fls_os_close(lock->fd, NULL);
         return status;
     }
-    lock->before = created ? FLS_LOCK_CLEAN : look_back(lock->fd);
-    write_holder(lock->fd);
+    lock->before = lock->created ? FLS_LOCK_CLEAN : look_back(lock->fd);
+    if (lock->before == FLS_LOCK_OTHER_BOOT)
+        write_holder(lock->fd, NO_BOOT);
+    else
+        write_present_holder(lock->fd);
     return FLS_OK;
 }
 
@@ -149,6 +162,18 @@ enum fls_status fls_lock_take(struct fls_lock *lock, const char *path, struct fl
     return status;
 }
 
+void fls_lock_settle(struct fls_lock *lock)
+{
+    if (lock->path && lock->before == FLS_LOCK_OTHER_BOOT)
+        write_present_holder(lock->fd);
+}
+
+void fls_lock_doubt(struct fls_lock *lock)
+{
+    if (lock->path)
+        write_holder(lock->fd, NO_BOOT);
+}
+
 void fls_lock_let_go(struct fls_lock *lock)
 {
     if (!lock->path)
@@ -163,4 +188,12 @@ void fls_lock_give_back(struct fls_lock *lock)
     if (lock->path && is_still_there(lock->fd, lock->path))
         (void)unlink(lock->path);
     fls_lock_let_go(lock);
+}
+
+void fls_lock_give_up(struct fls_lock *lock)
+{
+    if (lock->created)
+        fls_lock_give_back(lock);
+    else
+        fls_lock_let_go(lock);
 }

@@ -13,23 +13,35 @@ enum fls_lock_before {
     FLS_LOCK_OTHER_BOOT /* the system has been started since, or may have been */
 };
 
+/* `created`: there was no file. */
 struct fls_lock {
     int fd;
     char *path;
     enum fls_lock_before before;
+    int created;
 };
 
 /*
  * Takes the lock of the journal `path` without waiting. FLS_OK; FLS_BUSY: error->reason says who
- * holds it; FLS_IO; FLS_NO_MEMORY.
+ * holds it; FLS_IO; FLS_NO_MEMORY. After FLS_LOCK_OTHER_BOOT the file goes on saying so until it is
+ * settled: who is refused meanwhile, or killed, leaves what he has found to the next one.
  */
 FLS_MUST_USE enum fls_status fls_lock_take(struct fls_lock *lock, const char *path,
                                            struct fls_error *error);
+
+/* What another boot may have lost is mended: from now on the file names the present one. */
+void fls_lock_settle(struct fls_lock *lock);
+
+/* A sync has failed: whoever comes next takes it for another boot. */
+void fls_lock_doubt(struct fls_lock *lock);
 
 /* Removes the file and lets go. A lock that was never taken (path NULL) is left. */
 void fls_lock_give_back(struct fls_lock *lock);
 
 /* Lets go and leaves the file, as the end of the process does: the next one looks closer. */
 void fls_lock_let_go(struct fls_lock *lock);
+
+/* After an opening that failed: removes the file only if there was none before, and lets go. */
+void fls_lock_give_up(struct fls_lock *lock);
 
 #endif

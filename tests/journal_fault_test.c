@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/data_file.h"
@@ -719,6 +720,74 @@ static void a_poisoned_journal_did_not_end_well(void **state)
     empty_folder();
 }
 
+/* A byte of the file's first message is another. */
+static void spoil(const char *file)
+{
+    char byte;
+    int fd = open(file, O_RDWR);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, 10), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 10), 1);
+    close(fd);
+}
+
+/* A journal of `segments` segments whose syncs all fail, closed or (in a child) killed. */
+static void write_poisoned(const struct fls_journal_options *series, uint64_t segments)
+{
+    struct fls_journal *journal;
+
+    assert_ok(fls_journal_open(path, series, &journal, NULL, NULL));
+    plan.calls = CALL_SYNC;
+    plan.at = 1;
+    plan.count = FOR_EVER;
+    plan.way = FAIL;
+    plan.os_errno = EIO;
+    plan.seen = 0;
+    plan.armed = 1;
+    for (uint64_t id = 0; id < segments * series->rotation.messages; id++)
+        (void)!write_one(journal, id); /* the keeper's sync may have failed already */
+    assert_int_equal(fls_journal_commit(journal, 0, FLS_LEVEL_MACHINE), FLS_IO);
+    plan.armed = 0;
+    if (segments == 1)
+        assert_int_equal(fls_journal_close(journal, NULL), FLS_IO);
+    else
+        _exit(0);
+}
+
+/* So the next opening, in the same boot, looks at all that no sync has carried to the device: also
+ * where an index covers it, and where a finished segment's sync was the one that failed. */
+static void what_a_failed_sync_left_is_looked_at(void **state)
+{
+    struct fls_journal_options series = {.checksum = FLS_CHECKSUM_CRC32,
+                                         .rotation = {.messages = 20},
+                                         .with_index = 1,
+                                         .index = {.stretch_bytes = 300}};
+    struct fls_journal *journal;
+    char file[200];
+
+    (void)state;
+    memset(fates, 0, sizeof fates);
+    for (uint64_t segments = 1; segments <= 2; segments++) {
+        pid_t child = segments > 1 ? fork() : -1;
+        if (child <= 0)
+            write_poisoned(&series, segments);
+        if (child > 0)
+            assert_int_equal(waitpid(child, NULL, 0), child);
+        snprintf(file, sizeof file, "%s/name-000001.fls", folder);
+        spoil(file);
+        assert_int_equal(fls_journal_open(path, &series, &journal, NULL, NULL),
+                         FLS_CHECKSUM_MISMATCH);
+        assert_int_equal(fls_journal_open(path, &series, &journal, NULL, NULL),
+                         FLS_CHECKSUM_MISMATCH);
+        spoil(file);
+        assert_ok(fls_journal_open(path, &series, &journal, NULL, NULL));
+        assert_ok(fls_journal_close(journal, NULL));
+        empty_folder();
+    }
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -742,6 +811,7 @@ int main(void)
         cmocka_unit_test(a_fault_at_each_call_of_a_repair),
         cmocka_unit_test(full_in_the_middle_of_a_frame),
         cmocka_unit_test(a_poisoned_journal_did_not_end_well),
+        cmocka_unit_test(what_a_failed_sync_left_is_looked_at),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

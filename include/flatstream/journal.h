@@ -14,7 +14,8 @@
  * (when allowed), and a reader never sees it. A write that fails (a full disk) leaves the file
  * ending on a whole frame, and the messages behind it in memory, to be tried again. After a failed
  * fdatasync the kernel may have dropped the pages, so the journal refuses everything after with the
- * same error (it is poisoned): it never says that data is safe when it may not be.
+ * same error (it is poisoned): it never says that data is safe when it may not be. The next opening
+ * then looks at what no sync has carried there, as after a loss of power.
  *
  * A journal is used by any number of threads. After fork(2) only the parent may use it, and the
  * child should not outlive it without exec(3): it holds the lock too.

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "journal/disk.h"
+#include "journal/index_internal.h"
 #include "journal/journal.h"
 
 /* How long a leader waits for company: this part of the last sync's time, and no more than that. */
@@ -64,12 +65,26 @@ static void publish(struct fls_journal *journal, const struct turn *turn)
         journal->machine_due_ns = 0;
 }
 
-static void poison(struct fls_journal *journal, const struct fls_error *error)
+static void doubt_index(struct fls_journal *journal, struct journal_segment *segment)
+{
+    if (segment->index && fls_index_writer_doubt(segment->index, NULL) != FLS_OK)
+        journal->counts.index_failed = 1;
+}
+
+/* The next opening, even in this boot, is to trust no more than what was synced. */
+static void poison(struct fls_journal *journal, const struct turn *turn,
+                   const struct fls_error *error)
 {
     if (journal->poisoned)
         return;
     journal->poisoned = 1;
     journal->error = *error;
+    fls_lock_doubt(&journal->file_lock);
+    for (size_t i = 0; i < turn->count; i++)
+        doubt_index(journal, turn->segments[i]);
+    for (struct journal_segment *s = journal->retired; s; s = s->next)
+        doubt_index(journal, s);
+    doubt_index(journal, journal->current);
 }
 
 static void end_turn(struct fls_journal *journal)
@@ -98,7 +113,7 @@ static enum fls_status take_turn(struct fls_journal *journal, const struct turn 
     else if (status == FLS_UNSUPPORTED)
         journal->folder_dirty |= turn->folder;
     else
-        poison(journal, &error);
+        poison(journal, turn, &error);
     if (status == FLS_UNSUPPORTED && !journal->poisoned)
         journal->error = error;
     end_turn(journal);

@@ -22,6 +22,12 @@ FLS_MUST_USE enum fls_status fls_index_writer_add_run(struct fls_index_writer *w
                                                       const uint8_t *frames, size_t bytes,
                                                       struct fls_error *error);
 
+/* A sync of the stream has failed: whether the system has what was handed to it is not known. The
+ * index, which says so at once, is trusted from now on only as far as the stream was synced.
+ * FLS_OK, FLS_IO. */
+FLS_MUST_USE enum fls_status fls_index_writer_doubt(struct fls_index_writer *writer,
+                                                    struct fls_error *error);
+
 const struct fls_index_file *fls_index_file_of(const struct fls_index *index);
 
 #endif

@@ -535,6 +535,13 @@ enum fls_status fls_index_writer_flush(struct fls_index_writer *writer, struct f
     return writer->given_up ? FLS_OK : write_out(writer, error);
 }
 
+enum fls_status fls_index_writer_doubt(struct fls_index_writer *writer, struct fls_error *error)
+{
+    writer->file.slot.boot = 0;
+    writer->is_dirty = 1;
+    return fls_index_writer_flush(writer, error);
+}
+
 enum fls_status fls_index_writer_close(struct fls_index_writer *writer, struct fls_error *error)
 {
     if (!writer)

@@ -81,5 +81,20 @@ else
     echo "without a schema: $(cat err)"
 fi
 
+# After a failed sync nothing is said to be safe that may not be.
+seq 1 100 >few
+for sync in each ms:3600000; do # the second: when it is closed
+    strace -qq -f -o trace -e trace=fdatasync -e inject=fdatasync:error=EIO:when=1+ \
+        "$flatstream" write -o unsynced.fls --sync $sync few >out 2>err
+    got=$?
+    [ "$got" = 3 ] || fail "exit $got, not 3, when a sync fails"
+    grep -q 'not known whether' err || fail "--sync $sync: a failed sync is said to be $(cat err)"
+    grep -q 'are whole' err && fail "--sync $sync: what may be lost is said to be whole"
+    [ -e unsynced.fls.lock ] || fail "--sync $sync: nothing is left that tells of it"
+    "$flatstream" write -o unsynced.fls --append --sync each few || fail "it does not go on"
+    [ -e unsynced.fls.lock ] && fail "--sync $sync: the lock is left"
+    rm unsynced.fls
+done
+
 echo "$injected reads failed, $failures failures"
 [ "$failures" = 0 ]

@@ -582,6 +582,16 @@ static int cut_by_scan(const struct options *options, const struct target *targe
     return whole;
 }
 
+static const char sync_advice[] = "it is not known whether what was written since the last sync "
+                                  "is on the device; go on with --append when that is mended";
+
+/* Was it a sync that failed, of the file or of its folder? Then nobody knows what the device has.
+ */
+static int is_sync_failure(const struct fls_error *error)
+{
+    return error->status == FLS_IO && strstr(error->subject, "sync") != NULL;
+}
+
 /* The output failed: what is whole stays, what is not is cut off where it can be. */
 static int output_failed(const struct options *options, struct target *target)
 {
@@ -598,7 +608,9 @@ static int output_failed(const struct options *options, struct target *target)
                                : ftruncate(target->fd, (off_t)error.offset) == 0;
     if (!target->is_stdout && target->fd >= 0)
         close(target->fd);
-    if (cut)
+    if (is_sync_failure(&error))
+        cli_fail(target->name, &error, sync_advice);
+    else if (cut)
         cli_fail(target->name, &error,
                  options->append ? "the frames before it are whole in the file"
                                  : "the frames before it are whole in the file; go on with "
@@ -621,7 +633,8 @@ static int close_output(struct target *target)
         status = cli_system_error(&error, "close", errno);
     if (status == FLS_OK)
         return CLI_WELL;
-    cli_fail(target->name, &error, "the last messages may be lost");
+    cli_fail(target->name, &error,
+             is_sync_failure(&error) ? sync_advice : "the last messages may be lost");
     return CLI_SYSTEM;
 }
 

@@ -174,6 +174,58 @@ for way in "--append" "--append --sync none" "--append --io uring" "--append --a
     same out <(head -n 5 lines; echo six)
 done
 
+# --- nor is one that is written replaced, cut, or written by another name ---------------------------
+head -n 5 lines | "$flatstream" write -o held.fls --rotate-messages 2
+for way in "held.fls --append" "plain.fls" "plain.fls --append --sync none" "plain.fls --append"; do
+    # shellcheck disable=SC2086
+    set -- $way
+    written=$1
+    [ "$written" = plain.fls ] && head -n 5 lines | "$flatstream" write -o plain.fls
+    [ "$written" = held.fls ] && written=held-000003.fls
+    mkfifo hold
+    # shellcheck disable=SC2086
+    "$flatstream" write -o $way - <hold 2>hold.err &
+    holder=$!
+    exec 7>hold
+    until_true test -s "$1.lock"
+    echo first >&7
+    until_true grep -q first $written
+    ln -s $written symbolic.fls
+    ln $written hard.fls
+    cp $written before.fls
+    for other in $written symbolic.fls hard.fls; do
+        expect 3 "$flatstream" write -o $other lines
+        [ $other = $written ] && says err "pid $holder"
+        expect 3 "$flatstream" write -o $other --append lines
+        expect 3 "$flatstream" write -o $other --append --repair lines
+        expect 3 "$flatstream" write -o $other --append --io uring lines
+        expect 3 "$flatstream" write -o $other --append --sync none lines
+    done
+    cmp -s $written before.fls || fail "$way: the second writer wrote"
+    # what looks torn from outside is what the first is about to finish
+    head -c 3 before.fls >>$written
+    expect 3 "$flatstream" recover --truncate --checksum xxh3 hard.fls
+    says err 'another writer holds'
+    expect 3 "$flatstream" recover --truncate --checksum xxh3 $written
+    says err "pid $holder"
+    expect 3 "$flatstream" write -o hard.fls --append --repair lines
+    expect 3 "$flatstream" write -o symbolic.fls --append --sync none --repair lines
+    [ "$(stat -c %s $written)" = "$(($(stat -c %s before.fls) + 3))" ] || fail "$way: it was cut"
+    truncate -s -3 $written
+    exec 7>&-
+    wait $holder || fail "$way: the first writer failed: $(cat hold.err)"
+    [ "$(count '*.lock')$(count '*damaged*')" = 00 ] || fail "$way: something is left"
+    rm hold symbolic.fls hard.fls
+    expect 0 "$flatstream" cat $1
+    says out first
+done
+# A device, or a name of an open file, gets no file beside it.
+expect 0 "$flatstream" write -o /dev/null lines
+expect 0 "$flatstream" write -o /dev/stdout few
+mv out stdout.fls
+expect 0 "$flatstream" cat stdout.fls
+same out few
+
 # --- kill -9, then --append --repair goes on -------------------------------------------------------
 # Each round's recorder is killed at a random moment. What is there is a prefix of what it was given,
 # and the next round goes on behind it.

@@ -106,6 +106,16 @@ bound = 0.020 if os.environ.get("FLS_CHECK") else 0.9 # of the second that it ta
 assert max(late) < bound and min(late) > -bound, (min(late), max(late))
 END
 
+# A file that is being written is not replaced.
+if command -v flock >/dev/null; then
+    exec 6>>copy.fls
+    flock -n 6
+    expect 3 "$flatstream" replay "${key[@]}" --max-gap 0 rec.fls copy.fls
+    says err 'another writer holds'
+    same copy.fls rec.fls
+    exec 6>&-
+fi
+
 # Out of order, and without a time: at once.
 (
     sed -n 1,3p lines

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -956,6 +957,58 @@ static void one_writer_at_a_time(void **state)
     assert_false(is_there(file_named(".fls.lock")));
 }
 
+/* By another name it is the same file: a link's, or a segment's own. Nothing of it is touched. */
+static void one_writer_whatever_the_name(void **state)
+{
+    struct fls_journal_options series = with_xxh3, cuts = with_xxh3;
+    struct fls_journal_opening opening;
+    struct fls_journal *journal, *other;
+    struct fls_error error;
+    char segment[256], names[2][256];
+
+    (void)state;
+    series.rotation.messages = 10;
+    cuts.repair = FLS_JOURNAL_SET_ASIDE;
+    journal = open_journal(&series, NULL);
+    write_messages(journal, 0, 15);
+    assert_ok(fls_journal_commit(journal, 0, FLS_LEVEL_PROCESS));
+    snprintf(segment, sizeof segment, "%s", file_named("-000002.fls"));
+    snprintf(names[0], sizeof names[0], "%s", file_named(".hard.fls"));
+    snprintf(names[1], sizeof names[1], "%s", segment);
+    assert_int_equal(link(segment, names[0]), 0);
+    for (int torn = 0; torn < 2; torn++) {
+        uint64_t bytes = size_of(segment);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(fls_journal_open(names[i], &cuts, &other, NULL, &error), FLS_BUSY);
+            assert_int_equal(size_of(segment), bytes);
+        }
+        assert_int_equal(truncate(segment, (off_t)bytes + 1), 0);
+    }
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_int_equal(fls_journal_open(names[0], &cuts, &other, &opening, NULL), FLS_OK);
+    assert_int_equal(opening.frames, 5);
+    assert_int_equal(opening.bytes_cut, 2);
+    assert_ok(fls_journal_close(other, NULL));
+}
+
+/* A child that lives on does not hold what its parent has closed. */
+static void a_child_holds_nothing_for_long(void **state)
+{
+    struct fls_journal *journal = open_journal(&with_xxh3, NULL);
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    assert_ok(fls_journal_close(journal, NULL));
+    journal = open_journal(&with_xxh3, NULL);
+    assert_ok(fls_journal_close(journal, NULL));
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* The file was removed while another held it: the new one is another file, and is taken. */
 static void a_removed_lock_is_not_held(void **state)
 {
@@ -1305,6 +1358,8 @@ int main(void)
         TEST(preallocates_without_zeros),
         TEST(refuses_a_mixed_series),
         TEST(one_writer_at_a_time),
+        TEST(one_writer_whatever_the_name),
+        TEST(a_child_holds_nothing_for_long),
         TEST(a_removed_lock_is_not_held),
         TEST(contended_lock),
         TEST(keeps_the_index),

@@ -17,6 +17,7 @@
 #include <flatstream/clock.h>
 
 #include "cli/input.h"
+#include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sender.h"
@@ -198,7 +199,7 @@ static int open_output(struct replay *replay, const struct cli_input *input)
         return CLI_USAGE;
     }
     do {
-        replay->fd = open(replay->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        replay->fd = open(replay->out, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     } while (replay->fd < 0 && errno == EINTR && !cli_signal());
     if (replay->fd < 0 && cli_signal())
         return cli_signal_exit();
@@ -207,7 +208,11 @@ static int open_output(struct replay *replay, const struct cli_input *input)
         return CLI_SYSTEM;
     }
     replay->is_ours = S_ISREG(information.st_mode);
-    return CLI_GO_ON;
+    struct fls_error error;
+    if (!replay->is_ours || cli_outfile_claim(replay->fd, replay->out, 1, &error) == FLS_OK)
+        return CLI_GO_ON;
+    cli_fail(replay->out, &error, "nothing was written");
+    return CLI_SYSTEM;
 }
 
 static int open_sender(struct replay *replay, const struct cli_input *input)

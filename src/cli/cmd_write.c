@@ -17,6 +17,7 @@
 
 #include "cli/cut.h"
 #include "cli/journal_out.h"
+#include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/records.h"
@@ -30,7 +31,8 @@
 static const char help[] =
     "Usage: flatstream write -o OUT [OPTION]... [INPUT]...\n"
     "Makes a stream of messages out of the inputs, or of standard input. `-` is standard\n"
-    "input or output. An OUT that exists is replaced, unless --append is given.\n"
+    "input or output. An OUT that exists is replaced, unless --append is given; one that another\n"
+    "process writes is refused.\n"
     "\n"
     "  -o, --output OUT   the stream\n"
     "  --from FORM        lines  each line, without its newline, is a message (the default)\n"
@@ -53,7 +55,6 @@ static const char help[] =
     "  --async            a thread of its own does the writing while this one reads\n"
     "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
     "                     damaged, or has another kind of checksum, is refused\n"
-    "                     (one that another process appends to, too)\n"
     "  --repair           with --append: cut a torn tail off; where no frame is whole, set\n"
     "                     OUT's bytes aside, as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
@@ -118,7 +119,7 @@ struct target {
     int skip_bad;
     uint64_t bad_lines;
     struct cli_key key;
-    struct fls_lock lock; /* of a file that is appended to without being a journal */
+    struct fls_lock lock; /* of a regular file that is no journal */
 };
 
 /* --- before anything is written ----------------------------------------------------------------
@@ -271,11 +272,19 @@ static int open_failed(const struct target *target, int os_errno)
     return CLI_SYSTEM;
 }
 
+static int claim_failed(const struct target *target, const struct fls_error *error)
+{
+    cli_fail(target->name, error, "nothing was written");
+    close(target->fd);
+    return cli_exit_of(error->status);
+}
+
 /* Opens the output; an appended file must still end where the scan saw it end. */
 static int open_output(const struct options *options, struct target *target)
 {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (options->append ? O_APPEND : O_TRUNC);
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (options->append ? O_APPEND : 0);
     struct stat information;
+    struct fls_error error;
 
     target->fd = STDOUT_FILENO;
     if (target->is_stdout)
@@ -286,6 +295,9 @@ static int open_output(const struct options *options, struct target *target)
     if (target->fd < 0 || fstat(target->fd, &information) != 0)
         return open_failed(target, errno);
     target->is_ours = S_ISREG(information.st_mode);
+    if (target->is_ours &&
+        cli_outfile_claim(target->fd, target->name, !options->append, &error) != FLS_OK)
+        return claim_failed(target, &error);
     if (options->append && (uint64_t)information.st_size != target->start_offset) {
         cli_error(target->name, "it changed while it was scanned; nothing was written");
         close(target->fd);
@@ -438,15 +450,27 @@ static int open_journal(const struct options *options, struct target *target)
     return CLI_GO_ON;
 }
 
-/* One writer at a time. Where no lock can be made (the folder is another's), there is none. */
+/* Is it a file by its own name, or will be? A link's own name says nothing of who else writes, and
+ * a device's must not get a file beside it. */
+static int can_be_locked(const struct target *target)
+{
+    struct stat information;
+
+    if (target->is_stdout)
+        return 0;
+    return lstat(target->name, &information) != 0 || S_ISREG(information.st_mode);
+}
+
+/* One writer at a time. Where no lock can be made (the folder is another's), there is the one on
+ * the file itself alone. */
 static int take_lock(struct target *target)
 {
     struct fls_error error;
-    enum fls_status status = fls_lock_take(&target->lock, target->name, &error);
 
-    if (status == FLS_OK ||
-        (status == FLS_IO && (error.os_errno == EACCES || error.os_errno == EROFS ||
-                              error.os_errno == EPERM || error.os_errno == ENOENT)))
+    if (!can_be_locked(target))
+        return CLI_GO_ON;
+    enum fls_status status = fls_lock_take(&target->lock, target->name, &error);
+    if (status == FLS_OK || status == FLS_IO)
         return CLI_GO_ON;
     cli_fail(target->name, &error, "nothing was written");
     return cli_exit_of(status);
@@ -574,6 +598,7 @@ static int cut_by_scan(const struct options *options, const struct target *targe
                                        0};
     struct cli_report report;
 
+    fls_lock_stream_let_go(target->fd); /* who cuts takes it himself */
     cli_scan_path(options->output, &reading, 0, &report);
     int whole = report.readable && report.recovery.end == FLS_STREAM_CLEAN;
     if (report.readable && report.recovery.end == FLS_STREAM_TORN)
@@ -697,10 +722,8 @@ static int write_all(const struct options *options, const struct cli_operands *i
 
 static int open_stream(const struct options *options, struct target *target)
 {
-    int result = CLI_GO_ON;
+    int result = take_lock(target);
 
-    if (options->append)
-        result = take_lock(target);
     if (result == CLI_GO_ON && options->append)
         result = prepare_append(options, target);
     cli_signals_catch();

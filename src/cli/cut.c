@@ -1,12 +1,15 @@
 /*
  * cut.c: see cut.h.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/cut.h"
 #include "frame/frame_fast.h"
 #include "journal/aside.h"
+#include "journal/lock.h"
 
 /* A text file taken for a stream declares at least 150 MB in its first four bytes. */
 #define LIKELY_FIRST_BYTES_MAX (UINT64_C(16) * 1024 * 1024)
@@ -52,6 +55,25 @@ static int refuse_unproven(const struct cli_report *report)
     return CLI_USAGE;
 }
 
+/* Is nobody writing the file? Leaves *fd open, and the file locked by it; -1 when it cannot be
+ * opened for that, so that it cannot be cut either. */
+static int claim(const struct cli_report *report, int *fd)
+{
+    struct fls_error error;
+
+    *fd = open(report->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0 || fls_lock_stream(*fd, report->path, &error) == FLS_OK)
+        return CLI_GO_ON;
+    cli_fail(report->name, &error, "nothing was cut");
+    return CLI_SYSTEM;
+}
+
+static void let_go(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static int cut(const struct cli_report *report)
 {
     struct fls_error error;
@@ -65,11 +87,16 @@ static int cut(const struct cli_report *report)
 
 int cli_cut_tail(const struct cli_report *report)
 {
-    int result = refuse_ambiguous(report);
+    int fd = -1, result = refuse_ambiguous(report);
 
     if (result == CLI_GO_ON && cli_is_unproven(report))
         result = refuse_unproven(report);
-    return result == CLI_GO_ON ? cut(report) : result;
+    if (result == CLI_GO_ON)
+        result = claim(report, &fd);
+    if (result == CLI_GO_ON)
+        result = cut(report);
+    let_go(fd);
+    return result;
 }
 
 static int set_aside(const struct cli_report *report)
@@ -89,14 +116,17 @@ static int set_aside(const struct cli_report *report)
 
 int cli_cut_or_set_aside(const struct cli_report *report)
 {
-    int result = refuse_ambiguous(report), is_kept = cli_shows_no_frame(report);
+    int fd = -1, result = refuse_ambiguous(report), is_kept = cli_shows_no_frame(report);
 
     if (result == CLI_GO_ON && cli_is_hardly_a_stream(report))
         result = refuse_unproven(report);
+    if (result == CLI_GO_ON)
+        result = claim(report, &fd);
     if (result == CLI_GO_ON && is_kept)
         result = set_aside(report);
     if (result == CLI_GO_ON)
         result = cut(report);
+    let_go(fd);
     if (result == CLI_WELL && !is_kept)
         cli_tell_cut(report->name, report->recovery.tail_bytes, report->recovery.good_offset);
     return result;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/outfile.h"
+#include "journal/lock.h"
 
 /* mkostemp makes files that only the owner may read; this one is to be like any other. */
 static void apply_umask(int fd)
@@ -74,4 +75,17 @@ void cli_outfile_abandon(struct cli_outfile *file)
     close(file->fd);
     unlink(file->temporary);
     free(file->temporary);
+}
+
+enum fls_status cli_outfile_claim(int fd, const char *path, int empties, struct fls_error *error)
+{
+    enum fls_status status = fls_lock_stream(fd, path, error);
+    int result;
+
+    if (status != FLS_OK || !empties)
+        return status;
+    do {
+        result = ftruncate(fd, 0);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? FLS_OK : cli_system_error(error, "ftruncate", errno);
 }

@@ -24,4 +24,10 @@ enum fls_status cli_outfile_finish(struct cli_outfile *file, struct fls_error *e
 /* Removes it. */
 void cli_outfile_abandon(struct cli_outfile *file);
 
+/*
+ * A file that is there, open as `fd` for a stream, and maybe someone else's: takes its lock
+ * (journal/lock.h), and then empties it if `empties`. FLS_OK, FLS_BUSY, FLS_IO.
+ */
+enum fls_status cli_outfile_claim(int fd, const char *path, int empties, struct fls_error *error);
+
 #endif

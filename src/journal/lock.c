@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "journal/lock.h"
+#include "journal/series.h"
 
 #define TEXT_MAX 512
 #define TRIES_MAX 1000
@@ -77,12 +78,15 @@ static void write_present_holder(int fd)
     write_holder(fd, boot);
 }
 
-static enum fls_status say_busy(int fd, const char *path, struct fls_error *error)
+/* Who holds it, by the file's first line. */
+static void read_holder(int fd, char text[TEXT_MAX])
 {
-    char text[TEXT_MAX];
-
-    read_text(fd, text, sizeof text);
+    read_text(fd, text, TEXT_MAX);
     text[strcspn(text, "\n")] = '\0';
+}
+
+static enum fls_status say_busy(const char *text, const char *path, struct fls_error *error)
+{
     return fls_error_set(error, FLS_BUSY, "another writer holds the lock: %s (%s)",
                          text[0] ? text : "it has not said who it is", path);
 }
@@ -107,17 +111,27 @@ static enum fls_status open_file(const char *path, int *fd, int *created, struct
     return status == FLS_OK ? FLS_OK : fls_error_copy(error, &failure);
 }
 
-static enum fls_status lock_file(int fd, const char *path, struct fls_error *error)
+/* flock(2), without waiting. */
+static int try_flock(int fd)
 {
     int result;
 
     do {
         result = flock(fd, LOCK_EX | LOCK_NB);
     } while (result != 0 && errno == EINTR);
-    if (result == 0)
+    return result;
+}
+
+static enum fls_status lock_file(int fd, const char *path, struct fls_error *error)
+{
+    char text[TEXT_MAX];
+
+    if (try_flock(fd) == 0)
         return FLS_OK;
-    return errno == EWOULDBLOCK ? say_busy(fd, path, error)
-                                : fls_error_system(error, "flock", errno);
+    if (errno != EWOULDBLOCK)
+        return fls_error_system(error, "flock", errno);
+    read_holder(fd, text);
+    return say_busy(text, path, error);
 }
 
 /* FLS_AGAIN: the file was removed meanwhile. */
@@ -178,6 +192,7 @@ void fls_lock_let_go(struct fls_lock *lock)
 {
     if (!lock->path)
         return;
+    (void)flock(lock->fd, LOCK_UN); /* a child may have the descriptor still */
     (void)fls_os_close(lock->fd, NULL);
     free(lock->path);
     lock->path = NULL;
@@ -196,4 +211,47 @@ void fls_lock_give_up(struct fls_lock *lock)
         fls_lock_give_back(lock);
     else
         fls_lock_let_go(lock);
+}
+
+/* ---- the stream's own file ------------------------------------------------------------------- */
+
+/* Who holds `<path>.lock`, if that is another process; else "". */
+static void find_holder(const char *path, char text[TEXT_MAX])
+{
+    size_t length = strlen(path) + sizeof ".lock";
+    char *name = malloc(length);
+    long pid = 0;
+    int fd;
+
+    text[0] = '\0';
+    if (!name)
+        return;
+    snprintf(name, length, "%s.lock", path);
+    if (fls_os_open(name, O_RDONLY, &fd, NULL) == FLS_OK) {
+        if (try_flock(fd) != 0 && errno == EWOULDBLOCK) /* else it tells of one who is gone */
+            read_holder(fd, text);
+        (void)fls_os_close(fd, NULL);
+    }
+    free(name);
+    if (sscanf(text, "pid %ld", &pid) == 1 && pid == (long)getpid())
+        text[0] = '\0';
+}
+
+enum fls_status fls_lock_stream(int fd, const char *path, struct fls_error *error)
+{
+    char text[TEXT_MAX];
+
+    if (try_flock(fd) == 0 || errno != EWOULDBLOCK)
+        return FLS_OK;
+    find_holder(path, text);
+    char *series = text[0] ? NULL : fls_series_of_segment(path);
+    if (series)
+        find_holder(series, text);
+    free(series);
+    return say_busy(text, path, error);
+}
+
+void fls_lock_stream_let_go(int fd)
+{
+    (void)flock(fd, LOCK_UN);
 }

@@ -41,6 +41,17 @@ void fls_lock_give_back(struct fls_lock *lock);
 /* Lets go and leaves the file, as the end of the process does: the next one looks closer. */
 void fls_lock_let_go(struct fls_lock *lock);
 
+/*
+ * Takes the stream's file itself, open for writing as `fd`, without waiting: against one who has it
+ * by another name (a link, a segment by its own), or could make no file beside it. Readers do not
+ * ask. Where the file system has no such lock there is none. It goes with the descriptor and its
+ * copies. FLS_OK; FLS_BUSY: error->reason says who holds it, if that can be found out.
+ */
+FLS_MUST_USE enum fls_status fls_lock_stream(int fd, const char *path, struct fls_error *error);
+
+/* Lets go of it, also for copies of the descriptor that a child of this process may have. */
+void fls_lock_stream_let_go(int fd);
+
 /* After an opening that failed: removes the file only if there was none before, and lets go. */
 void fls_lock_give_up(struct fls_lock *lock);
 

@@ -257,20 +257,31 @@ static enum fls_status set_aside(const struct look *look, struct fls_journal_ope
     return status;
 }
 
-static enum fls_status cut(const struct look *look, struct fls_journal_opening *opening,
+/* Nobody is writing the file, by whatever name, nor has since it was read. */
+static enum fls_status claim(const struct look *look, int fd, struct fls_error *error)
+{
+    uint64_t bytes;
+    enum fls_status status = fls_lock_stream(fd, look->path, error);
+
+    if (status == FLS_OK)
+        status = fls_os_file_bytes(fd, &bytes, error);
+    if (status == FLS_OK && bytes != look->file_bytes)
+        status =
+            fls_error_set(error, FLS_INVALID_ARGUMENT,
+                          "%s is being changed by another: %" PRIu64 " bytes, and had %" PRIu64,
+                          look->path, bytes, look->file_bytes);
+    return status;
+}
+
+static enum fls_status cut(const struct look *look, int fd, struct fls_journal_opening *opening,
                            struct fls_error *error)
 {
-    int fd;
-    enum fls_status status = fls_os_open(look->path, O_WRONLY, &fd, error);
+    enum fls_status status = fls_os_truncate(fd, look->found.good_offset, error);
 
-    if (status != FLS_OK)
-        return status;
-    status = fls_os_truncate(fd, look->found.good_offset, error);
     if (status == FLS_OK)
         status = fls_disk_sync(fd, error);
-    enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
     opening->bytes_cut += look->file_bytes - look->found.good_offset;
-    return status == FLS_OK ? closed : status;
+    return status;
 }
 
 /* Not one frame says that these bytes were ever a stream; they may be what someone named by
@@ -284,18 +295,24 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
                               struct fls_journal_opening *opening, struct fls_error *error)
 {
     enum fls_journal_repair allowed = journal->options.repair;
+    int fd;
 
     if (look->found.end == FLS_STREAM_CLEAN)
         return FLS_OK;
     if (allowed == FLS_JOURNAL_REFUSE ||
         (allowed == FLS_JOURNAL_CUT_TORN && look->found.end == FLS_STREAM_CORRUPT))
         return fls_error_copy(error, &look->found.error);
-    if (allowed == FLS_JOURNAL_SET_ASIDE || shows_no_frame(journal, look)) {
-        enum fls_status status = set_aside(look, opening, error);
-        if (status != FLS_OK)
-            return status;
-    }
-    return cut(look, opening, error);
+    enum fls_status status = fls_os_open(look->path, O_WRONLY, &fd, error);
+    if (status != FLS_OK)
+        return status;
+    status = claim(look, fd, error);
+    if (status == FLS_OK && (allowed == FLS_JOURNAL_SET_ASIDE || shows_no_frame(journal, look)))
+        status = set_aside(look, opening, error);
+    if (status == FLS_OK)
+        status = cut(look, fd, opening, error);
+    fls_lock_stream_let_go(fd);
+    enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
+    return status == FLS_OK ? closed : status;
 }
 
 /* ---- the last segment, and those before it -------------------------------------------------- */

@@ -104,7 +104,9 @@ static enum fls_status open_segment(char *path, uint64_t number, int flags,
     opened->number = number;
     enum fls_status status = fls_os_open(path, O_WRONLY | O_APPEND | flags, &opened->fd, error);
     if (status == FLS_OK) {
-        status = fls_sink_open_fd(opened->fd, FLS_OWNED, &opened->sink, error);
+        status = fls_lock_stream(opened->fd, path, error);
+        if (status == FLS_OK)
+            status = fls_sink_open_fd(opened->fd, FLS_OWNED, &opened->sink, error);
         if (status != FLS_OK)
             (void)fls_os_close(opened->fd, NULL);
         if (status != FLS_OK && (flags & O_CREAT))
@@ -216,6 +218,7 @@ enum fls_status fls_journal_segment_close(struct fls_journal *journal,
         segment->torn = fls_disk_cut(segment->fd, segment->bytes, NULL) != FLS_OK;
     if (journal->options.rotation.preallocate_bytes > segment->bytes)
         fls_disk_give_back(segment->fd, segment->bytes);
+    fls_lock_stream_let_go(segment->fd);
     (void)fls_sink_close(segment->sink, NULL);
     segment->sink = NULL;
     return status;

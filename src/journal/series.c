@@ -88,6 +88,22 @@ static uint64_t number_of(const struct name *name, const char *entry)
     return parse_number(entry + name->stem_bytes + 1, length - name->stem_bytes - 1 - ending);
 }
 
+char *fls_series_of_segment(const char *path)
+{
+    struct name name = take_apart(path);
+    const char *stem = path + name.stem_at, *end = stem + name.stem_bytes, *dash = end;
+
+    while (dash > stem && *dash != '-')
+        dash--;
+    if (dash == stem || parse_number(dash + 1, (size_t)(end - dash - 1)) == 0)
+        return NULL;
+    size_t before = (size_t)(dash - path), room = before + strlen(name.ending) + 1;
+    char *series = malloc(room);
+    if (series)
+        snprintf(series, room, "%.*s%s", (int)before, path, name.ending);
+    return series;
+}
+
 /* Adds one file, whose path it takes over, also on failure. Room is doubled as it runs out. */
 static enum fls_status add(struct fls_series *series, char *path, uint64_t number, uint64_t bytes,
                            struct fls_error *error)

@@ -10,4 +10,8 @@
  */
 char *fls_series_folder(const char *path);
 
+/* The series that a file of this name would be a segment of, in memory that the caller frees; NULL:
+ * of none, or no memory. */
+char *fls_series_of_segment(const char *path);
+
 #endif

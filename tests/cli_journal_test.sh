@@ -219,6 +219,18 @@ for way in "held.fls --append" "plain.fls" "plain.fls --append --sync none" "pla
     expect 0 "$flatstream" cat $1
     says out first
 done
+# --- a plain file beside segments would make them unreadable ---------------------------------------
+head -n 5 lines | "$flatstream" write -o beside.fls --rotate-messages 2
+for way in "" "--sync none" "--rotate-messages 2" "--io uring"; do
+    # shellcheck disable=SC2086
+    expect 2 "$flatstream" write -o beside.fls $way lines
+    says err 'its segments are there.*--append'
+    [ "$(count 'beside*')" = 3 ] || fail "$way: $(ls beside*)"
+done
+expect 0 "$flatstream" write -o beside.fls --append few
+expect 0 "$flatstream" cat beside.fls
+same out <(head -n 5 lines; cat few)
+
 # A device, or a name of an open file, gets no file beside it.
 expect 0 "$flatstream" write -o /dev/null lines
 expect 0 "$flatstream" write -o /dev/stdout few

@@ -738,6 +738,16 @@ static int open_stream(const struct options *options, struct target *target)
     return result;
 }
 
+/* A plain file beside segments of its name would make both unreadable by that name. */
+static int refuse_beside_segments(const struct target *target)
+{
+    cli_error(target->name,
+              "its segments are there, and a plain file of that name cannot be beside "
+              "them: --append goes on with them, or choose another name; nothing was "
+              "written");
+    return CLI_USAGE;
+}
+
 /* A journal, when it is to be one, or is one. */
 static int open_target(const struct options *options, const struct cli_verb *verb,
                        struct target *target)
@@ -746,6 +756,8 @@ static int open_target(const struct options *options, const struct cli_verb *ver
 
     if (!target->is_stdout)
         (void)is_there(target->name, &has_segments);
+    if (has_segments && !options->append)
+        return refuse_beside_segments(target);
     if (!cli_journal_wanted(&options->journal) && !(options->append && has_segments))
         return open_stream(options, target);
     if (options->uring || options->async || options->framer != 0 || options->batch > 0)

@@ -231,6 +231,21 @@ expect 0 "$flatstream" write -o beside.fls --append few
 expect 0 "$flatstream" cat beside.fls
 same out <(head -n 5 lines; cat few)
 
+# --- a first frame that has lost its end to zeros is not one without a checksum --------------------
+for kind in crc32 xxh3; do
+    seq 1 30 | tr -d '\n' | "$flatstream" write -o zeros.fls --checksum $kind
+    size=$(stat -c %s zeros.fls)
+    truncate -s 40 zeros.fls
+    truncate -s "$size" zeros.fls
+    cp zeros.fls before.fls
+    for way in "" "--sync none"; do
+        # shellcheck disable=SC2086
+        expect 2 "$flatstream" write -o zeros.fls --append --repair $way few
+        says err ambiguous
+        cmp -s zeros.fls before.fls || fail "$kind $way: it was written to"
+    done
+done
+
 # A device, or a name of an open file, gets no file beside it.
 expect 0 "$flatstream" write -o /dev/null lines
 expect 0 "$flatstream" write -o /dev/stdout few

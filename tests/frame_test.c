@@ -346,6 +346,26 @@ static void damaged_first_payload(void **state)
     }
 }
 
+/* A first frame of which a loss of power has left zeros for the end, and for all behind it, is not
+ * one without a checksum with empty ones behind it. */
+static void zeros_are_no_kind(void **state)
+{
+    (void)state;
+    for (int kind = FLS_CHECKSUM_CRC16; kind <= FLS_CHECKSUM_XXH3; kind++)
+        for (size_t behind = 0; behind < 2000; behind += 20) {
+            struct stream stream = stream_of((enum fls_checksum_kind)kind, 1, 100);
+            memset(stream.bytes + 60, 0, stream.length - 60);
+            stream.length += behind;
+            unsigned kinds = detect(&stream, stream.length, 1);
+            assert_true(kinds & BIT(kind) || kind == FLS_CHECKSUM_CRC16);
+            assert_int_not_equal(kinds, BIT(FLS_CHECKSUM_NONE));
+        }
+    /* With two that are not empty it is. */
+    struct stream stream = stream_of(FLS_CHECKSUM_NONE, 2, 100);
+    stream.length += 8;
+    assert_int_equal(detect(&stream, stream.length, 1), BIT(FLS_CHECKSUM_NONE));
+}
+
 static void need_tells_how_much_to_read(void **state)
 {
     struct stream stream = stream_of(FLS_CHECKSUM_XXH3, 2, 100);
@@ -378,6 +398,7 @@ int main(void)
         cmocka_unit_test(order_of_checks),
         cmocka_unit_test(limits),
         cmocka_unit_test(detects_each_kind),
+        cmocka_unit_test(zeros_are_no_kind),
         cmocka_unit_test(right_kind_is_never_ruled_out),
         cmocka_unit_test(nothing_and_zeros_are_ambiguous),
         cmocka_unit_test(noise_fits_no_kind),

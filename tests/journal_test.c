@@ -425,6 +425,25 @@ static void refuses_another_kind(void **state)
                 }
 }
 
+/* The one frame there has lost its end to zeros, and reads as one without a checksum and as empty
+ * ones behind it: no reason to say that the file is of that kind. */
+static void zeros_are_no_other_kind(void **state)
+{
+    (void)state;
+    for (int kind = FLS_CHECKSUM_CRC32; kind <= FLS_CHECKSUM_XXH3; kind++) {
+        struct frames frames = expect((enum fls_checksum_kind)kind, 3, 4);
+        struct fls_journal_options options = {.checksum = (enum fls_checksum_kind)kind};
+        struct fls_journal_opening opening;
+        memset(frames.bytes + 40, 0, frames.length - 40);
+        put_file(path, frames.bytes, frames.length);
+        assert_refused(&options, FLS_CHECKSUM_MISMATCH, 0);
+        options.repair = FLS_JOURNAL_SET_ASIDE;
+        assert_ok(fls_journal_close(open_journal(&options, &opening), NULL));
+        assert_int_equal(opening.bytes_cut, frames.length);
+        free(frames.bytes);
+    }
+}
+
 /* No kind fits: this may be set aside as a whole, and is, for nothing else can be done with it. */
 static void sets_a_whole_file_aside(void **state)
 {
@@ -1343,6 +1362,7 @@ int main(void)
         TEST(repairs_as_allowed),
         TEST(sets_aside_under_a_new_name),
         TEST(refuses_another_kind),
+        TEST(zeros_are_no_other_kind),
         TEST(sets_a_whole_file_aside),
         TEST(sets_aside_what_shows_no_frame),
         TEST(carries_each_to_process),

@@ -10,8 +10,10 @@
  *   PLAUSIBLE  nothing contradicts, but the last frame is torn or goes on past the sample; or some
  *              frames were intact before the first contradiction; or the one frame there ends
  *              exactly where the sample does, but is damaged
- * Anything else is OUT. The kinds with the highest rank are the candidates; of two, one with two
- * bytes more of agreeing checksums wins.
+ * One frame that no checksum proves, and zeros from its end to the sample's, are PLAUSIBLE: so
+ * every kind reads the first frame of any when a loss of power has left zeros for its end. Anything
+ * else is OUT. The kinds with the highest rank are the candidates; of two, one with two bytes more
+ * of agreeing checksums wins.
  */
 #include "frame/frame_fast.h"
 
@@ -29,7 +31,10 @@ struct walk {
     size_t agreeing_bytes;
     size_t agreeing;
     size_t disagreeing;
-    int contradicted; /* a length over the limit */
+    size_t with_payload;
+    size_t filled_end; /* of the last with a payload */
+    int zeros_behind;  /* there are bytes behind that, and all are zero */
+    int contradicted;  /* a length over the limit */
     int at_boundary;
 };
 
@@ -41,6 +46,7 @@ static void look_at(struct walk *walk, struct fls_checksum checksum, const uint8
     uint64_t stored = fls_header_checksum(header, width);
 
     walk->frames++;
+    walk->with_payload += payload_bytes > 0;
     if (width == 0)
         return;
     if (stored != fls_checksum_fast(checksum, payload, payload_bytes)) {
@@ -50,6 +56,15 @@ static void look_at(struct walk *walk, struct fls_checksum checksum, const uint8
     walk->agreeing++;
     if (payload_bytes > 0 || stored != 0)
         walk->agreeing_bytes += width;
+}
+
+static int are_zeros(const uint8_t *bytes, size_t count)
+{
+    size_t at = 0;
+
+    while (at < count && bytes[at] == 0)
+        at++;
+    return count > 0 && at == count;
 }
 
 static struct walk walk_sample(enum fls_checksum_kind kind, const uint8_t *bytes, size_t available,
@@ -70,7 +85,11 @@ static struct walk walk_sample(enum fls_checksum_kind kind, const uint8_t *bytes
             return walk;
         look_at(&walk, checksum, bytes + at, payload_bytes);
         at += header_bytes + payload_bytes;
+        if (payload_bytes > 0)
+            walk.filled_end = at;
     }
+    if (walk.with_payload == 1)
+        walk.zeros_behind = are_zeros(bytes + walk.filled_end, available - walk.filled_end);
     walk.at_boundary = walk.frames == FRAMES_MAX || (complete && at == available);
     return walk;
 }
@@ -82,10 +101,17 @@ static int began_well(const struct walk *walk)
     return walk->frames >= CHAIN_FRAMES_MIN;
 }
 
+static int is_unproven_before_zeros(const struct walk *walk)
+{
+    return walk->with_payload == 1 && walk->zeros_behind && walk->agreeing_bytes == 0;
+}
+
 static enum rank rank_of(const struct walk *walk)
 {
     if (walk->agreeing_bytes >= 4)
         return PROVEN;
+    if (is_unproven_before_zeros(walk))
+        return PLAUSIBLE;
     if (walk->at_boundary && walk->disagreeing == 0)
         return BOUNDARY;
     if (walk->at_boundary)

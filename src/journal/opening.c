@@ -80,18 +80,23 @@ static enum fls_status file_bytes(const char *path, uint64_t *bytes, struct fls_
                : status;
 }
 
-/* Counts messages, and the empty ones since the last that was not. */
+/* Counts messages, those that are not empty, and the empty ones since the last of them. */
 struct tally {
     uint64_t messages;
+    uint64_t filled;
     uint64_t empty;
 };
 
+static void count(struct tally *tally, uint64_t payload_bytes)
+{
+    tally->messages++;
+    tally->filled += payload_bytes > 0;
+    tally->empty = payload_bytes > 0 ? 0 : tally->empty + 1;
+}
+
 static void count_empty(void *context, const struct fls_payload *payload)
 {
-    struct tally *tally = context;
-
-    tally->messages++;
-    tally->empty = payload->length > 0 ? 0 : tally->empty + 1;
+    count(context, payload->length);
 }
 
 /*
@@ -114,7 +119,7 @@ static void give_up_empty(const struct fls_journal *journal, const struct tally 
 static enum fls_status scan(struct fls_journal *journal, struct look *look, struct fls_error *error)
 {
     uint64_t limit = fls_payload_limit(journal->options.payload_bytes_max);
-    struct tally tally = {0, 0};
+    struct tally tally = {0, 0, 0};
     struct fls_tap counting = fls_tap_observer(count_empty, &tally);
     struct fls_reader_options options = {
         .taps = &counting,
@@ -175,15 +180,16 @@ static enum fls_status look_at_end(struct fls_journal *journal, struct look *loo
 /* ---- is it of the right kind? --------------------------------------------------------------- */
 
 /* Two frames that match, or one that matches with a wide checksum or is all there is, are no
- * chance. Without a checksum only a stream that fits up to its end is taken for one. */
-static int is_evidence(enum fls_checksum_kind kind, uint64_t frames, uint64_t payload_bytes,
+ * chance. Without a checksum only a stream that fits up to its end is taken for one; but zero bytes
+ * always do, and behind one frame they may be what a loss of power has left of another kind's. */
+static int is_evidence(enum fls_checksum_kind kind, const struct tally *tally,
                        enum fls_status status)
 {
-    if (payload_bytes == 0)
+    if (tally->empty == tally->messages)
         return 0;
     if (kind == FLS_CHECKSUM_NONE)
-        return status == FLS_END;
-    return frames > 1 || status == FLS_END || kind != FLS_CHECKSUM_CRC16;
+        return status == FLS_END && (tally->empty == 0 || tally->filled > 1);
+    return tally->messages > 1 || status == FLS_END || kind != FLS_CHECKSUM_CRC16;
 }
 
 /* How many frames (of a kind with a checksum at most 2) make it a stream of this kind; 0: none do.
@@ -193,18 +199,16 @@ static uint64_t fitting_frames(const char *path, enum fls_checksum_kind kind)
     struct fls_reader_options options = {.checksum = kind};
     struct fls_message message;
     struct fls_reader *reader;
-    uint64_t frames = 0, payload_bytes = 0;
+    struct tally tally = {0, 0, 0};
     enum fls_status status = fls_journal_open_reader_at(path, &options, 0, &reader, NULL);
 
     if (status != FLS_OK)
         return 0;
-    while ((kind == FLS_CHECKSUM_NONE || frames < 2) &&
-           (status = fls_reader_next(reader, &message)) == FLS_OK) {
-        frames++;
-        payload_bytes += message.bytes;
-    }
+    while ((kind == FLS_CHECKSUM_NONE || tally.messages < 2) &&
+           (status = fls_reader_next(reader, &message)) == FLS_OK)
+        count(&tally, message.bytes);
     fls_reader_close(reader);
-    return is_evidence(kind, frames, payload_bytes, status) ? frames : 0;
+    return is_evidence(kind, &tally, status) ? tally.messages : 0;
 }
 
 /* A first frame of our kind, torn at the right place, reads as one without a checksum. Where it may

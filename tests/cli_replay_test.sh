@@ -144,6 +144,29 @@ same copy.fls rec.fls
 "$flatstream" replay "${key[@]}" rec.fls - 2>err | head -c 1 >out
 [ "${PIPESTATUS[0]}" = 141 ] || fail "a reader that goes away"
 
+# On a terminal the progress is that of what was sent, not of what was read ahead: it moves.
+cat >terminal.py <<'END'
+import os, pty, re, subprocess, sys
+ours, theirs = pty.openpty()
+replay = subprocess.Popen(sys.argv[1:], stderr=theirs)
+os.close(theirs)
+text = b""
+while True:
+    try:
+        part = os.read(ours, 65536)
+    except OSError: # its other end is closed
+        break
+    if not part:
+        break
+    text += part
+assert replay.wait() == 0, text
+percents = [int(p) for p in re.findall(rb"(\d+) %  [^\r]*/s, \d+ s left", text)]
+assert len(set(percents)) > 3 and percents == sorted(percents), text
+assert 0 < percents[0] < 80 and percents[-1] < 100, percents
+END
+expect 0 python3 terminal.py "$flatstream" replay "${key[@]}" --speed 0.4 rec.fls copy.fls
+same copy.fls rec.fls
+
 # --- a signal, damage, wrong usage -----------------------------------------------------------------
 "$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls 2>err &
 sleep 0.5

@@ -154,16 +154,19 @@ static void sleep_until(uint64_t ns)
         continue;
 }
 
-/* Waits for the moment; what was written before goes out first. */
-static enum fls_status await(struct replay *replay, double moment)
+/* Waits for the moment; what was written before goes out first. `sent`: the bytes of the input
+ * before the message that waits, which move on the screen while nothing is read. */
+static enum fls_status await(struct replay *replay, double moment, uint64_t sent)
 {
     uint64_t now = fls_clock_now_ns(NULL);
     double left = moment - (double)(now - replay->pace.began_ns);
 
+    cli_progress_tick_work(sent);
     if (left <= 0)
         return FLS_OK;
     enum fls_status status = cli_sender_flush(&replay->sender);
     while (status == FLS_OK && left > 0 && !cli_signal()) {
+        cli_progress_tick_work(sent);
         uint64_t step = left < (double)WAIT_NS_MAX ? (uint64_t)left : WAIT_NS_MAX;
         sleep_until(now + step);
         now = fls_clock_now_ns(NULL);
@@ -261,7 +264,7 @@ static enum fls_status play(struct replay *replay, struct fls_reader *reader, in
     replay->pace.began_ns = fls_clock_now_ns(NULL);
     while (!cli_signal() && (status = fls_reader_next(reader, &message)) == FLS_OK) {
         *output_failed = 1;
-        status = await(replay, moment_of(replay->options, &replay->pace, &message));
+        status = await(replay, moment_of(replay->options, &replay->pace, &message), message.offset);
         if (status == FLS_OK && !cli_signal())
             status = cli_sender_write(&replay->sender, message.payload, message.bytes);
         if (status != FLS_OK)
@@ -307,7 +310,7 @@ static int play_input(struct replay *replay, struct cli_input *input)
         cli_fail(input->name, &error, NULL);
         return cli_exit_of(status);
     }
-    cli_progress_begin(input->name, input->bytes, replay->fd == STDOUT_FILENO);
+    cli_progress_begin_work(input->name, input->bytes, replay->fd == STDOUT_FILENO);
     status = play(replay, reader, &failed);
     cli_progress_end();
     error = *fls_reader_error(reader);

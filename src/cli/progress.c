@@ -17,6 +17,7 @@ static struct {
     int on;
     int shown;
     int in_steps;
+    int by_worker; /* reading does not count */
     const char *name;
     uint64_t total;
     uint64_t began_ns;
@@ -28,6 +29,7 @@ void cli_progress_begin(const char *name, uint64_t total, int quiet)
     progress.on = !quiet && isatty(STDERR_FILENO);
     progress.shown = 0;
     progress.in_steps = 0;
+    progress.by_worker = 0;
     progress.name = name;
     progress.total = total;
     progress.began_ns = progress.on ? fls_clock_now_ns(NULL) : 0;
@@ -38,6 +40,12 @@ void cli_progress_begin_steps(const char *name, uint64_t total)
 {
     cli_progress_begin(name, total, 0);
     progress.in_steps = 1;
+}
+
+void cli_progress_begin_work(const char *name, uint64_t total, int quiet)
+{
+    cli_progress_begin(name, total, quiet);
+    progress.by_worker = 1;
 }
 
 /* "40 % " and ", 12 s left", when the end is known. */
@@ -74,15 +82,25 @@ static void draw(uint64_t done, uint64_t now_ns)
     progress.shown = 1;
 }
 
-void cli_progress_tick(uint64_t done)
+static void tick(uint64_t done)
 {
-    if (!progress.on)
-        return;
     uint64_t now_ns = fls_clock_now_ns(NULL);
     if (now_ns < progress.due_ns)
         return;
     progress.due_ns = now_ns + REDRAW_NS;
     draw(done, now_ns);
+}
+
+void cli_progress_tick(uint64_t done)
+{
+    if (progress.on && !progress.by_worker)
+        tick(done);
+}
+
+void cli_progress_tick_work(uint64_t done)
+{
+    if (progress.on)
+        tick(done);
 }
 
 void cli_progress_clear(void)

@@ -14,9 +14,14 @@ void cli_progress_begin(const char *name, uint64_t total, int quiet);
 /* The same for work of `total` steps that take about as long each: ticks count those. */
 void cli_progress_begin_steps(const char *name, uint64_t total);
 
+/* As cli_progress_begin, for work that falls far behind the reading: only cli_progress_tick_work
+ * counts, and not the ticks of a source that reads ahead. */
+void cli_progress_begin_work(const char *name, uint64_t total, int quiet);
+
 /* So many bytes (or steps) are done. Looks at the clock: call it once a block, not once a message.
  */
 void cli_progress_tick(uint64_t done);
+void cli_progress_tick_work(uint64_t done);
 
 /* Takes the line away; it comes back with the next tick. */
 void cli_progress_clear(void);

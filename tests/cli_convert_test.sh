@@ -144,6 +144,34 @@ for cut in 0 1 5 10 20 34 35 37 41 $((size - 13)) $((size - 12)) $((size - 9)) $
     says err 'ends|empty'
     [ ! -e cut.fls ] || expect 0 "$flatstream" verify cut.fls
 done
+
+# Files one behind another are one; what else follows STOP is told, not dropped.
+"$flatstream" write -o few.fls <<<"$(seq 7)"
+expect 0 "$flatstream" convert few.fls --to fstrm -o few.fstrm
+cat lines.fstrm few.fstrm lines.fstrm >three.fstrm
+expect 0 "$flatstream" convert three.fstrm --from fstrm -o three.fls
+cat lines.fls few.fls lines.fls >want.fls
+same three.fls want.fls
+# shellcheck disable=SC2002 # a pipe is meant
+cat three.fstrm | "$flatstream" convert - --from fstrm -o piped-three.fls
+same piped-three.fls want.fls
+expect 1 "$flatstream" convert three.fstrm --from fstrm --content-type test:lines -o other.fls
+says err "content type is ''"
+for rest in x 0123456789abcdef '\0\0\0\0' '\0\0\0\0\0\0\0\4\0\0\0\3'; do
+    { cat lines.fstrm && printf "$rest"; } >rest.fstrm
+    bytes=$(($(stat -c %s rest.fstrm) - size))
+    rm -f rest.fls
+    expect 1 "$flatstream" convert rest.fstrm --from fstrm -o rest.fls
+    says err "at byte $size: the end .STOP. is followed by $bytes byte"
+    same rest.fls lines.fls
+done
+{ cat lines.fstrm lines.fstrm && head -c 1000000 /dev/zero; } >rest.fstrm
+expect 1 "$flatstream" convert rest.fstrm --from fstrm -o rest-2.fls
+says err "at byte $((2 * size)): .* followed by 1000000 bytes"
+head -c $((size + size / 2)) three.fstrm >torn-two.fstrm
+expect 1 "$flatstream" convert torn-two.fstrm --from fstrm -o torn-two.fls
+says err 'ends'
+
 expect 1 "$flatstream" convert lines.fls --from fstrm -o no.fls
 absent no.fls
 printf '\0\0\0\0\377\377\377\377' >bad.fstrm

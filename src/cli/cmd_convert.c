@@ -23,10 +23,12 @@ static const char help[] =
     "  --content-type T   with fstrm: of OUT (none without it); of FILE it must be "
     "this\n" CLI_READ_HELP "\n"
     "Frame Streams are read and written as files of one direction: START, with the content type,\n"
-    "the data frames, STOP. They know no empty messages: one in FILE is an error. libfstrm's own\n"
-    "reader refuses messages over 1 MiB unless told otherwise.\n"
+    "the data frames, STOP; several such files one behind another count as one. They know no\n"
+    "empty messages: one in FILE is an error. libfstrm's own reader refuses messages over 1 MiB\n"
+    "unless told otherwise.\n"
     "\n"
     "Messages up to the first damaged frame are converted; a file without STOP counts as torn.\n"
+    "What follows a STOP and is no START is not converted, and counts as damage.\n"
     "\n"
     "Exit status: 0 all messages were converted; 1 FILE is damaged, or a message has no place in\n"
     "the other format; 2 wrong usage; 3 the system failed.\n"
@@ -168,14 +170,16 @@ static enum fls_status copy_data(struct cli_frame_streams *in, struct cli_stream
 {
     const void *data;
     size_t count;
+    uint64_t seen = 0;
     enum fls_status status;
 
     while ((status = cli_frame_streams_next(in, &data, &count, error)) == FLS_OK) {
         cli_progress_tick(in->offset);
-        if (in->frames == 1 && options->content_type &&
+        if (in->starts > seen && options->content_type &&
             strcmp(in->content_type, options->content_type) != 0)
             return cli_set_error(error, FLS_INVALID_FRAME, "its content type is '%s', not '%s'",
                                  in->content_type, options->content_type);
+        seen = in->starts;
         status = put(out, options, data, count, error);
         if (status != FLS_OK) {
             *failed = 1;

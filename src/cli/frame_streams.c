@@ -124,6 +124,7 @@ static enum fls_status bad(const struct cli_frame_streams *in, struct fls_error 
 
 static int read_fields(struct cli_frame_streams *in, const unsigned char *fields, size_t count)
 {
+    in->content_type[0] = '\0';
     while (count > 0) {
         if (count < 2 * WORD || get_word(fields + WORD) > count - 2 * WORD)
             return 0;
@@ -138,7 +139,8 @@ static int read_fields(struct cli_frame_streams *in, const unsigned char *fields
     return 1;
 }
 
-/* The control frame at hand, behind its escape. FLS_OK after START, FLS_END after STOP. */
+/* The control frame at hand, behind its escape. FLS_OK after START, FLS_END after STOP. The content
+ * type is that of the latest START. */
 static enum fls_status read_control(struct cli_frame_streams *in, struct fls_error *error)
 {
     enum fls_status status = take(in, 2 * (size_t)WORD, "a control frame", error);
@@ -161,7 +163,8 @@ static enum fls_status read_control(struct cli_frame_streams *in, struct fls_err
                                : "the first control frame is no START");
     else if (!read_fields(in, body + WORD, length - WORD))
         return bad(in, error, "a START whose fields cannot be read");
-    in->started = 1;
+    in->started = status == FLS_OK;
+    in->starts += status == FLS_OK;
     in->begin += 2 * WORD + length;
     in->offset += 2 * WORD + length;
     return status;
@@ -186,6 +189,43 @@ static enum fls_status read_data(struct cli_frame_streams *in, size_t count, con
     return FLS_OK;
 }
 
+/* Reads to the file's end, to say how much of it nobody will get. */
+static enum fls_status refuse_rest(struct cli_frame_streams *in, struct fls_error *error)
+{
+    uint64_t rest = 0;
+    enum fls_status status;
+
+    do {
+        rest += in->end - in->begin;
+        in->begin = in->end = 0;
+        status = hold(in, 1, error);
+    } while (status == FLS_OK);
+    if (status != FLS_END)
+        return status;
+    cli_set_error(error, FLS_INVALID_FRAME,
+                  "the end (STOP) is followed by %" PRIu64
+                  " byte%s that %s no START: not converted",
+                  rest, rest == 1 ? "" : "s", rest == 1 ? "is" : "are");
+    return locate(in, FLS_INVALID_FRAME, error);
+}
+
+/* Behind STOP: FLS_OK when another START comes (files that were put one behind another), FLS_END
+ * when nothing does. */
+static enum fls_status look_behind_stop(struct cli_frame_streams *in, struct fls_error *error)
+{
+    enum fls_status status = hold(in, 3 * (size_t)WORD, error);
+    const unsigned char *bytes = in->bytes + in->begin;
+
+    if (status == FLS_END && in->begin == in->end)
+        return FLS_END;
+    if (status != FLS_OK && status != FLS_END)
+        return status;
+    if (status == FLS_END || get_word(bytes) != 0 ||
+        get_word(bytes + 2 * (size_t)WORD) != CLI_CONTROL_START)
+        return refuse_rest(in, error);
+    return FLS_OK;
+}
+
 enum fls_status cli_frame_streams_next(struct cli_frame_streams *in, const void **data,
                                        size_t *count, struct fls_error *error)
 {
@@ -207,6 +247,8 @@ enum fls_status cli_frame_streams_next(struct cli_frame_streams *in, const void 
         if (*count > 0)
             return read_data(in, *count, data, error);
         status = read_control(in, error);
+        if (status == FLS_END)
+            status = look_behind_stop(in, error);
         if (status != FLS_OK)
             return status;
     }

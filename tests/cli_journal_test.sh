@@ -58,6 +58,27 @@ expect 0 "$flatstream" cat m.fls
 same out lines
 expect 0 "$flatstream" cat m-000003.fls
 same out <(sed -n 20001,30000p lines)
+# On a terminal it says how often, and the longest pause; elsewhere nothing.
+expect 0 "$flatstream" write -o quiet.fls --rotate-messages 10000 lines
+[ ! -s err ] || fail "it speaks: $(cat err)"
+cat >terminal.py <<'END'
+import os, pty, subprocess, sys
+ours, theirs = pty.openpty()
+write = subprocess.Popen(sys.argv[1:], stderr=theirs)
+os.close(theirs)
+text = b""
+try:
+    while part := os.read(ours, 65536):
+        text += part
+except OSError: # its other end is closed
+    pass
+print(text.decode())
+sys.exit(write.wait())
+END
+expect 0 python3 terminal.py "$flatstream" write -o loud.fls --rotate-messages 10000 lines
+says out "loud.fls: rotated $(($(count 'loud-*.fls') - 1)) times; the longest pause [0-9]+\.[0-9] ms"
+expect 0 python3 terminal.py "$flatstream" write -o one-only.fls --rotate-bytes 1G lines
+grep -q rotated out && fail "no rotation was none"
 expect 0 "$flatstream" write -o b.fls --rotate-bytes 100K --preallocate 1M lines
 for segment in b-*.fls; do
     [ "$(stat -c %s "$segment")" -le 102400 ] || fail "$segment is too large"

@@ -53,8 +53,8 @@ static const char help[] =
     "                     Killed, with xxh3, it leaves zeros at OUT's end, which are noticed:\n"
     "                     recover --zero-tail cuts them\n"
     "  --async            a thread of its own does the writing while this one reads\n"
-    "  --append           go on behind the frames that OUT has. It is read first: one that is\n"
-    "                     damaged, or has another kind of checksum, is refused\n"
+    "  --append           go on behind the frames that OUT has. Refused: one that is damaged,\n"
+    "                     has another kind of checksum, or that another process appends to\n"
     "  --repair           with --append: cut a torn tail off; where no frame is whole, set\n"
     "                     OUT's bytes aside, as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
@@ -73,7 +73,6 @@ static const char help[] =
     "\n"
     "Examples:\n"
     "  journalctl -f | flatstream write -o journal.fls\n"
-    "  flatstream write -o three.fls --from files one.bin two.bin three.bin\n"
     "  flatstream write -o events.fls --from jsonl --schema events.fbs events.jsonl\n"
     "  flatstream write -o log.fls --append --repair more.txt\n"
     "  sensors | flatstream write -o s.fls --rotate-bytes 1G --keep 20 --sync ms:500 --index\n"
@@ -647,15 +646,19 @@ static int output_failed(const struct options *options, struct target *target)
 
 static int close_output(struct target *target)
 {
+    struct fls_journal_counts counts = FLS_ZERO;
     struct fls_error error;
 
-    if (target->sender.journal && fls_journal_statistics(target->sender.journal).index_failed)
+    if (target->sender.journal)
+        counts = fls_journal_statistics(target->sender.journal);
+    if (counts.index_failed)
         cli_error(target->name, "the index was given up; `flatstream index` makes it again");
     enum fls_status status = cli_sender_close(&target->sender, &error);
 
     if (status == FLS_OK && !target->is_stdout && target->fd >= 0 && close(target->fd) != 0 &&
         errno != EINTR)
         status = cli_system_error(&error, "close", errno);
+    cli_journal_tell_rotations(target->name, &counts);
     if (status == FLS_OK)
         return CLI_WELL;
     cli_fail(target->name, &error,

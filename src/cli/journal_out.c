@@ -1,7 +1,9 @@
 /*
  * journal_out.c: see journal_out.h.
  */
+#include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/journal_out.h"
 
@@ -81,4 +83,12 @@ enum fls_status cli_journal_open(const char *path, const struct cli_journal_opti
         all.index.key = options->key.field;
     }
     return fls_journal_open(path, &all, journal, opening, error);
+}
+
+void cli_journal_tell_rotations(const char *path, const struct fls_journal_counts *counts)
+{
+    if (counts->rotations == 0 || !isatty(STDERR_FILENO))
+        return;
+    cli_error(path, "rotated %" PRIu64 " time%s; the longest pause %.1f ms", counts->rotations,
+              counts->rotations == 1 ? "" : "s", (double)counts->longest_rotation_ns / 1e6);
 }

@@ -36,7 +36,8 @@ struct cli_journal_options {
 #define CLI_JOURNAL_HELP                                                                           \
     "  --rotate-bytes N, --rotate-messages N, --rotate-seconds N   begin another segment\n"        \
     "                     (OUT-000001, OUT-000002, ...; the ending stays last) before one is\n"    \
-    "                     larger, has more messages, or is older; also on SIGHUP\n"                \
+    "                     larger, has more messages, or is older; also on SIGHUP.\n"               \
+    "                     A terminal is told at the end how often, and the longest pause\n"        \
     "  --keep N, --keep-bytes N   of the finished segments delete the oldest, until there are\n"   \
     "                     no more\n"                                                               \
     "  --preallocate N    reserve so many bytes for each segment, without making it longer\n"      \
@@ -59,5 +60,8 @@ enum fls_status cli_journal_open(const char *path, const struct cli_journal_opti
                                  const struct cli_key *key, enum fls_checksum_kind kind,
                                  uint64_t max_frame, int repair, struct fls_journal **journal,
                                  struct fls_journal_opening *opening, struct fls_error *error);
+
+/* Says on a terminal how often it was rotated, and for how long that held the input up at most. */
+void cli_journal_tell_rotations(const char *path, const struct fls_journal_counts *counts);
 
 #endif

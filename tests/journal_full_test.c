@@ -245,6 +245,53 @@ static void full_disk(void **state)
     }
 }
 
+/* A keeper that is slow to finish what was retired, as on a slow device. */
+static void dawdle(void *context, const char *segment, uint64_t messages, uint64_t bytes)
+{
+    (void)context;
+    (void)segment;
+    (void)messages;
+    (void)bytes;
+    usleep(20000);
+}
+
+/* What the limits leave fits; that the keeper is behind with deleting is no full disk. */
+static void limits_keep_it_from_being_full(void **state)
+{
+    static const struct fls_journal_options manners[] = {
+        {.batch_bytes = 0},
+        {.to_process = {.messages = 1}},
+        {.to_machine = {.messages = 1}},
+        {.rotation = {.preallocate_bytes = 150000}, .with_index = 1},
+    };
+
+    (void)state;
+    if (!is_mounted) {
+        print_message("limits: skipped, a file system cannot be mounted here\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof manners / sizeof manners[0]; i++) {
+        struct fls_journal_options options = manners[i];
+        struct fls_journal *journal;
+        uint8_t message[BYTES_MAX];
+        options.checksum = FLS_CHECKSUM_XXH3;
+        options.rotation.bytes = 150000;
+        options.rotation.segments_kept = 3;
+        options.segment_finished = dawdle;
+        assert_ok(fls_journal_open(path, &options, &journal, NULL, NULL));
+        for (uint64_t next = 0; next < 1500; next++)
+            assert_ok(fls_journal_write(journal, message, make_message(next, message), NULL));
+        assert_ok(fls_journal_commit(journal, 0, FLS_LEVEL_PROCESS));
+        assert_true(fls_journal_statistics(journal).rotations > 15);
+        assert_ok(fls_journal_close(journal, NULL));
+        struct fls_series series;
+        assert_ok(fls_series_list(path, &series, NULL));
+        assert_int_equal(series.count, 3);
+        fls_series_free(&series);
+        empty_folder();
+    }
+}
+
 static int mount_disk(void **state)
 {
     (void)state;
@@ -264,7 +311,8 @@ static int unmount_disk(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(full_disk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(full_disk),
+                                       cmocka_unit_test(limits_keep_it_from_being_full)};
 
     return cmocka_run_group_tests(tests, mount_disk, unmount_disk);
 }

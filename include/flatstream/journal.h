@@ -65,8 +65,10 @@ struct fls_journal_policy {
  *                      it is left
  *
  * A finished segment is synced on the journal's own thread, whatever the policy: an old one is
- * never deleted before what follows it is safe. When the device falls behind by
- * FLS_JOURNAL_UNFINISHED_MAX segments, writing waits for it.
+ * never deleted before what follows it is safe. So while the device is behind there may be more
+ * than the limits say: up to FLS_JOURNAL_UNFINISHED_MAX segments that are not finished; then
+ * writing waits for it. When the disk is full meanwhile, writing waits until old segments are
+ * deleted, and fails only when that was not enough.
  */
 #define FLS_JOURNAL_UNFINISHED_MAX 8
 

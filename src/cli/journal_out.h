@@ -39,7 +39,7 @@ struct cli_journal_options {
     "                     larger, has more messages, or is older; also on SIGHUP.\n"               \
     "                     A terminal is told at the end how often, and the longest pause\n"        \
     "  --keep N, --keep-bytes N   of the finished segments delete the oldest, until there are\n"   \
-    "                     no more\n"                                                               \
+    "                     no more (and up to 8 while the device is behind)\n"                      \
     "  --preallocate N    reserve so many bytes for each segment, without making it longer\n"      \
     "  --sync WHEN        carry messages to the device: none (the default), each, or after so\n"   \
     "                     many messages:N, bytes:N or milliseconds ms:N\n"                         \

@@ -1,6 +1,7 @@
 /*
  * journal.c: the journal's public face: opening and closing, and what a write does by the policy.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,51 @@ static enum fls_status write_by_writer(struct fls_journal *journal,
 }
 
 /* Takes the message, and hands it to the system if it is time. */
+static enum fls_status take_now(struct fls_journal *journal, const struct fls_payload *payload)
+{
+    enum fls_status status = write_by_writer(journal, payload);
+
+    if (status != FLS_OK)
+        return note_refusal(journal, status);
+    return carry_to_process(journal, journal->header_bytes + payload->length);
+}
+
+/*
+ * Finishing a segment gives space back: what it had reserved, and the old ones that the limits say.
+ * So when the disk is full and some are not finished yet, waits until old ones are deleted, or all
+ * is finished. Non-zero: it did, so trying again may go well. Not with the turn taken, since the
+ * keeper needs it.
+ */
+static int wait_for_space(struct fls_journal *journal, enum fls_status status)
+{
+    uint64_t deleted = journal->counts.segments_deleted;
+    int waited = 0;
+
+    if (status != FLS_IO || journal->error.os_errno != ENOSPC)
+        return 0;
+    while (!journal->poisoned && (journal->retired || journal->finishing) &&
+           journal->counts.segments_deleted == deleted) {
+        pthread_cond_wait(&journal->progress, &journal->lock);
+        waited = 1;
+    }
+    return waited && !journal->poisoned;
+}
+
+static enum fls_status hand_over(struct fls_journal *journal)
+{
+    enum fls_status status = fls_journal_hand_over(journal);
+
+    return wait_for_space(journal, status) ? fls_journal_hand_over(journal) : status;
+}
+
+static enum fls_status carry_to_machine(struct fls_journal *journal, uint64_t number)
+{
+    enum fls_status status = fls_journal_carry_to_machine(journal, number);
+
+    return wait_for_space(journal, status) ? fls_journal_carry_to_machine(journal, number) : status;
+}
+
+/* Takes the message, also where that has to wait for the keeper. */
 static enum fls_status take(struct fls_journal *journal, const struct fls_payload *payload)
 {
     enum fls_status status = wait_for_keeper(journal);
@@ -272,10 +318,12 @@ static enum fls_status take(struct fls_journal *journal, const struct fls_payloa
         status = refuse_empty(journal, payload->length);
     if (status != FLS_OK)
         return status;
-    status = write_by_writer(journal, payload);
-    if (status != FLS_OK)
-        return note_refusal(journal, status);
-    return carry_to_process(journal, journal->header_bytes + payload->length);
+    uint64_t taken = journal->taken;
+    status = take_now(journal, payload);
+    if (journal->taken > taken || !wait_for_space(journal, status))
+        return status;
+    status = wait_for_keeper(journal); /* others may have rotated meanwhile */
+    return status == FLS_OK ? take_now(journal, payload) : status;
 }
 
 enum fls_status fls_journal_write_payload(struct fls_journal *journal,
@@ -290,7 +338,7 @@ enum fls_status fls_journal_write_payload(struct fls_journal *journal,
         arm_all(journal);
         if (is_reached(&journal->options.to_machine, mine - journal->sync_goal,
                        journal->taken_bytes - journal->sync_goal_bytes))
-            status = fls_journal_carry_to_machine(journal, mine);
+            status = carry_to_machine(journal, mine);
     }
     pthread_mutex_unlock(&journal->lock);
     if (number)
@@ -315,7 +363,7 @@ static enum fls_status commit_to_process(struct fls_journal *journal, uint64_t n
         return journal->error.status;
     if (journal->at_process >= number)
         return FLS_OK;
-    enum fls_status status = fls_journal_hand_over(journal);
+    enum fls_status status = hand_over(journal);
     return journal->at_process >= number ? FLS_OK : status;
 }
 
@@ -330,7 +378,7 @@ enum fls_status fls_journal_commit(struct fls_journal *journal, uint64_t number,
     if (number > journal->taken)
         status = FLS_INVALID_ARGUMENT;
     else if (level == FLS_LEVEL_MACHINE)
-        status = fls_journal_carry_to_machine(journal, number);
+        status = carry_to_machine(journal, number);
     else if (level == FLS_LEVEL_PROCESS)
         status = commit_to_process(journal, number);
     else if (journal->poisoned)
@@ -375,11 +423,10 @@ struct fls_journal_counts fls_journal_statistics(struct fls_journal *journal)
 /* As far as the policy wants it. */
 static enum fls_status carry_the_rest(struct fls_journal *journal)
 {
-    enum fls_status status =
-        journal->poisoned ? journal->error.status : fls_journal_hand_over(journal);
+    enum fls_status status = journal->poisoned ? journal->error.status : hand_over(journal);
 
     if (status == FLS_OK && fls_journal_policy_is_set(&journal->options.to_machine))
-        status = fls_journal_carry_to_machine(journal, journal->taken);
+        status = carry_to_machine(journal, journal->taken);
     return status == FLS_UNSUPPORTED ? FLS_OK : status;
 }
 

@@ -63,6 +63,7 @@ struct fls_journal {
     struct journal_segment *retired; /* the oldest first */
     struct journal_segment **retired_end;
     unsigned retired_count;
+    int finishing; /* the keeper has taken the oldest out of the list, and is at it */
 
     uint64_t taken;
     uint64_t taken_bytes;

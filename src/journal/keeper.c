@@ -24,6 +24,7 @@ static void tell(struct fls_journal *journal, const struct journal_segment *segm
 /* Under the lock, which is let go of for everything that takes time. */
 static void finish_oldest(struct fls_journal *journal)
 {
+    journal->finishing = 1;
     struct journal_segment *segment = fls_journal_sync_retired(journal);
     struct fls_error error = FLS_ZERO;
     enum fls_status status = FLS_OK;
@@ -41,6 +42,8 @@ static void finish_oldest(struct fls_journal *journal)
     journal->counts.segments_deleted += deleted;
     if (status != FLS_OK && !journal->poisoned)
         journal->error = error;
+    journal->finishing = 0;
+    pthread_cond_broadcast(&journal->progress);
 }
 
 /* ---- what is due ---------------------------------------------------------------------------- */

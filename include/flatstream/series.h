@@ -110,8 +110,10 @@ fls_source_open_series(const char *path, const struct fls_series_options *option
 /*
  * Ends a following source: what is whole in the series at the moment when the source next looks is
  * still delivered, then it ends (FLS_END); the half frame behind it is not shown, and is no error.
- * Any thread, and safe in a signal handler, as long as the source is open. Nothing on any other
- * source.
+ * Any thread, and safe in a signal handler. The source may be closed only after this has returned:
+ * that the reader has seen FLS_END does not say so, since the end can be seen while the call that
+ * asked for it is still running. So join the thread that stops it, and take the source away from a
+ * signal handler, before you close. Nothing on any other source.
  */
 FLS_API void fls_series_stop(struct fls_source *source);
 

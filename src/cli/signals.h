@@ -13,7 +13,9 @@
 /* From now on the signals set the flag. */
 void cli_signals_catch(void);
 
-/* A signal also stops this following source; NULL: none any more. At once, if one came before. */
+/* A signal also stops this following source; NULL: none any more, which must be said before it is
+ * closed (where it is followed there is one thread, so no handler is still at it then). At once, if
+ * one came before. */
 void cli_signals_stop(struct fls_source *source);
 
 /*

@@ -58,6 +58,25 @@ expect 0 "$flatstream" cat m.fls
 same out lines
 expect 0 "$flatstream" cat m-000003.fls
 same out <(sed -n 20001,30000p lines)
+# A blank line is a message under xxh3. Under the others a journal takes none: it is named, and no
+# mistake of how the command was called.
+printf 'a\n\nb\n' >blank
+expect 0 "$flatstream" write -o blank-xxh3.fls --sync each blank
+expect 0 "$flatstream" cat blank-xxh3.fls
+same out blank
+for kind in none crc16 crc32; do
+    expect 1 "$flatstream" write -o blank-$kind.fls --checksum $kind --sync each blank
+    says err "^flatstream: blank: line 2 is empty, and a journal under $kind .*xxh3"
+    expect 0 "$flatstream" cat --checksum $kind blank-$kind.fls
+    [ "$(cat out)" = a ] || fail "what came before it: $(cat out)"
+done
+printf '\1\0\0\0a\0\0\0\0' >blank.sized
+expect 1 "$flatstream" write -o blank-sized.fls --from sized --checksum crc32 --sync each blank.sized
+says err 'blank.sized: record 2 is empty'
+: >blank.file
+expect 1 "$flatstream" write -o blank-file.fls --from files --checksum crc32 --sync each blank.file
+says err 'blank.file: it is empty'
+
 # On a terminal it says how often, and the longest pause; elsewhere nothing.
 expect 0 "$flatstream" write -o quiet.fls --rotate-messages 10000 lines
 [ ! -s err ] || fail "it speaks: $(cat err)"

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,16 +60,17 @@ static const char help[] =
     "                     OUT's bytes aside, as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
-    "With one of these, or --append to OUT's segments, OUT is a journal; one that exists is never\n"
-    "replaced, but continued with --append:\n" CLI_JOURNAL_HELP "\n"
+    "With one of these, or --append to OUT's segments, OUT is a journal; one that exists is only\n"
+    "gone on with, by --append:\n" CLI_JOURNAL_HELP "\n"
     "A line that is no such object is named by its line and column; columns count bytes from 1,\n"
     "and the mistake is before them. Blank lines are passed over.\n"
     "\n"
     "On SIGINT, SIGTERM and SIGHUP what was read is written, whole, and the exit status is\n"
     "128 and the signal's number; a second signal ends it at once. When OUT fails (a full\n"
-    "disk), a frame that it took in part is cut off again, so that --append can go on.\n"
+    "disk), a frame that it took in part is cut off again, and --append goes on.\n"
     "\n"
-    "Exit status: 0 all well; 1 an input is torn, a message is too long, or OUT is damaged;\n"
+    "Exit status: 0 all well; 1 an input is torn, a message is too long (or, in a journal, empty\n"
+    "and not under xxh3), or OUT is damaged;\n"
     "2 wrong usage; 3 the system failed.\n"
     "\n"
     "Examples:\n"
@@ -508,6 +510,26 @@ static enum fls_status bad_line(struct target *target, const struct cli_records 
                          reason);
 }
 
+/* A journal cannot tell an empty message from a tail of zeros but by xxh3 (see journal.h). */
+static int is_refused_as_empty(const struct target *target, size_t bytes)
+{
+    return bytes == 0 && target->sender.journal && target->kind != FLS_CHECKSUM_XXH3;
+}
+
+static enum fls_status empty_record(const struct target *target, const struct cli_records *records,
+                                    struct fls_error *error)
+{
+    char which[40] = "it";
+
+    if (records->form != CLI_FILES)
+        snprintf(which, sizeof which, "%s %" PRIu64, records->form == CLI_LINES ? "line" : "record",
+                 records->count);
+    return cli_set_error(error, FLS_LIMIT,
+                         "%s is empty, and a journal under %s takes no empty messages (under xxh3 "
+                         "it does)",
+                         which, fls_checksum_name(target->kind));
+}
+
 /* One record as a message, if it makes one. */
 static enum fls_status write_record(struct target *target, const struct cli_records *records,
                                     const char *input, const void *record, size_t bytes,
@@ -524,6 +546,8 @@ static enum fls_status write_record(struct target *target, const struct cli_reco
         if (status != FLS_OK)
             return status;
     }
+    if (is_refused_as_empty(target, bytes))
+        return empty_record(target, records, error);
     *culprit = OUTPUT;
     status = cli_sender_write(&target->sender, record, bytes);
     if (status == FLS_OK)

@@ -140,6 +140,17 @@ if [ -e /dev/full ]; then
     expect 3 bash -c "'$flatstream' salvage one.fls -o - >/dev/full"
 fi
 
+# Segments are salvaged one at a time: which there are is said.
+for number in 3 4 6; do
+    "$flatstream" write -o some-00000$number.fls whole.txt
+done
+expect 2 "$flatstream" salvage some.fls -o out.fls
+says err 'one at a time: some-000003.fls to some-000006.fls .3 of them.'
+rm some-000003.fls some-000004.fls
+expect 2 "$flatstream" salvage some.fls -o out.fls
+says err 'one at a time: some-000006.fls .1 of them.'
+[ ! -e out.fls ] || fail "a refusal made a file"
+
 # Kinds that prove too little ask for a schema.
 "$flatstream" write --checksum crc16 -o weak.fls whole.txt
 expect 2 "$flatstream" salvage weak.fls -o out.fls

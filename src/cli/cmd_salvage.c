@@ -22,6 +22,7 @@ static const char help[] =
     "Usage: flatstream salvage FILE -o OUT [OPTION]...\n"
     "Writes every message of FILE that is proven intact to the new file OUT, also those behind\n"
     "damage, and lists what was lost. FILE is not changed. `-` is standard input.\n"
+    "Of a journal's segments it takes one at a time.\n"
     "\n"
     "  -o, --output OUT   the new stream; it must not exist, and appears when it is whole. `-` is\n"
     "                     standard output; the list then goes to standard error\n"
@@ -324,13 +325,41 @@ static int write_salvaged(struct rescue *rescue)
     return report.bytes_lost > 0 ? CLI_DAMAGED : CLI_WELL;
 }
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* A series is many streams, each with a damage of its own. */
+static enum fls_status refuse_series(const char *path, struct fls_error *error)
+{
+    struct fls_series series;
+    enum fls_status status = fls_series_list(path, &series, error);
+
+    if (status != FLS_OK)
+        return status;
+    size_t last = series.count > 0 ? series.count - 1 : 0;
+    cli_set_error(error, FLS_UNSUPPORTED,
+                  "it stands for segments, and salvage takes one at a time: %s%s%s (%zu of them)",
+                  series.count > 0 ? base_name(series.segments[0].path) : "",
+                  last > 0 ? " to " : "", last > 0 ? base_name(series.segments[last].path) : "",
+                  series.count);
+    fls_series_free(&series);
+    return FLS_UNSUPPORTED;
+}
+
 /* Salvage reads here and there. */
 static enum fls_status open_input(struct rescue *rescue, const char *path, struct fls_error *error)
 {
     enum fls_status status =
         cli_input_open_seekable(&rescue->input, path, &rescue->options->read, error);
 
-    if (status == FLS_OK && !rescue->input.regular) {
+    if (status == FLS_OK && rescue->input.series) {
+        cli_input_close(&rescue->input);
+        status = refuse_series(path, error);
+    } else if (status == FLS_OK && !rescue->input.regular) {
         cli_input_close(&rescue->input);
         status = cli_set_error(error, FLS_UNSUPPORTED, "neither a regular file nor a pipe");
     }

@@ -145,6 +145,15 @@ for cut in 0 1 5 10 20 34 35 37 41 $((size - 13)) $((size - 12)) $((size - 9)) $
     [ ! -e cut.fls ] || expect 0 "$flatstream" verify cut.fls
 done
 
+# Salvage is recommended where it gets more: behind damage, not for a torn tail.
+head -c $(($(stat -c %s lines.fls) - 1)) lines.fls >torn-tail.fls
+expect 1 "$flatstream" convert torn-tail.fls --to none -o torn-none.fls
+says err 'what is before it was taken'
+grep -q salvage err && fail "salvage gets nothing from a torn tail: $(cat err)"
+{ head -c 5000 lines.fls && printf '\377\376' && tail -c +5003 lines.fls; } >wounded.fls
+expect 1 "$flatstream" convert wounded.fls --to none -o wounded-none.fls
+says err 'salvage. gets more'
+
 # Files one behind another are one; what else follows STOP is told, not dropped.
 "$flatstream" write -o few.fls <<<"$(seq 7)"
 expect 0 "$flatstream" convert few.fls --to fstrm -o few.fstrm

@@ -65,9 +65,12 @@ int cli_stream_in_end(const struct cli_stream_in *in, enum fls_status status)
     if (status == FLS_END)
         return CLI_WELL;
     int result = cli_exit_of(status);
-    cli_fail(in->input.name, fls_reader_error(in->reader),
-             result == CLI_DAMAGED ? "what is before it was taken; `flatstream salvage` gets more"
-                                   : NULL);
+    const char *advice = NULL;
+    if (status == FLS_UNEXPECTED_END) /* behind a torn tail there is nothing to be got */
+        advice = "what is before it was taken";
+    else if (result == CLI_DAMAGED)
+        advice = "what is before it was taken; `flatstream salvage` gets more";
+    cli_fail(in->input.name, fls_reader_error(in->reader), advice);
     return result;
 }
 

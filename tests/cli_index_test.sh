@@ -320,6 +320,22 @@ PY
     says err 'the index is wrong: entry [0-9]+ says time'
     expect 0 "$flatstream" slice m.fls --by time --key real --schema m.fbs --from 0 --to 0.5 -o real.fls
     says err 'the index has no times of real'
+    # Going on without the key drops the times: that is said, and by which field they were.
+    for way in "" "--rotate-messages 7000"; do
+        rm -f keyed*
+        # shellcheck disable=SC2086 # words
+        expect 0 "$flatstream" write -o keyed.fls --from jsonl --schema m.fbs --index --key time \
+            $way m.jsonl
+        quiet err
+        expect 0 "$flatstream" write -o keyed.fls --append --from jsonl --schema m.fbs --index \
+            --key time m.jsonl
+        quiet err
+        expect 0 "$flatstream" write -o keyed.fls --append --from jsonl --schema m.fbs --index m.jsonl
+        says err "keyed.fls: its index has times, by 'time': .*--key"
+        expect 0 "$flatstream" write -o keyed.fls --append --from jsonl --schema m.fbs --index m.jsonl
+        quiet err # they are gone already
+    done
+
     for key in real at when.ns; do
         expect 0 "$flatstream" index --key $key --schema m.fbs m.fls
         expect 0 "$flatstream" index --check --key $key --schema m.fbs m.fls

@@ -49,13 +49,13 @@ struct fls_index *cli_index_of(const struct cli_input *input)
     return cli_index_beside(input->path, input->start, input->kind);
 }
 
-/* The key's name comes from a file: what a terminal would obey is not printed. */
-static void put_key(char *key)
+/* It comes from a file: what a terminal would obey is not printed. */
+const char *cli_index_key(struct fls_index_summary *summary)
 {
-    for (char *at = key; *at; at++)
+    for (char *at = summary->key; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 127)
             *at = '?';
-    cli_out_text("; %s", key[0] ? key : "time");
+    return summary->key[0] ? summary->key : "time";
 }
 
 void cli_index_tell(const struct fls_index *index)
@@ -67,7 +67,7 @@ void cli_index_tell(const struct fls_index *index)
                  summary.frames, summary.bytes);
     if (!summary.has_time)
         return;
-    put_key(summary.key);
+    cli_out_text("; %s", cli_index_key(&summary));
     cli_out_text(" from %s to %s%s", cli_time_text(summary.time_first, summary.time_is_real, first),
                  cli_time_text(summary.time_last, summary.time_is_real, last),
                  summary.time_in_order ? "" : ", not in order");

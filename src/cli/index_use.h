@@ -26,4 +26,7 @@ void cli_index_tell(const struct fls_index *index);
  * time_first, time_last, time_in_order. NULL: null. */
 void cli_index_json(const struct fls_index *index);
 
+/* The name of its key, for people; what cannot be printed in it is replaced. */
+const char *cli_index_key(struct fls_index_summary *summary);
+
 #endif

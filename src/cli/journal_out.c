@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/index_use.h"
 #include "cli/journal_out.h"
 
 #define SECONDS_MAX (UINT32_MAX / 1000)
@@ -59,6 +60,25 @@ int cli_journal_check(const struct cli_verb *verb, struct cli_journal_options *o
     return parse_sync(verb, options);
 }
 
+/* The last file of the journal has an index with times: what they are. 0: it has none. */
+static int has_times(const char *path, struct fls_index_summary *summary)
+{
+    struct fls_series series;
+    struct fls_index *index;
+    int found = 0;
+
+    if (fls_series_list(path, &series, NULL) != FLS_OK)
+        return 0;
+    if (series.count > 0 &&
+        fls_index_open(series.segments[series.count - 1].path, NULL, &index, NULL) == FLS_OK) {
+        *summary = fls_index_describe(index);
+        found = summary->has_time;
+        fls_index_close(index);
+    }
+    fls_series_free(&series);
+    return found;
+}
+
 enum fls_status cli_journal_open(const char *path, const struct cli_journal_options *options,
                                  const struct cli_key *key, enum fls_checksum_kind kind,
                                  uint64_t max_frame, int repair, struct fls_journal **journal,
@@ -82,7 +102,15 @@ enum fls_status cli_journal_open(const char *path, const struct cli_journal_opti
         all.index.time_context = key->path;
         all.index.key = options->key.field;
     }
-    return fls_journal_open(path, &all, journal, opening, error);
+    struct fls_index_summary before;
+    int drops_times = options->index && !key->path && has_times(path, &before);
+    enum fls_status status = fls_journal_open(path, &all, journal, opening, error);
+    if (status == FLS_OK && drops_times)
+        cli_error(path,
+                  "its index has times, by '%s': what is written now has none without --key, nor "
+                  "has the last file any more; `flatstream index --key` makes them again",
+                  cli_index_key(&before));
+    return status;
 }
 
 void cli_journal_tell_rotations(const char *path, const struct fls_journal_counts *counts)

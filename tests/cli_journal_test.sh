@@ -58,6 +58,30 @@ expect 0 "$flatstream" cat m.fls
 same out lines
 expect 0 "$flatstream" cat m-000003.fls
 same out <(sed -n 20001,30000p lines)
+# Segments that lack in the middle are told, and are damage; those before the first are not.
+expect 0 "$flatstream" write -o gap.fls --rotate-messages 10000 lines
+rm gap-000001.fls gap-000002.fls
+expect 0 "$flatstream" verify gap.fls
+[ ! -s err ] || fail "what was deleted from the front: $(cat err)"
+says out '^gap.fls: intact$'
+rm gap-000005.fls
+expect 1 "$flatstream" verify gap.fls
+says err '^flatstream: gap.fls: segment 5 is missing'
+says out '^gap.fls: intact, but segments are missing$'
+rm gap-000007.fls gap-000008.fls
+expect 1 "$flatstream" verify --json gap.fls
+says err '^flatstream: gap.fls: segments 5, 7 to 8 are missing'
+[ "$(grep -c missing err)" = 1 ] || fail "said again: $(cat err)"
+says out '"missing_segments":3,"error":null'
+for verb in info cat; do
+    expect 0 "$flatstream" $verb gap.fls
+    says err '^flatstream: gap.fls: segments 5, 7 to 8 are missing'
+    [ "$(grep -c missing err)" = 1 ] || fail "said again: $(cat err)"
+done
+same <("$flatstream" cat gap.fls 2>err) <(sed -n '20001,40000p;50001,60000p;80001,$p' lines)
+expect 0 "$flatstream" tail -n 1 gap.fls
+[ "$(cat out)" = 100000 ] || fail "the last: $(cat out)"
+
 # A blank line is a message under xxh3. Under the others a journal takes none: it is named, and no
 # mistake of how the command was called.
 printf 'a\n\nb\n' >blank

@@ -27,7 +27,9 @@ static const char help[] =
     "\n" CLI_REPORT_HELP
     "With --schema each message is verified too: every offset, string, vector and union in it.\n"
     "The first that the schema does not allow ends the reading, as validation_failed.\n"
-    "\n" CLI_JSON_HELP "\n" CLI_EXIT_HELP "With several files it is the gravest of theirs.\n"
+    "\n" CLI_JSON_HELP "\n" CLI_EXIT_HELP
+    "A series that lacks segments between those it has (not before them: old ones are deleted)\n"
+    "is damaged. With several files it is the gravest of theirs.\n"
     "\n"
     "Examples:\n"
     "  flatstream verify telemetry.fls\n"
@@ -182,6 +184,8 @@ static int verify_one(const char *path, const struct options *options,
     if (!options->json)
         cli_report_complain(&report, CLI_REMEDY_NONE);
     int result = cli_report_exit(&report);
+    if (result == CLI_WELL && report.missing > 0)
+        result = CLI_DAMAGED;
     cli_report_free(&report);
     return result;
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/gaps.h"
 #include "cli/input.h"
 #include "cli/signals.h"
 
@@ -402,6 +403,8 @@ static enum fls_status open_series(struct cli_input *input, const struct cli_rea
         return FLS_IO;
     }
     status = open_segments(input, &series, options, error);
+    if (status == FLS_OK)
+        input->missing = cli_gaps_tell(input->name, &series);
     fls_series_free(&series);
     return status;
 }

@@ -29,6 +29,7 @@ enum cli_fit {
  *   source      delivers the stream's bytes, from `start`
  *   series      the source beneath it when `path` is no file, but the name of a journal's segments:
  *               they are read as one stream, and `fd` is not open. Else NULL
+ *   missing     segments that lack between those; opening has said which
  */
 struct cli_input {
     const char *path;
@@ -46,6 +47,7 @@ struct cli_input {
     struct fls_error no_fit;
     struct fls_source *source;
     struct fls_source *series;
+    uint64_t missing;
 };
 
 /*

@@ -125,6 +125,8 @@ static const char *verdict(const struct cli_report *report)
 {
     if (!report->readable)
         return "could not be read";
+    if (report->recovery.end == FLS_STREAM_CLEAN && report->missing > 0)
+        return "intact, but segments are missing";
     if (report->recovery.end == FLS_STREAM_CLEAN)
         return report->fit == CLI_FIT_SEVERAL ? "intact, if the checksum is as assumed" : "intact";
     return report->recovery.end == FLS_STREAM_TORN ? "torn" : "DAMAGED";
@@ -231,6 +233,7 @@ void cli_report_json_begin(const struct cli_report *report)
         cli_out_text(",\"end\":null");
     json_number("good_offset", 1, recovery->good_offset);
     json_sizes(report);
+    json_number("missing_segments", 1, report->missing);
     json_error(&recovery->error);
 }
 

@@ -32,12 +32,12 @@ void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
     "  corrupt  a checksum that does not match, or an impossible length\n"
 
 #define CLI_JSON_HELP                                                                              \
-    "--json prints one object for each file, one a line: file, frames, bytes (null for a\n"        \
-    "damaged pipe, which is not read on), payload_bytes, checksum (none, crc16, crc32,\n"          \
-    "xxh3, ambiguous, unknown), end (clean, torn, corrupt; null when the file could not be\n"      \
-    "read), good_offset (the file offset behind the last intact frame), sizes, and error:\n"       \
-    "null, or an object with kind (io, unexpected_end, checksum_mismatch, invalid_frame,\n"        \
-    "validation_failed), frame, offset, expected, found, message. Numbers have up to 64\n"         \
-    "bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
+    "--json prints one object for each file, one a line: file, frames, bytes,\n"                   \
+    "payload_bytes, checksum (none, crc16, crc32, xxh3, ambiguous, unknown), end (clean,\n"        \
+    "torn, corrupt; null when the file could not be read), good_offset (the file offset\n"         \
+    "behind the last intact frame), sizes, missing_segments (how many a series lacks between\n"    \
+    "those it has), and error: null, or an object with kind (io, unexpected_end,\n"                \
+    "checksum_mismatch, invalid_frame, validation_failed), frame, offset, expected, found,\n"      \
+    "message. Numbers have up to 64 bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
 
 #endif

@@ -193,6 +193,7 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
     report->kind = input->kind;
     report->declared = input->declared;
     report->offset = input->offset;
+    report->missing = input->missing;
     report->recovery.good_offset = input->offset + intact->bytes;
     report->sizes = intact->sizes ? intact->sizes : cli_sizes_new();
     report->unread_frames = intact->sizes ? 0 : intact->frames;

@@ -20,6 +20,7 @@
  *   declared    payload length in the first frame's header
  *   sizes       of the intact messages; NULL when nothing was scanned
  *   unread_frames  of the frames were taken from an index, unread; `sizes` lacks them
+ *   missing     segments that a series lacks between those that it has
  *   place       of a series: in which segment the error is, for people; else empty
  */
 struct cli_report {
@@ -36,6 +37,7 @@ struct cli_report {
     uint64_t declared;
     struct cli_sizes *sizes;
     uint64_t unread_frames;
+    uint64_t missing;
     char place[256];
 };
 

@@ -160,6 +160,25 @@ kill -TERM $follower
 wait $follower
 same out <(sed -n 11,20p lines)
 
+# A plain file that is removed, or replaced, is not waited for without a word.
+for way in removed replaced; do
+    head -n 10 lines | "$flatstream" write -o away.fls
+    timeout 20 "$flatstream" tail -f -n 3 away.fls >out 2>err &
+    follower=$!
+    until_lines 3 out
+    if [ $way = removed ]; then
+        rm away.fls
+    else
+        "$flatstream" write -o other.fls lines
+        mv other.fls away.fls
+    fi
+    wait $follower
+    got=$?
+    [ $got = 3 ] || fail "$way: exit $got"
+    says err "^flatstream: away.fls: .*follow: $way"
+    same out <(sed -n 8,10p lines)
+done
+
 # A torn tail with a segment behind it, and a segment that is gone, end it with an error.
 printf '\x40\x00\x00\x00half' >>live-000002.fls
 "$flatstream" tail -f -n +1 live.fls >out 2>err

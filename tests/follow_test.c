@@ -441,6 +441,62 @@ static void test_cut_below(void **state)
     fls_reader_close(reader);
 }
 
+/* A plain file whose name is gone, or another's: what it has is delivered, what its writer still
+ * appends too, and then it is said. Also in the middle of a frame. */
+static void test_plain_file_taken_away(void **state)
+{
+    char elsewhere[112];
+    struct frames half = one_frame(FLS_CHECKSUM_XXH3, 300);
+
+    (void)state;
+    snprintf(elsewhere, sizeof elsewhere, "%s.old", path);
+    for (int way = 0; way < 6; way++) {
+        int is_replaced = way % 2, is_refused = way / 2 == 1;
+        struct fls_source *source;
+        inotify_is_refused = is_refused;
+        append_frame(0, 100);
+        struct fls_reader *reader = open_series(&following, FLS_CHECKSUM_XXH3, &source);
+        expect_message(reader, 100);
+        int fd = open_segment(0, 0);
+        assert_int_equal(rename(path, elsewhere), 0);
+        if (is_replaced)
+            append_frame(0, 50);
+        assert_int_equal(write(fd, half.bytes, half.length), half.length);
+        expect_message(reader, 300);
+        if (way >= 4)
+            assert_int_equal(write(fd, half.bytes, 20), 20);
+        expect_end(reader, FLS_IO);
+        assert_int_equal(fls_reader_error(reader)->os_errno, is_replaced ? ESTALE : ENOENT);
+        fls_reader_close(reader);
+        close(fd);
+        assert_int_equal(unlink(elsewhere), 0);
+        assert_true(unlink(path) == 0 || !is_replaced);
+    }
+    inotify_is_refused = 0;
+    free(half.bytes);
+}
+
+/* The same while a frame is read into the caller's memory. */
+static void test_taken_away_inside_a_frame(void **state)
+{
+    struct frames half = one_frame(FLS_CHECKSUM_XXH3, 300);
+    uint8_t bytes[300];
+    struct iovec segment = {bytes, sizeof bytes};
+    struct fls_source *source;
+    size_t got;
+
+    (void)state;
+    append(0, half.bytes, 100);
+    struct fls_error error = FLS_ZERO;
+    assert_ok(fls_source_open_series(path, &following, &source, NULL));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(fls_source_read_into(source, &segment, 1, &got, &error), FLS_IO);
+    assert_int_equal(got, 100);
+    assert_int_equal(error.os_errno, ENOENT);
+    fls_source_close(source);
+    free(half.bytes);
+}
+
 /* What peek shows of a tail that is replaced under it. */
 static void test_replaced_tail(void **state)
 {
@@ -813,6 +869,8 @@ int main(void)
         IN_A_FOLDER(test_stop_before_anything),
         IN_A_FOLDER(test_overtaken),
         IN_A_FOLDER(test_cut_below),
+        IN_A_FOLDER(test_plain_file_taken_away),
+        IN_A_FOLDER(test_taken_away_inside_a_frame),
         IN_A_FOLDER(test_replaced_tail),
         IN_A_FOLDER(test_declared_is_not_there),
         IN_A_FOLDER(test_a_write_wakes),

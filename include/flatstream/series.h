@@ -87,7 +87,9 @@ struct fls_series_options {
  * next segment is begun when it exists and the present one, looked at again after that was known,
  * is read to its end. Segments are numbered without gaps while they are followed: one that was
  * deleted before it was read is FLS_IO with ENOENT, never passed over in silence; one that was cut
- * off below the reader's position is FLS_IO with ESTALE. A plain file has no successor.
+ * off below the reader's position is FLS_IO with ESTALE. A plain file has no successor: when its
+ * name no longer leads to it, what it then has is delivered, and after that it is FLS_IO, with
+ * ENOENT when it was removed or renamed, with ESTALE when another stands in its place.
  *
  * It shows as much as it is asked for (peek_bytes_max is SIZE_MAX), but gets memory only for what
  * the file really has: a frame that is larger than the read-ahead takes as much memory as it is

@@ -388,6 +388,39 @@ static enum fls_status look_for_next(struct series_source *source, int *is_there
                      : file_error(error, "read the next segment", ENOENT, source->next_path);
 }
 
+/* Does the plain file's name still lead to the file that is open? Yes, where that cannot be told.
+ */
+static int has_its_name(const struct series_source *source, int *os_errno)
+{
+    struct stat named, held;
+
+    *os_errno = ENOENT;
+    if (stat(source->segment.path, &named) != 0)
+        return errno != ENOENT;
+    *os_errno = ESTALE;
+    return fstat(source->fd, &held) != 0 ||
+           (named.st_dev == held.st_dev && named.st_ino == held.st_ino);
+}
+
+/* A plain file has no successor: when it was removed or replaced, and nothing has come behind what
+ * was seen before that was known, nobody would ever hear of it. FLS_OK: wait. */
+static enum fls_status check_name(struct series_source *source, uint64_t seen,
+                                  struct fls_error *error)
+{
+    uint64_t available;
+    int os_errno;
+
+    if (source->segment.number > 0 || !fls_watch_folder_changed(&source->watch) ||
+        has_its_name(source, &os_errno))
+        return FLS_OK;
+    enum fls_status status = look(source, &available, error);
+    if (status != FLS_OK || available != seen)
+        return status;
+    return file_error(
+        error, os_errno == ENOENT ? "follow: removed or renamed" : "follow: replaced by another",
+        os_errno, source->segment.path);
+}
+
 static enum fls_status begin_next(struct series_source *source, struct fls_error *error)
 {
     return begin_segment(source, source->next_path, source->next_number, 0, error);
@@ -496,8 +529,10 @@ static enum fls_status await_more(struct series_source *source, uint64_t availab
         return status;
     if (next_is_there)
         return leave_or_end(source, available, error);
-    fls_watch_wait(&source->watch);
-    return FLS_OK;
+    status = check_name(source, available, error);
+    if (status == FLS_OK)
+        fls_watch_wait(&source->watch);
+    return status;
 }
 
 /* --- the source ---------------------------------------------------------------------------------
@@ -566,6 +601,8 @@ static enum fls_status read_on(struct series_source *source, void *to, size_t by
             status = look(source, &available, error);
         if (status == FLS_OK && available == 0 && next_is_there)
             return FLS_END;
+        if (status == FLS_OK && available == 0)
+            status = check_name(source, 0, error);
         if (status == FLS_OK && available == 0)
             fls_watch_wait(&source->watch);
         return status;

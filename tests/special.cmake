@@ -125,6 +125,8 @@ if(TEST salvage_model_test)
     set_tests_properties(salvage_model_test PROPERTIES TIMEOUT 14400) # with FLS_CHECK=1
 endif()
 
+set_tests_properties(salvage_test PROPERTIES TIMEOUT 1800) # with FLS_CHECK
+
 # The index: the bytes that an access reads are counted, writings fail half-way.
 target_link_options(index_test PRIVATE -Wl,--wrap=pread -Wl,--wrap=pwrite)
 

@@ -272,7 +272,8 @@ static int info_one(const char *path, const struct options *options, struct cli_
 
     if (prepare(&look, paths)) {
         int watches = look.statistics || look.chart.count > 0;
-        cli_scan_path_watched(path, &options->read, 0, watches ? &watch : NULL, &report);
+        cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
+                              watches ? &watch : NULL, &report);
         if (report.readable && report.fit != CLI_FIT_NONE && report.fit != CLI_FIT_SEVERAL)
             look.index = cli_index_beside(path, report.offset, report.kind);
         result = tell(&look, &report);

@@ -297,9 +297,10 @@ static int recover(const char *path, const struct options *options)
     struct cli_report report;
     struct fls_error error;
     const char *action = "";
-    unsigned flags = options->zero_tail ? FLS_RECOVER_ZERO_TAIL_IS_TORN : 0;
+    unsigned flags = options->json ? CLI_SCAN_TO_THE_END : 0;
     int result;
 
+    flags |= options->zero_tail ? FLS_RECOVER_ZERO_TAIL_IS_TORN : 0;
     if (open_input(&input, path, options, &error) == FLS_OK)
         scan(&input, options, flags, &report);
     else if (cli_signal())

@@ -175,7 +175,7 @@ static int verify_one(const char *path, const struct options *options,
 {
     struct cli_report report;
 
-    scan(path, options, 0, watch, &report);
+    scan(path, options, options->json ? CLI_SCAN_TO_THE_END : 0, watch, &report);
     if (options->json)
         cli_report_json(&report, NULL);
     else if (!options->quiet)

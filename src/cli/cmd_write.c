@@ -77,8 +77,7 @@ static const char help[] =
     "  journalctl -f | flatstream write -o journal.fls\n"
     "  flatstream write -o events.fls --from jsonl --schema events.fbs events.jsonl\n"
     "  flatstream write -o log.fls --append --repair more.txt\n"
-    "  sensors | flatstream write -o s.fls --rotate-bytes 1G --keep 20 --sync ms:500 --index\n"
-    "  flatstream write -o - --checksum crc32 words.txt | ssh host 'cat > words.fls'\n";
+    "  sensors | flatstream write -o s.fls --rotate-bytes 1G --keep 20 --sync ms:500 --index\n";
 
 enum { FORM_JSONL = 3 };
 static const char *const forms[] = {"lines", "sized", "files", "jsonl", NULL};

@@ -224,7 +224,7 @@ void cli_report_json_begin(const struct cli_report *report)
     cli_out_text("{\"file\":");
     cli_json_string(report->path);
     json_number("frames", 1, recovery->frames);
-    json_number("bytes", !report->bytes_at_least, report->bytes);
+    json_number("bytes", 1, report->bytes);
     json_number("payload_bytes", 1, recovery->payload_bytes);
     cli_out_text(",\"checksum\":\"%s\"", checksum_word(report));
     if (report->readable)

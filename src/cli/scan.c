@@ -159,7 +159,7 @@ static enum fls_status scan(struct cli_input *input, const struct cli_read_optio
     if (status != FLS_OK)
         return status;
     if (flags & FLS_RECOVER_ZERO_TAIL_IS_TORN) /* each frame must be looked at */
-        status = scan_on(reader, flags, watch, report);
+        status = scan_on(reader, flags & FLS_RECOVER_ZERO_TAIL_IS_TORN, watch, report);
     else
         status = scan_quickly(reader, watch, report);
     fls_reader_close(reader);
@@ -168,10 +168,13 @@ static enum fls_status scan(struct cli_input *input, const struct cli_read_optio
     return status;
 }
 
-/* How many bytes the stream has. A damaged pipe is not read on: its writer may never end. */
-static void count_bytes(struct cli_input *input, struct cli_report *report)
+/* How many bytes the stream has. A damaged pipe is read on only if asked: its writer may never
+ * end. */
+static void count_bytes(struct cli_input *input, unsigned flags, struct cli_report *report)
 {
     const struct fls_recovery *recovery = &report->recovery;
+    struct fls_error error;
+    uint64_t skipped;
 
     if (report->readable && recovery->end != FLS_STREAM_CORRUPT) {
         report->bytes = recovery->good_offset - input->offset + recovery->tail_bytes;
@@ -179,6 +182,9 @@ static void count_bytes(struct cli_input *input, struct cli_report *report)
         report->bytes = input->bytes;
     } else {
         report->bytes_at_least = 1;
+        if (report->readable && flags & CLI_SCAN_TO_THE_END)
+            report->bytes_at_least =
+                fls_source_skip(input->source, UINT64_MAX, &skipped, &error) != FLS_END;
         report->bytes = cli_source_position(input->source);
     }
 }
@@ -209,7 +215,7 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
     const char *place = cli_input_place(input, &report->recovery.error);
     if (place)
         snprintf(report->place, sizeof report->place, "%s", place);
-    count_bytes(input, report);
+    count_bytes(input, flags, report);
     cli_progress_end();
 }
 

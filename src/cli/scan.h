@@ -41,6 +41,9 @@ struct cli_report {
     char place[256];
 };
 
+/* Besides the FLS_RECOVER_ flags: read a damaged pipe to its end, to know its length. */
+#define CLI_SCAN_TO_THE_END 0x100u
+
 /* Scans an open input; fills the report, also on failure. Free it with cli_report_free. */
 void cli_scan_input(struct cli_input *input, const struct cli_read_options *options, unsigned flags,
                     struct cli_report *report);

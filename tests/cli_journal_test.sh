@@ -160,7 +160,7 @@ mkfifo pipe
 "$flatstream" write -o hup.fls --rotate-bytes 1G - <pipe 2>hup.err &
 writer=$!
 seq 1 3000000 >pipe &
-until_true test -e hup.fls.lock
+until_true test -s hup-000001.fls
 for _ in $(seq 1 40); do
     kill -HUP $writer 2>out || break
     sleep 0.02

@@ -297,16 +297,22 @@ static int wait_for_space(struct fls_journal *journal, enum fls_status status)
 
 static enum fls_status hand_over(struct fls_journal *journal)
 {
-    enum fls_status status = fls_journal_hand_over(journal);
+    enum fls_status status;
 
-    return wait_for_space(journal, status) ? fls_journal_hand_over(journal) : status;
+    do {
+        status = fls_journal_hand_over(journal);
+    } while (wait_for_space(journal, status));
+    return status;
 }
 
 static enum fls_status carry_to_machine(struct fls_journal *journal, uint64_t number)
 {
-    enum fls_status status = fls_journal_carry_to_machine(journal, number);
+    enum fls_status status;
 
-    return wait_for_space(journal, status) ? fls_journal_carry_to_machine(journal, number) : status;
+    do {
+        status = fls_journal_carry_to_machine(journal, number);
+    } while (wait_for_space(journal, status));
+    return status;
 }
 
 /* Takes the message, also where that has to wait for the keeper. */
@@ -318,12 +324,14 @@ static enum fls_status take(struct fls_journal *journal, const struct fls_payloa
         status = refuse_empty(journal, payload->length);
     if (status != FLS_OK)
         return status;
-    uint64_t taken = journal->taken;
-    status = take_now(journal, payload);
-    if (journal->taken > taken || !wait_for_space(journal, status))
-        return status;
-    status = wait_for_keeper(journal); /* others may have rotated meanwhile */
-    return status == FLS_OK ? take_now(journal, payload) : status;
+    while (status == FLS_OK) {
+        uint64_t taken = journal->taken;
+        status = take_now(journal, payload);
+        if (journal->taken > taken || !wait_for_space(journal, status))
+            break;
+        status = wait_for_keeper(journal); /* others may have rotated meanwhile */
+    }
+    return status;
 }
 
 enum fls_status fls_journal_write_payload(struct fls_journal *journal,

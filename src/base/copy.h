@@ -3,10 +3,10 @@
  *
  * The last stores into a message are still in the processor's store queue when it is copied. A load
  * is served from there only by one store that holds all of it; a 16-byte load behind an 8-byte
- * store waits until that is in the cache, and the copy of 64 bytes then takes four times as long
- * (docs/performance.md, "Copying"). Those stores are mostly at one end: at the front where a
- * FlatBuffer was built from the back, at the back where a record was filled in order. So both ends
- * are copied in words of 8 bytes, and what lies between them in wide loads.
+ * store waits until that is in the cache (docs/performance.md, "Copying"). Those stores are mostly
+ * at one end: at the front where a FlatBuffer was built from the back, at the back where a record
+ * was filled in order. So both ends are copied in words of 8 bytes, and what lies between them in
+ * wide loads.
  */
 #ifndef BASE_COPY_H
 #define BASE_COPY_H

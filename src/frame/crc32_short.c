@@ -1,10 +1,13 @@
 /*
- * crc32_short.c: CRC-32/ISO-HDLC of fewer than 256 bytes, with no load wider than 8 bytes.
+ * crc32_short.c: CRC-32/ISO-HDLC of fewer than 256 bytes, with no load wider than 8 bytes where a
+ * message was mostly stored last.
  *
  * A payload that has just been built is still in the processor's store buffer, field by field. A
  * load is served from there only if one store holds all of it; a 16-byte load behind 8-byte stores
  * waits until they are in the cache, and everything behind it waits too. The libraries load 16
- * bytes and more, which pays for long payloads; here it would cost more than the sum itself.
+ * bytes and more, which pays for long payloads; here it would cost more than the sum itself. So one
+ * kernel loads 8 bytes at a time; the other, for processors with AVX-512, does so with the first
+ * 16, where a FlatBuffer's last stores are, and multiplies eight words at once.
  *
  * Let a word W of 64 bits have n bytes behind it. Its contribution to the remainder modulo P is
  * W (x^(8n+32) mod P), a product of 95 bits. So all words are multiplied side by side, each by
@@ -17,9 +20,9 @@
  * In this CRC the lowest bit has the highest power: a 64-bit word holds x^(63-i) in bit i, a factor
  * x^(32-i), and so a product x^(95-i): H is its low half, and L bits 64 to 95.
  *
- * Compiled for AVX, though nothing here is wider than 16 bytes: instructions of the older encoding
- * keep the upper parts of the registers, and so wait for each other when code before, such as
- * ISA-L's, left something there.
+ * Compiled for AVX, though the first kernel uses nothing wider than 16 bytes: instructions of the
+ * older encoding keep the upper parts of the registers, and so wait for each other when code
+ * before, such as ISA-L's, left something there.
  */
 #if defined(__x86_64__)
 

@@ -576,7 +576,7 @@ FLS_HOT FLS_OUTLINE static enum fls_status write_quickly(struct fls_writer *writ
 }
 
 /* The short ways of a message that is copied, and summed if at all, without a call. Each is a
- * function of its own, which saves as few registers as it can: that would be a third of the work.
+ * function of its own, which saves as few registers as it can.
  */
 FLS_HOT FLS_OUTLINE static enum fls_status write_short_xxh3(struct fls_writer *writer,
                                                             const void *data, size_t bytes)

@@ -110,12 +110,25 @@ class Salvage:
             o = self.next(o)
         return True
 
+    def surely_hops(self, o):
+        """And the end is reached, or a frame of at most W among them is proven, or none is so small."""
+        frames = []
+        while len(frames) < 3:
+            if o == self.end:
+                return True
+            if not self.plausible(o):
+                return False
+            frames.append(o)
+            o = self.next(o)
+        small = [f for f in frames if self.length(f) <= self.wide]
+        return o == self.end or not small or any(map(self.proven, small))
+
     def leads(self, o):
         if o == self.end:
             return True
         if not self.plausible(o):
             return False
-        if self.length(o) > self.wide and not self.hops(self.next(o), LIMIT):
+        if self.length(o) > self.wide and not self.surely_hops(self.next(o)):
             return False
         return self.proven(o)
 
@@ -194,7 +207,7 @@ class Salvage:
 
         def large(candidates, longest):
             fits = [o for o in candidates if self.proven_within(o, self.close + 1, longest, found)
-                    and (self.length(o) <= self.wide or self.hops(self.next(o), LIMIT))]
+                    and (self.length(o) <= self.wide or self.surely_hops(self.next(o)))]
             followed = [o for o in fits if self.length(o) > self.wide or self.next(o) == self.end or
                         self.plausible(self.next(o)) and self.length(self.next(o)) <= self.wide]
             return (followed + fits + [found])[0]
@@ -218,7 +231,7 @@ class Salvage:
             while self.plausible(o) and self.zeros(o):
                 o += self.header
             return o != self.end and self.leads(o)
-        if self.length(o) > self.wide and not self.hops(self.next(o), LIMIT):
+        if self.length(o) > self.wide and not self.surely_hops(self.next(o)):
             if self.find_in_step(o + 1, self.next(o), self.close) < self.next(o):
                 return False
         return self.proven(o)

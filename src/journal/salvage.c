@@ -172,13 +172,13 @@ static int zeros_in_order(struct walk *walk)
     return 1;
 }
 
-/* A frame larger than W is compared only when plausible headers follow it, or none is in step
- * within it. */
+/* A frame larger than W is compared only when frames follow it, or none is in step within it. */
 static int is_worth_proving(struct walk *walk, uint64_t length)
 {
     uint64_t end = walk->at + walk->search.header + length;
 
-    return length <= walk->search.bounds.wide_bytes_max || fls_salvage_hops(&walk->search, end) ||
+    return length <= walk->search.bounds.wide_bytes_max ||
+           fls_salvage_surely_hops(&walk->search, end) ||
            fls_salvage_find_in_step(&walk->search, walk->at + 1, end) == end;
 }
 
@@ -392,6 +392,7 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
     uint64_t to, mended;
     struct fls_error error;
 
+    walk->input.held_from = walk->at;
     describe(walk, plausible, header, &error);
     uint64_t said = plausible ? behind_header + header->length : 0;
     if (plausible && is_length_right(walk, header->length, said)) {
@@ -408,6 +409,7 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
         if (mended == 0 && !plausible && is_torn(walk, header))
             to = end;
     }
+    walk->input.held_from = UINT64_MAX;
     if (!goes_on(walk))
         return;
     if (mended > 0)
@@ -477,6 +479,7 @@ static void configure(struct walk *walk, const struct fls_salvage_options *optio
     search->progress = options->progress;
     search->context = options->context;
     search->known = UINT64_MAX;
+    walk->input.held_from = UINT64_MAX;
     if (options->bytes_max != 0)
         walk->input.end = fls_min_u64(walk->input.end, options->bytes_max);
     report->bytes = walk->input.end;

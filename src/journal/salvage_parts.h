@@ -24,6 +24,7 @@ struct fls_salvage_block {
 /*
  * The stream: in memory, or in a file from `start` on. `end` is its length. The walk and the search
  * use `near`, what is only glanced at `far`, so that a glance does not cost the walk its block.
+ * `near` holds what it has from `held_from` on, as far as that is not too much.
  */
 struct fls_salvage_input {
     const uint8_t *memory;
@@ -32,6 +33,7 @@ struct fls_salvage_input {
     uint64_t end;
     struct fls_salvage_block near;
     struct fls_salvage_block far;
+    uint64_t held_from;
     enum fls_status status;
     struct fls_error error;
 };
@@ -118,8 +120,12 @@ int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
 /* Are the next three headers from `offset` on plausible, as far as the end? */
 int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset);
 
+/* And is the end among them, or one of at most W proven, or none so small? What is over W is
+ * compared only where it hops so from its end: payloads with many zeros hop by chance. */
+int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset);
+
 /* Does `offset` lead on: is it the end, or does a proven frame begin there? One over W is compared
- * only where plausible headers follow it. */
+ * only where it surely hops from its end. */
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset);
 
 /* Does a proven frame over W begin at `offset` that has none of at most C in step within W bytes?

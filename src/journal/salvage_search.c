@@ -25,6 +25,9 @@
 #define BLOCK_BYTES ((size_t)256 * 1024)
 #define GLANCE_BYTES ((size_t)1024)
 
+/* So much from where the walk stands is held while the damage there is searched. */
+#define HELD_BYTES_MAX (UINT64_C(4) << 20)
+
 /* What the search may compare for each byte that it passes; what a candidate costs beside its
  * bytes. */
 #define EFFORT_PER_BYTE 64
@@ -66,26 +69,40 @@ static void read_block(struct fls_salvage_input *input, struct fls_salvage_block
     }
 }
 
+/* What of the block stays when bytes from `offset` on are loaded: from here on. */
+static uint64_t kept_from(const struct fls_salvage_input *input,
+                          const struct fls_salvage_block *block, uint64_t offset, size_t need)
+{
+    uint64_t from = input->held_from;
+
+    if (block == &input->near && from >= block->at && from <= offset &&
+        offset - from <= HELD_BYTES_MAX && need <= HELD_BYTES_MAX)
+        return from;
+    return offset;
+}
+
 /* Loads at least `need` bytes from `offset`, keeping what the block has of them. */
 static void load(struct fls_salvage_input *input, struct fls_salvage_block *block, uint64_t offset,
                  size_t need)
 {
     size_t ahead = block == &input->near ? BLOCK_BYTES : GLANCE_BYTES;
+    uint64_t from = kept_from(input, block, offset, need);
     size_t kept = 0;
 
-    if (offset >= block->at && offset - block->at < block->count)
-        kept = block->count - (size_t)(offset - block->at);
-    if (kept > 0)
-        memmove(block->buffer.bytes, block->buffer.bytes + (offset - block->at), kept);
-    block->count = kept;
     if (need < ahead)
         need = (size_t)fls_min_u64(ahead, input->end - offset);
+    if (from >= block->at && from - block->at < block->count)
+        kept = block->count - (size_t)(from - block->at);
+    if (kept > 0 && from > block->at)
+        memmove(block->buffer.bytes, block->buffer.bytes + (from - block->at), kept);
+    block->count = kept;
+    need += (size_t)(offset - from);
     if (fls_buffer_reserve(&block->buffer, need, kept) != FLS_OK) {
         block->count = 0;
         fail(input, fls_error_no_memory(&input->error, need));
         return;
     }
-    read_block(input, block, offset, need);
+    read_block(input, block, from, need);
 }
 
 static int holds(const struct fls_salvage_block *block, uint64_t offset, uint64_t need)
@@ -219,17 +236,20 @@ static uint64_t calculate_in_pieces(struct fls_salvage_search *search, uint64_t 
 }
 
 /* Compares the payload of the plausible frame at `offset` with its checksum, and shows it to the
- * verifier. Nothing is loaded whole from a length over W before its checksum matched. */
+ * verifier. Before its checksum matched nothing is loaded whole from a length over W, or glanced at
+ * whole that is larger than a block. */
 static int compare(struct fls_salvage_search *search, struct fls_salvage_block *block,
                    uint64_t offset, const struct fls_salvage_header *header,
                    struct fls_error *refusal)
 {
     uint64_t at = offset + search->header;
+    uint64_t whole_bytes_max =
+        block == &search->input->far ? BLOCK_BYTES : search->bounds.wide_bytes_max;
     const uint8_t *payload = NULL;
 
     if (header->length == 0 && header->stored == 0)
         return 0; /* zero bytes prove nothing */
-    if (header->length > search->bounds.wide_bytes_max && search->width > 0) {
+    if (header->length > whole_bytes_max && search->width > 0) {
         search->calculated = calculate_in_pieces(search, at, header->length);
     } else {
         payload =
@@ -368,6 +388,29 @@ int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset)
     return hops(search, offset, UINT64_MAX);
 }
 
+int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset)
+{
+    struct fls_salvage_header headers[HOPS];
+    uint64_t offsets[HOPS];
+    int wide = 0;
+
+    for (int i = 0; i < HOPS; i++) {
+        if (offset == search->input->end)
+            return 1;
+        if (!fls_salvage_plausible(search, &search->input->far, offset, &headers[i]))
+            return 0;
+        offsets[i] = offset;
+        offset += search->header + headers[i].length;
+    }
+    for (int i = 0; i < HOPS; i++) {
+        if (headers[i].length > search->bounds.wide_bytes_max)
+            wide++;
+        else if (compare_if_affordable(search, &search->input->far, offsets[i], &headers[i]))
+            return 1;
+    }
+    return wide == HOPS || offset == search->input->end;
+}
+
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
 {
     struct fls_salvage_header header;
@@ -378,7 +421,7 @@ int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
     if (!fls_salvage_plausible(search, &search->input->far, offset, &header))
         return 0;
     if (header.length > search->bounds.wide_bytes_max &&
-        !fls_salvage_hops(search, offset + search->header + header.length))
+        !fls_salvage_surely_hops(search, offset + search->header + header.length))
         return 0;
     return compare_if_affordable(search, &search->input->far, offset, &header);
 }
@@ -414,7 +457,7 @@ static int is_followed(struct fls_salvage_search *search, uint64_t length, uint6
     uint64_t wide = search->bounds.wide_bytes_max;
 
     if (length > wide)
-        return fls_salvage_hops(search, end);
+        return fls_salvage_surely_hops(search, end);
     return end == search->input->end ||
            (fls_salvage_plausible(search, &search->input->far, end, &header) &&
             header.length <= wide);
@@ -423,8 +466,7 @@ static int is_followed(struct fls_salvage_search *search, uint64_t length, uint6
 /*
  * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
  * `end` or before. With `in_step`, only those in step; small ones were looked for before, up to
- * `tried_to`. With `followed`, only those with a header behind them. With `others`, those in step
- * were looked for before.
+ * `tried_to`. With `followed`, only those with a header behind them.
  */
 struct sought {
     uint64_t shortest;
@@ -432,7 +474,6 @@ struct sought {
     uint64_t end;
     uint64_t tried_to;
     int in_step;
-    int others;
     int followed;
 };
 
@@ -452,8 +493,7 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
         return 0;
     if (sought->in_step)
         search->effort -= EFFORT_PER_CANDIDATE / 8;
-    if ((sought->in_step || sought->others) &&
-        hops(search, end, search->bounds.wide_bytes_max) != sought->in_step)
+    if (sought->in_step && !hops(search, end, search->bounds.wide_bytes_max))
         return 0;
     if (sought->followed && !is_followed(search, header.length, end))
         return 0;
@@ -462,21 +502,36 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
     return compare_if_affordable(search, block, offset, &header);
 }
 
-/* The next offset from `from` on whose length has a zero byte on top; or up to where it was
- * looked. */
-static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from, uint64_t until)
+/* The least i from 0 on, below `count`, where a length of at most `longest` (of three bytes) begins
+ * in `bytes`; or `count`. */
+static size_t next_short_length(const uint8_t *bytes, size_t count, uint64_t longest)
 {
-    const size_t top = FLS_LENGTH_BYTES - 1;
+    const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *zero = memchr(top + i, 0, count - i);
+        if (!zero)
+            break;
+        i = (size_t)(zero - top);
+        if (fls_header_payload_bytes(bytes + i) <= longest)
+            return i;
+    }
+    return count;
+}
+
+/* The next offset from `from` on with a length of at most `longest`; or up to where it was
+ * looked. */
+static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from, uint64_t until,
+                               uint64_t longest)
+{
     size_t available;
     const uint8_t *bytes =
         fls_salvage_view(search->input, &search->input->near, from, search->header, &available);
 
     if (!bytes)
         return until;
-    size_t span = (size_t)fls_min_u64(available - top, until - from);
-    span = fls_min_size(span, BLOCK_BYTES);
-    const uint8_t *zero = memchr(bytes + top, 0, span);
-    return zero ? from + (uint64_t)(zero - (bytes + top)) : from + span;
+    size_t span = (size_t)fls_min_u64(available - (FLS_LENGTH_BYTES - 1), until - from);
+    return from + next_short_length(bytes, fls_min_size(span, BLOCK_BYTES), longest);
 }
 
 /* The least offset in [from, stop) with what is sought, or `stop`. */
@@ -487,7 +542,7 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
     uint64_t until = fls_min_u64(stop, end < search->header ? 0 : end - search->header + 1);
 
     while (from < until && search->input->status == FLS_OK) {
-        uint64_t at = next_candidate(search, from, until);
+        uint64_t at = next_candidate(search, from, until, sought->longest);
         search->effort += (int64_t)(at - from + 1) * EFFORT_PER_BYTE;
         fls_salvage_tell(search, at);
         if (at >= until)
@@ -616,7 +671,7 @@ static void swap_effort(struct fls_salvage_search *search, int64_t *other)
 static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, uint64_t found)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    struct sought sought = {.longest = bounds->close_bytes_max, .end = found, .others = 1};
+    struct sought sought = {.longest = bounds->close_bytes_max, .end = found};
 
     int64_t before = search->effort;
     search->effort = search->gap_effort;

@@ -502,9 +502,22 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
     return compare_if_affordable(search, block, offset, &header);
 }
 
-/* The least i from 0 on, below `count`, where a length of at most `longest` (of three bytes) begins
- * in `bytes`; or `count`. */
-static size_t next_short_length(const uint8_t *bytes, size_t count, uint64_t longest)
+/* How many zero bytes `bytes` begins with, of at most `count`. */
+static size_t leading_zeros(const uint8_t *bytes, size_t count)
+{
+    static const uint8_t zeros[64];
+    size_t i = 0;
+
+    while (count - i >= sizeof zeros && memcmp(bytes + i, zeros, sizeof zeros) == 0)
+        i += sizeof zeros;
+    while (i < count && bytes[i] == 0)
+        i++;
+    return i;
+}
+
+/* The least i from 0 on, below `count`, where a header with a length of at most `longest` (of three
+ * bytes) begins in `bytes`, that is not of zero bytes only; or `count`. */
+static size_t next_short_length(const uint8_t *bytes, size_t count, size_t header, uint64_t longest)
 {
     const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1;
 
@@ -513,7 +526,11 @@ static size_t next_short_length(const uint8_t *bytes, size_t count, uint64_t lon
         if (!zero)
             break;
         i = (size_t)(zero - top);
-        if (fls_header_payload_bytes(bytes + i) <= longest)
+        uint64_t length = fls_header_payload_bytes(bytes + i);
+        size_t zeros = length == 0 ? leading_zeros(bytes + i, count - i + header - 1) : 0;
+        if (zeros >= header)
+            i += zeros - header;
+        else if (length <= longest)
             return i;
     }
     return count;
@@ -530,8 +547,9 @@ static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from,
 
     if (!bytes)
         return until;
-    size_t span = (size_t)fls_min_u64(available - (FLS_LENGTH_BYTES - 1), until - from);
-    return from + next_short_length(bytes, fls_min_size(span, BLOCK_BYTES), longest);
+    size_t span = (size_t)fls_min_u64(available - (search->header - 1), until - from);
+    return from +
+           next_short_length(bytes, fls_min_size(span, BLOCK_BYTES), search->header, longest);
 }
 
 /* The least offset in [from, stop) with what is sought, or `stop`. */

@@ -317,6 +317,29 @@ expect 2 "$flatstream" write --append -o a.fls --checksum crc32 two
 says err 'carry xxh3, not crc32'
 same a.fls xxh3.fls
 expect 0 "$flatstream" write --append -o a.fls --checksum xxh3 two
+# A damaged length in the middle reads as torn; the messages behind it are kept, whoever cuts.
+for kind in crc32 xxh3; do
+    width=$([ $kind = crc32 ] && echo 4 || echo 8)
+    at=$((200 * (4 + width) + $(head -200 lines.txt | tr -d '\n' | wc -c)))
+    cp $kind.fls whole.fls
+    printf '\001' | dd of=whole.fls bs=1 seek=$((at + 2)) conv=notrunc status=none
+    for verb in "recover --truncate a.fls" "write --append --repair -o a.fls two" \
+        "write --append --repair --index -o a.fls two"; do
+        rm -f a.fls.*
+        cp whole.fls a.fls
+        # shellcheck disable=SC2086 # a verb and its arguments
+        expect 0 "$flatstream" $verb
+        says err 'intact in the tail.* set aside as a.fls.damaged-000001'
+        cmp -s <(head -c $at a.fls) <(head -c $at $kind.fls) || fail "$verb: the intact part"
+        same a.fls.damaged-000001 <(tail -c +$((at + 1)) whole.fls)
+        expect 0 "$flatstream" salvage a.fls.damaged-000001 -o b.fls # the damaged one is mended
+        expect 0 "$flatstream" cat b.fls
+        same out <(tail -n +201 lines.txt)
+        rm -f b.fls
+    done
+    [ ! -e a.fls.damaged-000002 ] || fail "it was set aside twice"
+done
+rm -f a.fls.* whole.fls
 # Torn in the first frame: every kind says so, and the next one may be any.
 head -c 100 long | tr -c . y | "$flatstream" write --checksum crc32 -o first.fls
 head -c 50 first.fls >a.fls

@@ -387,6 +387,41 @@ static void repairs_as_allowed(void **state)
     free(more.bytes);
 }
 
+/* A length that was damaged reads as torn, and whole messages lie behind it: cut, but not lost. */
+static void check_damaged_length(enum fls_checksum_kind kind, int kept)
+{
+    struct fls_journal_options options = {.checksum = kind, .repair = FLS_JOURNAL_CUT_TORN};
+    struct fls_journal_opening opening;
+    struct frames more = expect(kind, 50, 53);
+
+    more.bytes[2] ^= 1;
+    put_damaged(kind, more.bytes, more.length);
+    struct fls_journal *journal = open_journal(&options, &opening);
+    assert_int_equal(opening.frames, 50);
+    assert_int_equal(opening.bytes_cut, more.length);
+    assert_string_equal(opening.set_aside, kept ? "name.fls.damaged-000001" : "");
+    write_messages(journal, 50, 60);
+    assert_ok(fls_journal_close(journal, NULL));
+    assert_file(path, kind, 0, 60);
+    if (kept) {
+        size_t length;
+        char *aside = test_read_file(file_named(".fls.damaged-000001"), &length);
+        assert_int_equal(length, more.length);
+        assert_memory_equal(aside, more.bytes, length);
+        free(aside);
+        unlink(file_named(".fls.damaged-000001"));
+    }
+    free(more.bytes);
+}
+
+static void keeps_frames_behind_a_damaged_length(void **state)
+{
+    (void)state;
+    check_damaged_length(FLS_CHECKSUM_CRC32, 1);
+    check_damaged_length(FLS_CHECKSUM_XXH3, 1);
+    check_damaged_length(FLS_CHECKSUM_CRC16, 0);
+}
+
 /* What was set aside before is not written over. */
 static void sets_aside_under_a_new_name(void **state)
 {
@@ -1360,6 +1395,7 @@ int main(void)
         TEST(takes_every_size_and_shape),
         TEST(refuses_what_it_must),
         TEST(repairs_as_allowed),
+        TEST(keeps_frames_behind_a_damaged_length),
         TEST(sets_aside_under_a_new_name),
         TEST(refuses_another_kind),
         TEST(zeros_are_no_other_kind),

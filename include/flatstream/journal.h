@@ -35,7 +35,9 @@ enum fls_journal_repair {
     FLS_JOURNAL_REFUSE,   /* neither torn nor corrupt is accepted; nothing is changed */
     FLS_JOURNAL_CUT_TORN, /* a torn tail (or one of zero bytes) is cut off; corrupt is refused.
                              Where not one frame is intact, and there is more than a header, it may
-                             be no stream at all: the bytes are set aside, as below */
+                             be no stream at all; where frames are intact in the tail (crc32 and
+                             xxh3 can say that), a length was damaged, and these are whole messages:
+                             the bytes are set aside then, as below */
     FLS_JOURNAL_SET_ASIDE /* whatever follows the last intact frame, torn or corrupt, is moved to
                              `<segment>.damaged-NNNNNN`, synced, before it is cut off */
 };

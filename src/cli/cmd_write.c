@@ -56,8 +56,8 @@ static const char help[] =
     "  --async            a thread of its own does the writing while this one reads\n"
     "  --append           go on behind the frames that OUT has. Refused: one that is damaged,\n"
     "                     has another kind of checksum, or that another process appends to\n"
-    "  --repair           with --append: cut a torn tail off; where no frame is whole, set\n"
-    "                     OUT's bytes aside, as OUT.damaged-000001\n"
+    "  --repair           with --append: cut a torn tail off; where it holds whole frames, or\n"
+    "                     OUT none, it is kept as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
     "With one of these, or --append to OUT's segments, OUT is a journal; one that exists is only\n"
@@ -441,7 +441,9 @@ static int open_journal(const struct options *options, struct target *target)
                          options->max_frame, options->repair, &target->sender.journal, &opening,
                          &error) != FLS_OK)
         return journal_refused(target, &error);
-    if (opening.set_aside[0])
+    if (opening.set_aside[0] && opening.frames > 0)
+        cli_tell_frames_aside(target->name, opening.bytes_cut, opening.set_aside);
+    else if (opening.set_aside[0])
         cli_tell_aside(target->name, opening.bytes_cut, opening.set_aside);
     else if (opening.bytes_cut > 0)
         cli_tell_cut(target->name, opening.bytes_cut, opening.bytes);

@@ -85,49 +85,79 @@ static int cut(const struct cli_report *report)
     return status == FLS_INVALID_ARGUMENT ? CLI_DAMAGED : CLI_SYSTEM;
 }
 
-int cli_cut_tail(const struct cli_report *report)
-{
-    int fd = -1, result = refuse_ambiguous(report);
+/* Why the tail is kept beside the file before it is cut off. */
+enum keep { KEEP_NOT, KEEP_NO_STREAM, KEEP_FRAMES };
 
-    if (result == CLI_GO_ON && cli_is_unproven(report))
-        result = refuse_unproven(report);
-    if (result == CLI_GO_ON)
-        result = claim(report, &fd);
-    if (result == CLI_GO_ON)
-        result = cut(report);
-    let_go(fd);
-    return result;
-}
-
-static int set_aside(const struct cli_report *report)
+static int set_aside(const struct cli_report *report, enum keep why)
 {
     struct fls_error error;
     char *name;
     enum fls_status status =
         fls_set_aside(report->path, report->recovery.good_offset, &name, &error);
 
-    if (status == FLS_OK)
-        cli_tell_aside(report->name, report->recovery.tail_bytes, name);
+    if (status != FLS_OK)
+        cli_fail(report->name, &error, "nothing was cut");
+    else if (why == KEEP_FRAMES)
+        cli_tell_frames_aside(report->name, report->recovery.tail_bytes, name);
     else
-        cli_fail(report->name, &error, "nothing was cut, and nothing was written");
+        cli_tell_aside(report->name, report->recovery.tail_bytes, name);
     free(name);
     return status == FLS_OK ? CLI_GO_ON : CLI_SYSTEM;
 }
 
+/* Intact frames in the tail are kept, whoever asked for the cut: a damaged length looks like a torn
+ * frame. */
+static int keep_frames(const struct cli_report *report, enum keep *why)
+{
+    struct fls_error error;
+    int holds;
+    enum fls_status status = fls_tail_holds_frames(report->path, report->recovery.good_offset,
+                                                   report->kind, &holds, &error);
+
+    if (status != FLS_OK) {
+        cli_fail(report->name, &error, "nothing was cut");
+        return CLI_SYSTEM;
+    }
+    if (holds)
+        *why = KEEP_FRAMES;
+    return CLI_GO_ON;
+}
+
+/* Cuts the tail of a file that nobody writes, and sets it aside before, for *why or for frames. */
+static int claim_and_cut(const struct cli_report *report, enum keep *why)
+{
+    int fd = -1, result = claim(report, &fd);
+
+    if (result == CLI_GO_ON && *why == KEEP_NOT && report->recovery.end == FLS_STREAM_TORN)
+        result = keep_frames(report, why);
+    if (result == CLI_GO_ON && *why != KEEP_NOT)
+        result = set_aside(report, *why);
+    if (result == CLI_GO_ON)
+        result = cut(report);
+    let_go(fd);
+    return result;
+}
+
+int cli_cut_tail(const struct cli_report *report)
+{
+    enum keep why = KEEP_NOT;
+    int result = refuse_ambiguous(report);
+
+    if (result == CLI_GO_ON && cli_is_unproven(report))
+        result = refuse_unproven(report);
+    return result == CLI_GO_ON ? claim_and_cut(report, &why) : result;
+}
+
 int cli_cut_or_set_aside(const struct cli_report *report)
 {
-    int fd = -1, result = refuse_ambiguous(report), is_kept = cli_shows_no_frame(report);
+    enum keep why = cli_shows_no_frame(report) ? KEEP_NO_STREAM : KEEP_NOT;
+    int result = refuse_ambiguous(report);
 
     if (result == CLI_GO_ON && cli_is_hardly_a_stream(report))
         result = refuse_unproven(report);
     if (result == CLI_GO_ON)
-        result = claim(report, &fd);
-    if (result == CLI_GO_ON && is_kept)
-        result = set_aside(report);
-    if (result == CLI_GO_ON)
-        result = cut(report);
-    let_go(fd);
-    if (result == CLI_WELL && !is_kept)
+        result = claim_and_cut(report, &why);
+    if (result == CLI_WELL && why == KEEP_NOT)
         cli_tell_cut(report->name, report->recovery.tail_bytes, report->recovery.good_offset);
     return result;
 }
@@ -142,5 +172,14 @@ void cli_tell_aside(const char *name, uint64_t bytes, const char *aside)
     cli_error(name,
               "not one frame in it is whole, so it may be no stream: its %" PRIu64
               " bytes were set aside as %s, and it begins anew",
+              bytes, aside);
+}
+
+void cli_tell_frames_aside(const char *name, uint64_t bytes, const char *aside)
+{
+    cli_error(name,
+              "frames are intact in the tail, behind a damaged length: its %" PRIu64
+              " bytes were set aside as %s before they were cut; `flatstream salvage` gets the "
+              "messages out of it",
               bytes, aside);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <flatstream/salvage.h>
 #include <flatstream/sink.h>
 #include <flatstream/source.h>
 
@@ -18,6 +19,39 @@
 #include "journal/disk.h"
 
 #define COPIES_MAX 999999
+#define LOOK_BYTES (UINT64_C(32) << 20)
+
+/* ---- what is worth keeping ------------------------------------------------------------------ */
+
+static enum fls_status stop_at_first(void *context, const struct fls_message *message)
+{
+    (void)context;
+    (void)message;
+    return FLS_STOPPED;
+}
+
+enum fls_status fls_tail_holds_frames(const char *path, uint64_t offset,
+                                      enum fls_checksum_kind kind, int *holds,
+                                      struct fls_error *error)
+{
+    struct fls_salvage_options options = {
+        .checksum = kind, .bytes_max = LOOK_BYTES, .message = stop_at_first};
+    struct fls_salvage_report report;
+    int fd;
+
+    *holds = 0;
+    if (kind != FLS_CHECKSUM_CRC32 && kind != FLS_CHECKSUM_XXH3)
+        return FLS_OK;
+    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
+    if (status != FLS_OK)
+        return status;
+    status = fls_salvage_fd(fd, offset, &options, &report, error);
+    (void)fls_os_close(fd, NULL);
+    *holds = status == FLS_STOPPED;
+    return status == FLS_STOPPED ? FLS_OK : status;
+}
+
+/* ---- keeping it ----------------------------------------------------------------------------- */
 
 static enum fls_status copy_tail(const char *path, uint64_t offset, int to, struct fls_error *error)
 {

@@ -295,11 +295,22 @@ static int shows_no_frame(const struct fls_journal *journal, const struct look *
     return look->start.frame + look->found.frames == 0 && look->file_bytes > journal->header_bytes;
 }
 
+/* Is it more than a torn frame that would be cut? Then it is kept. */
+static enum fls_status is_kept(const struct fls_journal *journal, const struct look *look,
+                               int *kept, struct fls_error *error)
+{
+    *kept = journal->options.repair == FLS_JOURNAL_SET_ASIDE || shows_no_frame(journal, look);
+    if (*kept)
+        return FLS_OK;
+    return fls_tail_holds_frames(look->path, look->found.good_offset, journal->options.checksum,
+                                 kept, error);
+}
+
 static enum fls_status repair(struct fls_journal *journal, const struct look *look,
                               struct fls_journal_opening *opening, struct fls_error *error)
 {
     enum fls_journal_repair allowed = journal->options.repair;
-    int fd;
+    int fd, kept = 0;
 
     if (look->found.end == FLS_STREAM_CLEAN)
         return FLS_OK;
@@ -310,7 +321,9 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
     if (status != FLS_OK)
         return status;
     status = claim(look, fd, error);
-    if (status == FLS_OK && (allowed == FLS_JOURNAL_SET_ASIDE || shows_no_frame(journal, look)))
+    if (status == FLS_OK)
+        status = is_kept(journal, look, &kept, error);
+    if (status == FLS_OK && kept)
         status = set_aside(look, opening, error);
     if (status == FLS_OK)
         status = cut(look, fd, opening, error);

@@ -1,47 +1,11 @@
 #!/bin/bash
 # split, merge and convert: nothing is lost, doubled or changed on the way, the other format is that
 # of libfstrm, and what is damaged or wrong is said. Run by ctest with FLATSTREAM.
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-checks=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $*" >&2
-}
-
-expect() {
-    local want=$1 got
-    shift
-    checks=$((checks + 1))
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $* (line ${BASH_LINENO[0]})"
-        head -5 out err >&2
-    }
-}
-
-says() {
-    checks=$((checks + 1))
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2' (line ${BASH_LINENO[0]})"
-        head -5 "$1" >&2
-    }
-}
-
-same() {
-    checks=$((checks + 1))
-    cmp "$1" "$2" >&2 || fail "$1 and $2 differ (line ${BASH_LINENO[0]})"
-}
+. "$(dirname "$0")/cli_support.sh"
 
 absent() {
     checks=$((checks + 1))
-    for name in "$@"; do [ ! -e "$name" ] || fail "$name is there (line ${BASH_LINENO[0]})"; done
+    for name in "$@"; do [ ! -e "$name" ] || fail "$name is there"; done
 }
 
 # --- help and usage ------------------------------------------------------------------------------
@@ -292,5 +256,4 @@ if "$flatstream" write -o all.fls --from jsonl --schema t.fbs all.jsonl 2>err; t
     [ "$(stat -c %s many.fls)" = $((300 * $(stat -c %s a.fls))) ] || fail "merge of 300 is not whole"
 fi
 
-echo "cli_convert_test: $checks checks, $failures failures"
-[ "$failures" = 0 ]
+finish

@@ -1,22 +1,12 @@
 #!/bin/bash
 # Reads that fail, at every place in turn: strace makes them. Whatever read it is, no verb takes a
 # stream that it could not read for one that it has read. Run by ctest with FLATSTREAM.
-set -u
-flatstream=${FLATSTREAM:?}
 if ! command -v strace >/dev/null || ! strace -o /dev/null true 2>/dev/null; then
     echo "skipped: strace is not there, or may not trace here"
     exit 0
 fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
+. "$(dirname "$0")/cli_support.sh"
 injected=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $*" >&2
-}
 
 export ASAN_OPTIONS=detect_leaks=0 # the leak checker cannot run while it is traced
 
@@ -96,5 +86,5 @@ for sync in each ms:3600000; do # the second: when it is closed
     rm unsynced.fls
 done
 
-echo "$injected reads failed, $failures failures"
-[ "$failures" = 0 ]
+echo "$injected reads failed"
+finish

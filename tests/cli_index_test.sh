@@ -1,50 +1,7 @@
 #!/bin/bash
 # The verbs index and slice, what recover and info make of an index, and verify by several threads.
 # Run by ctest with FLATSTREAM (the command's path) and SOURCE_DIR.
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-checks=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $*" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err.
-expect() {
-    local want=$1 got
-    shift
-    checks=$((checks + 1))
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $* (line ${BASH_LINENO[0]})"
-        head -5 out err >&2
-    }
-}
-
-# says FILE PATTERN
-says() {
-    checks=$((checks + 1))
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2' (line ${BASH_LINENO[0]})"
-        head -5 "$1" >&2
-    }
-}
-
-quiet() {
-    checks=$((checks + 1))
-    [ ! -s "$1" ] || fail "$1 is not empty (line ${BASH_LINENO[0]})"
-}
-
-same() {
-    checks=$((checks + 1))
-    cmp -s "$1" "$2" || fail "$1 and $2 differ (line ${BASH_LINENO[0]})"
-}
+. "$(dirname "$0")/cli_support.sh"
 
 # overwrite FILE OFFSET: another byte there
 overwrite() {
@@ -360,5 +317,4 @@ else
     says err 'JSON|fbs'
 fi
 
-[ $failures = 0 ] || exit 1
-echo "$checks checks"
+finish

@@ -1,40 +1,8 @@
 #!/bin/bash
 # The ways of `flatstream write` to its output: --io uring, --direct, --async. The bytes, the exit
 # statuses and the messages are those of the plain way. Run by ctest with FLATSTREAM.
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d -p /var/tmp)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err.
-expect() {
-    local want=$1 got
-    shift
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $*" 1
-        head -5 out err >&2
-    }
-}
-
-says() {
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2'" 1
-        head -5 "$1" >&2
-    }
-}
-
-same() {
-    cmp -s "$1" "$2" || fail "$1 and $2 differ" 1
-}
+FLS_SCRATCH_IN=/var/tmp
+. "$(dirname "$0")/cli_support.sh"
 
 seq 1 200000 >lines.txt
 head -c 3000000 /dev/urandom >blob
@@ -201,5 +169,5 @@ done
 expect 3 "$flatstream" write -o /dev/full --async lines.txt
 says err 'No space left'
 
-[ $failures = 0 ] && echo "all ways lead to the same bytes: ${ways[*]}"
-exit $((failures > 0))
+echo "ways: ${ways[*]}"
+finish

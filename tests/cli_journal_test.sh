@@ -1,43 +1,8 @@
 #!/bin/bash
 # `flatstream write` as a recorder: rotation by size, number and SIGHUP, limits, sync, index, one
 # writer at a time, crashes. FLS_CHECK=1 crashes it more often. Run by ctest with FLATSTREAM.
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d -p /var/tmp)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err.
-expect() {
-    local want=$1 got
-    shift
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $*" 1
-        head -5 out err >&2
-    }
-}
-
-says() {
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2'" 1
-        head -5 "$1" >&2
-    }
-}
-
-same() {
-    cmp -s "$1" "$2" || {
-        fail "$1 and $2 differ" 1
-        diff "$1" "$2" | head -5 >&2
-    }
-}
+FLS_SCRATCH_IN=/var/tmp
+. "$(dirname "$0")/cli_support.sh"
 
 # until_true COMMAND...: waits for it.
 until_true() {
@@ -45,7 +10,7 @@ until_true() {
         "$@" >out 2>err && return 0
         sleep 0.05
     done
-    fail "never: $*" 1
+    fail "never: $*"
 }
 
 count() { find . -maxdepth 1 -name "$1" | wc -l; }
@@ -371,4 +336,4 @@ says err 'cut a torn tail of 1 bytes'
 expect 0 "$flatstream" cat torn.fls
 same out <(head -n 5 lines; cat few)
 
-[ "$failures" = 0 ]
+finish

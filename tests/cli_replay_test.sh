@@ -2,48 +2,13 @@
 # `flatstream replay`: the bytes are those of the recording, the pace is that of its times. Only
 # gross failures of the pace are found, unless FLS_CHECK=1 says that the machine is quiet. Run by
 # ctest with FLATSTREAM.
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err, milliseconds in $took.
-expect() {
-    local want=$1 got began
-    shift
-    began=$(date +%s%N)
-    "$@" >out 2>err
-    got=$?
-    took=$((($(date +%s%N) - began) / 1000000))
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $*" 1
-        head -5 out err >&2
-    }
-}
-
-says() {
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2'" 1
-        head -5 "$1" >&2
-    }
-}
-
-same() {
-    cmp -s "$1" "$2" || fail "$1 and $2 differ" 1
-}
+. "$(dirname "$0")/cli_support.sh"
 
 # within LOW HIGH: milliseconds; the upper bound is for a quiet machine, else ten seconds more.
 within() {
-    local most=$(($2 + 10000))
+    local ms=$((took / 1000)) most=$(($2 + 10000))
     [ -n "${FLS_CHECK:-}" ] && most=$2
-    ((took >= $1 && took <= most)) || fail "it took $took ms, not $1 to $2" 1
+    ((ms >= $1 && ms <= most)) || fail "it took $ms ms, not $1 to $2"
 }
 
 cat >t.fbs <<'END'
@@ -194,4 +159,4 @@ expect 3 "$flatstream" replay "${key[@]}" rec.fls no/such/folder
     says err 'No space'
 }
 
-[ "$failures" = 0 ]
+finish

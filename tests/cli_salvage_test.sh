@@ -1,42 +1,6 @@
 #!/bin/bash
 # The verb salvage as its users meet it. Run by ctest with FLATSTREAM (the command's path).
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-checks=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $*" >&2
-}
-
-expect() {
-    local want=$1 got
-    shift
-    checks=$((checks + 1))
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $* (line ${BASH_LINENO[0]})"
-        head -5 out err >&2
-    }
-}
-
-says() {
-    checks=$((checks + 1))
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2' (line ${BASH_LINENO[0]})"
-        head -5 "$1" >&2
-    }
-}
-
-same() {
-    checks=$((checks + 1))
-    cmp "$1" "$2" >&2 || fail "$1 and $2 differ (line ${BASH_LINENO[0]})"
-}
+. "$(dirname "$0")/cli_support.sh"
 
 # poke FILE OFFSET TEXT: overwrites bytes.
 poke() {
@@ -45,7 +9,7 @@ poke() {
 
 # lines FILE: its messages as lines, in ./lines.
 lines() {
-    "$flatstream" cat "$1" >lines || fail "$1 cannot be read (line ${BASH_LINENO[0]})"
+    "$flatstream" cat "$1" >lines || fail "$1 cannot be read"
 }
 
 expect 0 "$flatstream" salvage --help
@@ -198,5 +162,4 @@ for kind in crc32 xxh3; do
     done
 done
 
-echo "cli_salvage_test: $checks checks, $failures failures"
-[ "$failures" = 0 ]
+finish

@@ -2,62 +2,13 @@
 # The command with a schema: JSON out and in, verification, selection, statistics and plots, and
 # each way in which they can be asked for wrongly or meet bad messages. Run by ctest with FLATSTREAM
 # (the command's path) and SOURCE_DIR.
-set -u
-flatstream=${FLATSTREAM:?}
 data=${SOURCE_DIR:?}/tests/data
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-checks=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $*" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err.
-expect() {
-    local want=$1 got
-    shift
-    checks=$((checks + 1))
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $* (line ${BASH_LINENO[0]})"
-        head -5 out err >&2
-    }
-}
-
-# says FILE PATTERN
-says() {
-    checks=$((checks + 1))
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2' (line ${BASH_LINENO[0]})"
-        head -5 "$1" >&2
-    }
-}
-
-quiet() {
-    checks=$((checks + 1))
-    [ ! -s "$1" ] || {
-        fail "$1 is not empty (line ${BASH_LINENO[0]})"
-        head -3 "$1" >&2
-    }
-}
-
-same() {
-    checks=$((checks + 1))
-    cmp -s "$1" "$2" || {
-        fail "$1 and $2 differ (line ${BASH_LINENO[0]})"
-        diff "$1" "$2" | head -5 >&2
-    }
-}
+. "$(dirname "$0")/cli_support.sh"
 
 # python EXPRESSION: must be true; o is the last line of ./out as JSON, lines are all of them.
 python() {
     checks=$((checks + 1))
-    python3 - "$1" "$data" <<'PY' || fail "python: $1 (line ${BASH_LINENO[0]})"
+    python3 - "$1" "$data" <<'PY' || fail "python: $1"
 import json, sys
 text = open("out", encoding="utf-8").read().splitlines()
 lines = [json.loads(line) for line in text]
@@ -124,8 +75,7 @@ if [ $with_json = 0 ]; then
     expect 2 "$flatstream" verify --schema t.fbs zoo.fls
     says err 'this build has no JSON support'
     echo "cli_schema_test: the command has no JSON support: only a part was tested"
-    echo "$checks checks, $failures failed"
-    [ $failures = 0 ]
+    finish
     exit
 fi
 zoo
@@ -550,7 +500,7 @@ quiet out
 # is_svg FILE PANELS
 is_svg() {
     checks=$((checks + 1))
-    python3 - "$1" "$2" <<'PY' || fail "$1 is no plot of $2 panels (line ${BASH_LINENO[0]})"
+    python3 - "$1" "$2" <<'PY' || fail "$1 is no plot of $2 panels"
 import re, sys
 import xml.etree.ElementTree as tree
 text = open(sys.argv[1], encoding="utf-8").read()
@@ -640,5 +590,4 @@ for verb, *options in (["select", "--where", "cpu.user > 0.5", "--fields", "sequ
         sys.exit(f"{verb} {options}: {small} KiB, then {large} KiB")
 PY
 
-echo "$checks checks, $failures failed"
-[ $failures = 0 ]
+finish

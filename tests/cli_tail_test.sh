@@ -1,43 +1,7 @@
 #!/bin/bash
 # `flatstream tail`: the last messages of files, series and pipes, and following them. Run by ctest
 # with FLATSTREAM.
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $* (line ${BASH_LINENO[${2:-0}]})" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err.
-expect() {
-    local want=$1 got
-    shift
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $*" 1
-        head -5 out err >&2
-    }
-}
-
-says() {
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2'" 1
-        head -5 "$1" >&2
-    }
-}
-
-same() {
-    cmp -s "$1" "$2" || {
-        fail "$1 and $2 differ" 1
-        diff "$1" "$2" | head -5 >&2
-    }
-}
+. "$(dirname "$0")/cli_support.sh"
 
 # until_lines N FILE: waits until it has so many.
 until_lines() {
@@ -45,7 +9,7 @@ until_lines() {
         [ "$(wc -l <"$2")" -ge "$1" ] && return 0
         sleep 0.05
     done
-    fail "$2 has $(wc -l <"$2") lines, not $1" 1
+    fail "$2 has $(wc -l <"$2") lines, not $1"
 }
 
 # --- the last N, whatever N, whatever the stream ---------------------------------------------------
@@ -207,4 +171,4 @@ says err 'the input ends at byte'
 "$flatstream" tail -n 100000 many.fls | head -n 1 >out
 [ "${PIPESTATUS[0]}" = 141 ] || fail "a reader that goes away"
 
-[ "$failures" = 0 ]
+finish

@@ -1,58 +1,12 @@
 #!/bin/bash
 # The command as its users meet it: each verb, each exit status, each way in which a stream or the
 # system can be bad. Run by ctest with FLATSTREAM (the command's path).
-set -u
-flatstream=${FLATSTREAM:?}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-failures=0
-checks=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $*" >&2
-}
-
-# expect STATUS COMMAND...: runs it; output in ./out and ./err.
-expect() {
-    local want=$1 got
-    shift
-    checks=$((checks + 1))
-    "$@" >out 2>err
-    got=$?
-    [ "$got" = "$want" ] || {
-        fail "exit $got, not $want: $*"
-        head -5 out err >&2
-    }
-}
-
-# says FILE PATTERN
-says() {
-    checks=$((checks + 1))
-    grep -Eq -- "$2" "$1" || {
-        fail "$1 does not say '$2' (line ${BASH_LINENO[0]})"
-        head -5 "$1" >&2
-    }
-}
-
-quiet() {
-    checks=$((checks + 1))
-    [ ! -s "$1" ] || {
-        fail "$1 is not empty (line ${BASH_LINENO[0]})"
-        head -3 "$1" >&2
-    }
-}
-
-same() {
-    checks=$((checks + 1))
-    cmp -s "$1" "$2" || fail "$1 and $2 differ (line ${BASH_LINENO[0]})"
-}
+. "$(dirname "$0")/cli_support.sh"
 
 # json EXPRESSION: a Python expression over the object o, from ./out, must be true.
 json() {
     checks=$((checks + 1))
-    python3 - "$1" <<'PY' || fail "json: $1 (line ${BASH_LINENO[0]})"
+    python3 - "$1" <<'PY' || fail "json: $1"
 import json, sys
 lines = open("out", encoding="utf-8").read().splitlines()
 o = json.loads(lines[-1])
@@ -867,5 +821,4 @@ assert shown.endswith(b"\r\x1b[K"), shown # and takes it away again
 PY
 expect 2 "$flatstream" bench --disk-bytes 1M
 
-echo "$checks checks, $failures failed"
-[ "$failures" = 0 ]
+finish

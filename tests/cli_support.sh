@@ -1,0 +1,61 @@
+# shellcheck shell=bash disable=SC2034 # what is set here is for the test that reads this
+# Read by the tests of the command, first of all: a folder to work in, and what a test asserts with.
+# Works in $FLS_SCRATCH_IN (default: the temporary folder); FLATSTREAM is the command's path.
+set -u
+flatstream=${FLATSTREAM:?}
+scratch=$(mktemp -d -p "${FLS_SCRATCH_IN:-${TMPDIR:-/tmp}}")
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+checks=0
+
+# fail WHAT...: says it, with the line of the test.
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $* (line ${BASH_LINENO[-2]})" >&2
+}
+
+# expect STATUS COMMAND...: runs it; output in ./out and ./err, microseconds in $took.
+expect() {
+    local want=$1 got began=${EPOCHREALTIME/./}
+    shift
+    checks=$((checks + 1))
+    "$@" >out 2>err
+    got=$?
+    took=$((${EPOCHREALTIME/./} - began))
+    [ "$got" = "$want" ] || {
+        fail "exit $got, not $want: $*"
+        head -5 out err >&2
+    }
+}
+
+# says FILE PATTERN: an extended regular expression.
+says() {
+    checks=$((checks + 1))
+    grep -Eq -- "$2" "$1" || {
+        fail "$1 does not say '$2'"
+        head -5 "$1" >&2
+    }
+}
+
+quiet() {
+    checks=$((checks + 1))
+    [ ! -s "$1" ] || {
+        fail "$1 is not empty"
+        head -3 "$1" >&2
+    }
+}
+
+same() {
+    checks=$((checks + 1))
+    cmp -s "$1" "$2" || {
+        fail "$1 and $2 differ"
+        cmp "$1" "$2" >&2
+    }
+}
+
+# finish: the last line of a test.
+finish() {
+    echo "$(basename "$0" .sh): $checks checks, $failures failures"
+    [ "$failures" = 0 ]
+}

@@ -193,7 +193,7 @@ class Salvage:
             return found - start > self.close and not is_one_message()
 
         first = start
-        if found - start > self.close and is_one_message():
+        if found - start > self.small and is_one_message():
             first = max(start, said - self.small)
         found = next((o for o in range(first, found)
                       if self.proven_within(o, 0, self.close, found)), found)

@@ -71,6 +71,12 @@ FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t
                                                        struct fls_salvage_report *report,
                                                        struct fls_error *error);
 
+/* Bytes [from, to) in which nothing of some kind begins. */
+struct fls_salvage_passed {
+    uint64_t from;
+    uint64_t to;
+};
+
 /*
  *   width, header   of the checksum, and with the length
  *   known           offset of the frame proven last, UINT64_MAX for none
@@ -79,6 +85,8 @@ FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t
  *   effort          what is left of it; below zero nothing is compared any more. gap_effort is for
  *                   gaps, large_effort for large frames in them, rest_effort for those of them that
  *                   no header follows
+ *   no_small_step   where no frame of at most C is in step
+ *   no_step         where none of at most W is
  */
 struct fls_salvage_search {
     struct fls_salvage_input *input;
@@ -100,6 +108,8 @@ struct fls_salvage_search {
     int64_t gap_effort;
     int64_t large_effort;
     int64_t rest_effort;
+    struct fls_salvage_passed no_small_step;
+    struct fls_salvage_passed no_step;
     uint64_t told;
 };
 

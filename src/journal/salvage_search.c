@@ -30,7 +30,7 @@
 
 /* What the search may compare for each byte that it passes; what a candidate costs beside its
  * bytes. */
-#define EFFORT_PER_BYTE 64
+#define EFFORT_PER_BYTE 1024
 #define EFFORT_PER_CANDIDATE 32
 
 /* Larger frames in one chain that are remembered. */
@@ -587,15 +587,32 @@ int fls_salvage_holds_frames(struct fls_salvage_search *search, uint64_t from, u
     return find(search, from, to, &sought) < to;
 }
 
-/* The first frame in step from `from` on; larger ones only where there is no small one for long. */
+/* find, but for what was passed before, with the same in mind. */
+static uint64_t find_further(struct fls_salvage_search *search, struct fls_salvage_passed *passed,
+                             uint64_t from, uint64_t stop, const struct sought *sought)
+{
+    int further = from >= passed->from && from <= passed->to;
+    uint64_t begin = further ? fls_min_u64(passed->to, stop) : from;
+
+    if (!further)
+        passed->from = from;
+    uint64_t found = find(search, begin, stop, sought);
+    passed->to = further && passed->to > found ? passed->to : found;
+    return found;
+}
+
+/* The first frame in step from `from` on; larger ones only where there is no small one for long.
+ * Where damage is dense the next search mostly goes over the same bytes, and finds the same. */
 static uint64_t find_step(struct fls_salvage_search *search, uint64_t from)
 {
     uint64_t end = search->input->end, wide = search->bounds.wide_bytes_max;
     uint64_t stop = end - from > wide ? from + wide : end;
-    uint64_t found = fls_salvage_find_in_step(search, from, stop);
-    struct sought sought = {.longest = wide, .end = UINT64_MAX, .tried_to = stop, .in_step = 1};
+    struct sought small = {
+        .longest = search->bounds.close_bytes_max, .end = UINT64_MAX, .in_step = 1};
+    struct sought any = {.longest = wide, .end = UINT64_MAX, .tried_to = stop, .in_step = 1};
+    uint64_t found = find_further(search, &search->no_small_step, from, stop, &small);
 
-    return found < stop ? found : find(search, from, end, &sought);
+    return found < stop ? found : find_further(search, &search->no_step, from, end, &any);
 }
 
 /* Frames that lead, one to the next, to the offset found: their starts, the latest first. */
@@ -771,7 +788,7 @@ uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint
     uint64_t found = find_step(search, from);
     uint64_t first = from;
 
-    if (found - from > search->bounds.close_bytes_max && is_one_message(search, found, said))
+    if (found - from > search->bounds.small_bytes_max && is_one_message(search, found, said))
         first = behind(from, said, search->bounds.small_bytes_max);
     found = find_in_gap(search, first, found);
     if (fls_salvage_is_open(search, from, found, said))

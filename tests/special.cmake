@@ -122,7 +122,7 @@ endif()
 add_executable(salvage_driver salvage_driver.c)
 target_link_libraries(salvage_driver PRIVATE flatstream_strict test_support)
 if(TEST salvage_model_test)
-    set_tests_properties(salvage_model_test PROPERTIES TIMEOUT 14400) # with FLS_CHECK=1
+    set_tests_properties(salvage_model_test PROPERTIES TIMEOUT 14400 COST 1000) # with FLS_CHECK=1
 endif()
 
 set_tests_properties(salvage_test PROPERTIES TIMEOUT 1800) # with FLS_CHECK

@@ -130,6 +130,8 @@ class Salvage:
             return False
         if self.length(o) > self.wide and not self.surely_hops(self.next(o)):
             return False
+        if self.length(o) > self.close and not self.hops(self.next(o), LIMIT):
+            return False
         return self.proven(o)
 
     def leads_from(self, p, q):
@@ -193,7 +195,7 @@ class Salvage:
             return found - start > self.close and not is_one_message()
 
         first = start
-        if found - start > self.small and is_one_message():
+        if found - start > self.close and is_one_message():
             first = max(start, said - self.small)
         found = next((o for o in range(first, found)
                       if self.proven_within(o, 0, self.close, found)), found)

@@ -38,11 +38,25 @@ struct fls_salvage_input {
     struct fls_error error;
 };
 
+/* fls_salvage_view when the block does not hold the bytes. */
+const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                                uint64_t offset, uint64_t need, size_t *available);
+
 /* At least `need` bytes from stream offset `offset`, which are there (offset + need <= end), valid
  * until the next call with the same block; *available (may be NULL) says how many there are. NULL
  * after a failure. */
-const uint8_t *fls_salvage_view(struct fls_salvage_input *input, struct fls_salvage_block *block,
-                                uint64_t offset, uint64_t need, size_t *available);
+static inline const uint8_t *fls_salvage_view(struct fls_salvage_input *input,
+                                              struct fls_salvage_block *block, uint64_t offset,
+                                              uint64_t need, size_t *available)
+{
+    uint64_t within = offset - block->at; /* huge when it lies before the block */
+
+    if (within > block->count || block->count - within < need || input->memory)
+        return fls_salvage_load(input, block, offset, need, available);
+    if (available)
+        *available = block->count - (size_t)within;
+    return block->buffer.bytes + within;
+}
 
 void fls_salvage_input_free(struct fls_salvage_input *input);
 
@@ -134,8 +148,8 @@ int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset);
  * compared only where it hops so from its end: payloads with many zeros hop by chance. */
 int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset);
 
-/* Does `offset` lead on: is it the end, or does a proven frame begin there? One over W is compared
- * only where it surely hops from its end. */
+/* Does `offset` lead on: is it the end, or does a proven frame begin there? One over C is compared
+ * only where it hops from its end, one over W where it surely does. */
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset);
 
 /* Does a proven frame over W begin at `offset` that has none of at most C in step within W bytes?

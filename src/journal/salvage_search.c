@@ -111,7 +111,7 @@ static int holds(const struct fls_salvage_block *block, uint64_t offset, uint64_
            block->count - (offset - block->at) >= need;
 }
 
-const uint8_t *fls_salvage_view(struct fls_salvage_input *input, struct fls_salvage_block *block,
+const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
                                 uint64_t offset, uint64_t need, size_t *available)
 {
     if (input->memory) {
@@ -411,6 +411,16 @@ int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset)
     return wide == HOPS || offset == search->input->end;
 }
 
+/* Does a frame that is dear to compare have behind it what a frame has? */
+static int goes_on_behind(struct fls_salvage_search *search, uint64_t offset, uint64_t length)
+{
+    uint64_t end = offset + search->header + length;
+
+    if (length > search->bounds.wide_bytes_max)
+        return fls_salvage_surely_hops(search, end);
+    return length <= search->bounds.close_bytes_max || fls_salvage_hops(search, end);
+}
+
 int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
 {
     struct fls_salvage_header header;
@@ -420,8 +430,7 @@ int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
     search->effort -= EFFORT_PER_CANDIDATE;
     if (!fls_salvage_plausible(search, &search->input->far, offset, &header))
         return 0;
-    if (header.length > search->bounds.wide_bytes_max &&
-        !fls_salvage_surely_hops(search, offset + search->header + header.length))
+    if (!goes_on_behind(search, offset, header.length))
         return 0;
     return compare_if_affordable(search, &search->input->far, offset, &header);
 }
@@ -788,7 +797,7 @@ uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint
     uint64_t found = find_step(search, from);
     uint64_t first = from;
 
-    if (found - from > search->bounds.small_bytes_max && is_one_message(search, found, said))
+    if (found - from > search->bounds.close_bytes_max && is_one_message(search, found, said))
         first = behind(from, said, search->bounds.small_bytes_max);
     found = find_in_gap(search, first, found);
     if (fls_salvage_is_open(search, from, found, said))

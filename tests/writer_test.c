@@ -255,6 +255,34 @@ static void automatic_by_bytes(void **state)
     fls_sink_close(sink, NULL);
 }
 
+/* By default a batch goes out where it ends on a cache line, if it is nearly full; the stream may
+ * go on behind any offset. */
+static void automatic_by_default(void **state)
+{
+    struct fls_writer_options options = {.framer = FLS_FRAMER_BATCHED, .start_offset = 28};
+    struct fls_sink *sink;
+    struct fls_writer *writer = open_memory_writer(&sink, &options);
+    uint8_t payload[1028] = {0};
+    size_t sent = 0, lined = 0;
+
+    (void)state;
+    for (size_t bytes = 60, batches = 0; batches < 40; bytes = bytes % 1024 + 4) {
+        assert_ok(fls_writer_write(writer, payload, bytes));
+        size_t more = bytes_in(sink) - sent;
+        if (more == 0)
+            continue;
+        sent += more;
+        batches++;
+        assert_true(more >= FLS_BATCH_BYTES_DEFAULT / 16 * 15);
+        lined += (28 + sent) % 64 == 0;
+        assert_true((28 + sent) % 64 == 0 || more >= FLS_BATCH_BYTES_DEFAULT);
+        assert_true(more < FLS_BATCH_BYTES_DEFAULT + 4 + sizeof payload);
+    }
+    assert_true(lined > 10); /* by chance two or three */
+    assert_ok(fls_writer_close(writer, NULL));
+    fls_sink_close(sink, NULL);
+}
+
 static void automatic_by_age(void **state)
 {
     struct fls_writer_options options = {
@@ -1196,6 +1224,7 @@ int main(void)
         cmocka_unit_test(batches_are_cut),
         cmocka_unit_test(automatic_by_messages),
         cmocka_unit_test(automatic_by_bytes),
+        cmocka_unit_test(automatic_by_default),
         cmocka_unit_test(automatic_by_age),
         cmocka_unit_test(unkept_references_go_out_at_once),
         cmocka_unit_test(kept_references_wait),

@@ -74,7 +74,8 @@ enum fls_framer {
  *                      by reference, 64 KiB: a copy is cheaper than a write of its own);
  *                      FLS_COPY_NEVER: every payload by reference
  *   batch_messages     the batch goes out at this many messages; 0: no bound
- *   batch_bytes        the batch goes out at this many bytes, headers included; 0: the default
+ *   batch_bytes        the batch goes out at this many bytes, headers included; 0: the default, or
+ *                      up to a sixteenth less, where it ends on a cache line of the file
  *   batch_age_ms       the batch goes out with the first write or fls_writer_flush_due after its
  *                      oldest message has waited so long; 0: no bound
  *   keep_references    0: a payload too large to copy ends its batch, and goes out with it in one

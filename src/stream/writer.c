@@ -22,6 +22,9 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
+/* A cache line. The kernel copies a quarter faster to where one begins, from where one begins. */
+#define LINE_BYTES 64
+
 /* The call that returned FLS_AGAIN, to know it again. */
 struct in_flight {
     int active;
@@ -43,6 +46,7 @@ struct fls_writer {
     size_t batch_messages;
     size_t batch_bytes;
     size_t staged_max;
+    size_t lined_bytes;           /* from so many on a batch goes out where it ends on a line */
     size_t copy_bytes_max;        /* of payloads that may be referenced */
     size_t copy_unheld_bytes_max; /* of payloads that would have to go out at once */
     uint64_t largest_message;
@@ -157,7 +161,8 @@ static void configure(struct fls_writer *writer, const struct fls_writer_options
     writer->keep_references = options->keep_references;
     writer->payload_bytes_max = fls_payload_limit(options->payload_bytes_max);
     writer->quick_messages = writer->framer == FLS_FRAMER_BATCHED ? writer->batch_messages : 0;
-    writer->quick_bytes = fls_min_size(writer->staged_max, writer->batch_bytes);
+    writer->lined_bytes = options->batch_bytes > 0 ? SIZE_MAX : FLS_BATCH_BYTES_DEFAULT / 16 * 15;
+    writer->quick_bytes = fls_min_size(writer->staged_max, writer->lined_bytes);
     writer->memory_policy = options->memory_policy;
     writer->clock = options->clock;
     writer->start_frame = writer->sent_frames = options->start_frame;
@@ -165,10 +170,19 @@ static void configure(struct fls_writer *writer, const struct fls_writer_options
     writer->owns_sink = options->owns_sink;
 }
 
-/* A batch that is not full has room for one more header and one more copied payload. */
+/* A batch that is not full has room for one more header and one more copied payload; and where it
+ * begins on a line is chosen. */
 static size_t staging_bytes(const struct fls_writer *writer)
 {
-    return writer->staged_max + writer->copy_unheld_bytes_max + 2 * FLS_BATCH_SLACK;
+    return writer->staged_max + writer->copy_unheld_bytes_max + 2 * FLS_BATCH_SLACK + LINE_BYTES;
+}
+
+/* Lets the next batch lie within a line as it will lie in the file. */
+static inline void align_staging(struct fls_writer *writer)
+{
+    uintptr_t off = (uintptr_t)writer->sent_bytes - (uintptr_t)writer->staging;
+
+    writer->batch.staging = writer->staging + off % LINE_BYTES;
 }
 
 /* Frees everything but the sink. */
@@ -198,7 +212,8 @@ enum fls_status fls_writer_open_versioned(struct fls_sink *sink,
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened + staging_bytes(&settings));
     *opened = settings;
-    fls_batch_open(&opened->batch, opened->staging, staging_bytes(opened));
+    fls_batch_open(&opened->batch, opened->staging, staging_bytes(opened) - LINE_BYTES);
+    align_staging(opened);
     status = fls_tap_chain_add(&opened->taps, all.taps, all.tap_count, error);
     if (status != FLS_OK) {
         free_writer(opened);
@@ -286,16 +301,25 @@ FLS_HOT FLS_OUTLINE static enum fls_status send(struct fls_writer *writer)
     if (FLS_UNLIKELY(status != FLS_OK))
         return send_failed(writer, status);
     account_sent(writer, frames, bytes);
+    align_staging(writer);
     if (FLS_UNLIKELY(writer->quick_below == 0))
         update_quick(writer);
     return FLS_OK;
+}
+
+/* Is the batch large, and would what follows it begin on a line? */
+static int batch_ends_on_line(const struct fls_writer *writer)
+{
+    uint64_t bytes = fls_batch_bytes(&writer->batch);
+
+    return bytes >= writer->lined_bytes && (writer->sent_bytes + bytes) % LINE_BYTES == 0;
 }
 
 static int batch_is_full(const struct fls_writer *writer)
 {
     return writer->batch.messages >= writer->batch_messages ||
            writer->batch.staged >= writer->staged_max ||
-           fls_batch_bytes(&writer->batch) >= writer->batch_bytes;
+           fls_batch_bytes(&writer->batch) >= writer->batch_bytes || batch_ends_on_line(writer);
 }
 
 static int batch_is_due(const struct fls_writer *writer)

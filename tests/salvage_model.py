@@ -11,6 +11,7 @@ fls_salvage_memory, fls_salvage_fd and fls_recover_scan must say exactly what th
 """
 import argparse
 import binascii
+import concurrent.futures
 import pathlib
 import random
 import re
@@ -468,19 +469,26 @@ def check(driver, kind, what, stream, bounds):
              % (kind, what, bounds, file.name))
 
 
+def check_kind(path, kind, full):
+    driver = Driver(path)
+    count = 0
+    for what, stream, bounds in cases(kind, full):
+        check(driver, kind, what, stream, bounds)
+        count += 1
+    return "salvage_model: %s: %d cases agree" % (kind, count)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("driver")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--kind", action="append")
     options = parser.parse_args()
-    driver = Driver(options.driver)
-    for kind in options.kind or KINDS:
-        count = 0
-        for what, stream, bounds in cases(kind, options.full):
-            check(driver, kind, what, stream, bounds)
-            count += 1
-        print("salvage_model: %s: %d cases agree" % (kind, count))
+    kinds = options.kind or list(KINDS)
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for line in pool.map(check_kind, [options.driver] * len(kinds), kinds,
+                             [options.full] * len(kinds)):
+            print(line)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,39 @@ static void long_messages_go_into_pipes_in_pieces(void **state)
     assert_int_equal(calls_into_a_pipe(8192 - 3, FLS_COPY_NEVER), 2);
 }
 
+/* How many writes a batch of a hundred messages into a pipe takes. */
+static uint64_t calls_for_a_batch_into_a_pipe(size_t bytes)
+{
+    struct fls_writer_options options = {
+        .framer = FLS_FRAMER_BATCHED, .batch_messages = BATCH_OF, .owns_sink = 1};
+    size_t whole = BATCH_OF * (4 + bytes);
+    uint8_t payload[8192] = {0}, *read_back = malloc(whole);
+    struct fls_writer *writer;
+    struct fls_sink *sink;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    assert_ok(fls_sink_open_fd(ends[1], FLS_OWNED, &sink, NULL));
+    assert_ok(fls_writer_open(sink, &options, &writer, NULL));
+    fault_count_from_zero();
+    for (int i = 0; i < BATCH_OF; i++)
+        assert_ok(fls_writer_write(writer, payload, bytes));
+    uint64_t calls = fault_counted().writes;
+    assert_ok(fls_writer_close(writer, NULL));
+    assert_int_equal(read(ends[0], read_back, whole), whole);
+    close(ends[0]);
+    free(read_back);
+    return calls;
+}
+
+static void large_batches_go_into_pipes_in_pieces(void **state)
+{
+    (void)state;
+    assert_int_equal(calls_for_a_batch_into_a_pipe(651), 1);
+    assert_int_equal(calls_for_a_batch_into_a_pipe(652), 9);
+    assert_int_equal(calls_for_a_batch_into_a_pipe(1024), 13);
+}
+
 static void batched_by_100_writes_a_hundredth(void **state)
 {
     struct fls_writer_options options = {.framer = FLS_FRAMER_BATCHED, .batch_messages = BATCH_OF};
@@ -389,6 +422,7 @@ int main(void)
         cmocka_unit_test(simple_writes_twice),
         cmocka_unit_test(vectored_writes_once),
         cmocka_unit_test(long_messages_go_into_pipes_in_pieces),
+        cmocka_unit_test(large_batches_go_into_pipes_in_pieces),
         cmocka_unit_test(batched_by_100_writes_a_hundredth),
         cmocka_unit_test(explicit_batches_write_a_hundredth),
         cmocka_unit_test(reading_calls_seldom),

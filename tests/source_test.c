@@ -437,6 +437,40 @@ static void non_blocking(void **state)
     check_non_blocking(ends[0], ends[1]);
 }
 
+/* While little waits in a pipe it is read a little at a time; what has gathered is taken at once.
+ */
+static void pipes_are_read_by_what_waits(void **state)
+{
+    struct fls_source *source;
+    struct fls_view view;
+    uint8_t bytes[64 * 1024] = {0};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_ok(fls_source_open_fd(ends[0], FLS_OWNED, 0, &source, NULL));
+    assert_int_equal(write(ends[1], bytes, 20000), 20000);
+    assert_ok(fls_source_peek(source, 1, &view, NULL));
+    assert_int_equal(view.available, 8192);
+    assert_int_equal(source->system_calls, 2); /* how much there is, and the read */
+    assert_ok(fls_source_peek(source, 20000, &view, NULL));
+    assert_int_equal(view.available, 20000);
+    assert_int_equal(source->system_calls, 4);
+    fls_source_consume(source, 20000);
+    for (int i = 0; i < 29; i++) { /* the last small reads before the next look */
+        assert_int_equal(write(ends[1], bytes, 100), 100);
+        assert_ok(fls_source_peek(source, 1, &view, NULL));
+        fls_source_consume(source, 100);
+    }
+    assert_int_equal(source->system_calls, 33);
+    assert_int_equal(write(ends[1], bytes, sizeof bytes), sizeof bytes);
+    assert_ok(fls_source_peek(source, 1, &view, NULL));
+    assert_int_equal(view.available, sizeof bytes);
+    assert_int_equal(source->system_calls, 35);
+    close(ends[1]);
+    fls_source_close(source);
+}
+
 static void terminal(void **state)
 {
     struct termios raw = {.c_cflag = CS8 | CREAD, .c_cc[VMIN] = 1};
@@ -571,6 +605,7 @@ int main(void)
         cmocka_unit_test(descriptor_in_mid_file),
         cmocka_unit_test(file_that_grows),
         cmocka_unit_test(non_blocking),
+        cmocka_unit_test(pipes_are_read_by_what_waits),
         cmocka_unit_test(terminal),
         cmocka_unit_test(not_usable),
         cmocka_unit_test(read_ahead_has_a_least_size),

@@ -44,7 +44,8 @@ struct fls_sink_ops {
  * What every sink begins with.
  *
  *   system_calls  counts the calls into the kernel that write
- *   piece_bytes   messages longer than this go to the sink in pieces of this size; 0: whole
+ *   piece_bytes   messages longer than this, and batches longer than eight times this, go to the
+ *                 sink in pieces of this size; 0: whole
  */
 struct fls_sink {
     const struct fls_sink_ops *ops;

@@ -35,9 +35,10 @@ enum fls_os_route {
 int fls_os_widen_pipe(int fd);
 
 /*
- * How much of long messages one write into a pipe carries. The kernel keeps two pages that the
- * reader has emptied for the next write, and gets every page beyond them from its allocator, which
- * is slow, and cold in the cache. (tmp_page in fs/pipe.c; older kernels keep one.)
+ * How much one write into a pipe carries, and one read out of it takes while little is there. The
+ * kernel keeps two pages that the reader has emptied for the next write, and gets every page beyond
+ * them from its allocator, which is slow, and cold in the cache. (tmp_page in fs/pipe.c; older
+ * kernels keep one.)
  */
 #define FLS_OS_PIPE_PIECE_BYTES ((size_t)8192)
 

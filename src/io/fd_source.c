@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,14 @@
  * the next may be one of them too, and then all of this is copied out of the buffer again. */
 #define READ_BEHIND_BYTES ((size_t)16 * 1024)
 
+/*
+ * A pipe is read a little at a time while little is in it, so that its writer finds the pages again
+ * that the kernel keeps for it (docs/performance.md), and all at once when the reader is behind.
+ * Every so many reads it is asked how much there is.
+ */
+#define PIPE_BEHIND_BYTES (64 * 1024)
+#define PIPE_READS_PER_LOOK 32
+
 /* Segments given to one readv: the caller's, and the buffer as the last. */
 #define SEGMENTS_MAX 64
 
@@ -35,6 +44,8 @@ struct fd_source {
     struct fls_buffer buffer;
     size_t begin;
     size_t end;
+    int is_pipe;
+    int small_reads; /* from a pipe, before it is looked at again */
 };
 
 static size_t buffered(const struct fd_source *source)
@@ -69,6 +80,21 @@ static enum fls_status read_segments(struct fd_source *source, const struct iove
     return read_result(read_bytes, got, error);
 }
 
+/* Does little wait in the pipe? */
+static int has_little(struct fd_source *source)
+{
+    int bytes;
+
+    if (source->small_reads == 0) {
+        source->base.system_calls++;
+        if (ioctl(source->fd, FIONREAD, &bytes) != 0 || bytes >= PIPE_BEHIND_BYTES)
+            return 0;
+        source->small_reads = PIPE_READS_PER_LOOK;
+    }
+    source->small_reads--;
+    return 1;
+}
+
 static enum fls_status fill(struct fd_source *source, struct fls_error *error)
 {
     size_t got = 0;
@@ -80,6 +106,8 @@ static enum fls_status fill(struct fd_source *source, struct fls_error *error)
     }
     struct iovec room = {source->buffer.bytes + source->end,
                          source->base.peek_bytes_max - source->end};
+    if (source->is_pipe && room.iov_len > FLS_OS_PIPE_PIECE_BYTES && has_little(source))
+        room.iov_len = FLS_OS_PIPE_PIECE_BYTES;
     enum fls_status status = read_segments(source, &room, 1, &got, error);
     source->end += got;
     return status;
@@ -227,7 +255,7 @@ enum fls_status fls_source_open_fd(int fd, enum fls_ownership ownership, size_t 
     opened->base.peek_bytes_max = capacity;
     opened->fd = fd;
     opened->ownership = ownership;
-    fls_os_widen_pipe(fd);
+    opened->is_pipe = fls_os_widen_pipe(fd);
     *source = &opened->base;
     return FLS_OK;
 }

@@ -140,11 +140,14 @@ static inline void fls_batch_reset(struct fls_batch *batch)
     batch->accepted = 0;
 }
 
-/* Begins to send: the segment list is closed, the cursor stands at its start. Whether messages are
- * long is decided by the batch's mean. */
+/* A batch of no more than so many pieces goes whole, unless its messages are longer than one. */
+#define FLS_BATCH_WHOLE_PIECES 8
+
+/* Begins to send: the segment list is closed, the cursor stands at its start. */
 static inline void fls_batch_begin(struct fls_batch *batch, const struct fls_sink *sink)
 {
-    int is_long = fls_batch_bytes(batch) > batch->messages * sink->piece_bytes;
+    size_t pieces = fls_min_size(batch->messages, FLS_BATCH_WHOLE_PIECES);
+    int is_long = fls_batch_bytes(batch) > pieces * sink->piece_bytes;
 
     if (batch->staged > batch->run_start)
         batch->segments[batch->segment_count++] =

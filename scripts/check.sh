@@ -55,7 +55,7 @@ check_asan() {
 # Without those that only repeat one thread's work very often.
 check_tsan() {
     build tsan build-tsan &&
-        ctest --test-dir "$root/build-tsan" --no-tests=error --timeout 1200 -j"$jobs" \
+        ctest --test-dir "$root/build-tsan" --no-tests=error -j"$jobs" \
             -E '^(fault_write|fault_read|counts|memory|index|salvage|builder_property)_test$|_model_test$|^verifier_agreement$'
 }
 

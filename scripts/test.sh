@@ -5,8 +5,7 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# The limit is for those that have none of their own: sanitizers and a busy machine take their time.
-ctest --test-dir "$build" --output-on-failure --timeout 1200 -j "${TEST_JOBS:-$(nproc)}" 2>&1 | tee "$log"
+ctest --test-dir "$build" --output-on-failure -j "${TEST_JOBS:-$(nproc)}" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 total=$(sed -n 's/^.* tests failed out of \([0-9]*\)$/\1/p' "$log" | tail -1)
 failed=$(sed -n 's/^.*, \([0-9]*\) tests failed out of [0-9]*$/\1/p' "$log" | tail -1)

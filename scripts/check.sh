@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Everything that the project holds itself to, step by step; some 45 minutes on two cores. Ends with
-# a summary; fails when a step failed.
+# Everything that the project holds itself to, step by step; about an hour on two cores. Ends with a
+# summary; fails when a step failed.
 #   FUZZ_SECONDS=N             for each fuzz target (60); JOBS targets run at a time, so that the
-#                              eight of them take four minutes of those 45
+#                              eight of them take four minutes of it
 #   CHECK_STEPS="format asan"  only these steps
 #   CHECK_ROOT=FOLDER          where the build folders go (default: here)
 #   JOBS=N                     processes at a time (default: one for each processor)

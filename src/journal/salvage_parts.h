@@ -38,6 +38,14 @@ struct fls_salvage_input {
     struct fls_error error;
 };
 
+static inline int fls_salvage_holds(const struct fls_salvage_block *block, uint64_t offset,
+                                    uint64_t need)
+{
+    uint64_t within = offset - block->at; /* huge when it lies before the block */
+
+    return within <= block->count && block->count - within >= need;
+}
+
 /* fls_salvage_view when the block does not hold the bytes. */
 const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
                                 uint64_t offset, uint64_t need, size_t *available);
@@ -49,13 +57,11 @@ static inline const uint8_t *fls_salvage_view(struct fls_salvage_input *input,
                                               struct fls_salvage_block *block, uint64_t offset,
                                               uint64_t need, size_t *available)
 {
-    uint64_t within = offset - block->at; /* huge when it lies before the block */
-
-    if (within > block->count || block->count - within < need || input->memory)
+    if (input->memory || !fls_salvage_holds(block, offset, need))
         return fls_salvage_load(input, block, offset, need, available);
     if (available)
-        *available = block->count - (size_t)within;
-    return block->buffer.bytes + within;
+        *available = block->count - (size_t)(offset - block->at);
+    return block->buffer.bytes + (offset - block->at);
 }
 
 void fls_salvage_input_free(struct fls_salvage_input *input);

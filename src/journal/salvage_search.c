@@ -105,12 +105,6 @@ static void load(struct fls_salvage_input *input, struct fls_salvage_block *bloc
     read_block(input, block, from, need);
 }
 
-static int holds(const struct fls_salvage_block *block, uint64_t offset, uint64_t need)
-{
-    return offset >= block->at && offset - block->at <= block->count &&
-           block->count - (offset - block->at) >= need;
-}
-
 const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
                                 uint64_t offset, uint64_t need, size_t *available)
 {
@@ -119,9 +113,10 @@ const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salv
             *available = (size_t)(input->end - offset);
         return input->memory + offset;
     }
-    if (!holds(block, offset, need) && block == &input->far && holds(&input->near, offset, need))
+    if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
+        fls_salvage_holds(&input->near, offset, need))
         block = &input->near;
-    if (!holds(block, offset, need))
+    if (!fls_salvage_holds(block, offset, need))
         load(input, block, offset, (size_t)need);
     if (input->status != FLS_OK)
         return NULL;
@@ -390,23 +385,19 @@ int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset)
 
 int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset)
 {
-    struct fls_salvage_header headers[HOPS];
-    uint64_t offsets[HOPS];
+    struct fls_salvage_header header;
     int wide = 0;
 
-    for (int i = 0; i < HOPS; i++) {
-        if (offset == search->input->end)
-            return 1;
-        if (!fls_salvage_plausible(search, &search->input->far, offset, &headers[i]))
+    if (!fls_salvage_hops(search, offset))
+        return 0;
+    for (int i = 0; i < HOPS && offset != search->input->end; i++) {
+        if (!fls_salvage_plausible(search, &search->input->far, offset, &header))
             return 0;
-        offsets[i] = offset;
-        offset += search->header + headers[i].length;
-    }
-    for (int i = 0; i < HOPS; i++) {
-        if (headers[i].length > search->bounds.wide_bytes_max)
+        if (header.length > search->bounds.wide_bytes_max)
             wide++;
-        else if (compare_if_affordable(search, &search->input->far, offsets[i], &headers[i]))
+        else if (compare_if_affordable(search, &search->input->far, offset, &header))
             return 1;
+        offset += search->header + header.length;
     }
     return wide == HOPS || offset == search->input->end;
 }

@@ -50,7 +50,7 @@ struct fls_source_ops {
 
 /*
  * What every source begins with. peek_bytes_max: the largest `need` that peek serves.
- * system_calls: the calls into the kernel that read.
+ * system_calls: the calls into the kernel that read, or ask a pipe how much there is.
  */
 struct fls_source {
     const struct fls_source_ops *ops;

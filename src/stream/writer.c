@@ -22,7 +22,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* A cache line. The kernel copies a quarter faster to where one begins, from where one begins. */
+/* A cache line. The kernel copies faster to where one begins, from where one begins. */
 #define LINE_BYTES 64
 
 /* The call that returned FLS_AGAIN, to know it again. */

@@ -164,16 +164,19 @@ class Salvage:
         return self.plausible(o) and any(self.proven_within(b, 0, LIMIT, q)
                                          for b in (o, self.next(o)))
 
-    def doubtful(self, p):
-        q = self.next(p)
+    def closed(self, p, q):
+        """Does a proven frame behind the header at p end at q, or where one begins that would?"""
 
         def ending_at(end):
             return [o for o in range(p + self.header, end) if self.plausible(o)
                     and self.next(o) == end and self.length(o) <= self.wide and not self.zeros(o)]
 
         last = ending_at(q)
-        return (any(self.proven(o) or any(map(self.proven, ending_at(o))) for o in last)
-                and not self.seem_to_hold(p, q))
+        return any(self.proven(o) or any(map(self.proven, ending_at(o))) for o in last)
+
+    def doubtful(self, p):
+        q = self.next(p)
+        return self.closed(p, q) and not self.seem_to_hold(p, q)
 
     def in_step(self, o, longest):
         return (self.plausible(o) and self.length(o) <= longest
@@ -181,6 +184,30 @@ class Salvage:
 
     def find_in_step(self, start, stop, longest):
         return next((o for o in range(start, stop) if self.in_step(o, longest)), stop)
+
+    def leads_towards(self, o, end):
+        """Three headers from o on, or up to S before the end, none leading to over S behind it."""
+        for _ in range(3):
+            if o >= end - self.small:
+                return True
+            if not self.plausible(o) or self.next(o) > end + self.small:
+                return False
+            o = self.next(o)
+        return True
+
+    def find_close(self, p):
+        """The frame in step near where the message at p says that it ends, or None."""
+        q = self.next(p)
+        if not 2 * self.small < q - (p + 1) <= self.wide:
+            return None
+        stop = min(q + self.small + 1, self.end)
+        found = self.find_in_step(q - self.small, stop, self.close)
+        if found >= stop or self.closed(p, found):
+            return None
+        if any(self.proven_within(o, 0, self.close, found)
+               and self.leads_towards(self.next(o), found) for o in range(p + 1, found)):
+            return None
+        return found
 
     def find(self, start, said):
         """Where the first frame from start on begins, behind damage."""
@@ -293,6 +320,9 @@ class Salvage:
                 if length_right:
                     end = self.next(o)
                     mended = self.mended(o, max(self.close, self.length(o)), None)
+                elif self.plausible(o) and self.find_close(o) is not None:
+                    end = self.find_close(o)
+                    mended = self.mended(o, -1, end)
                 else:
                     end = self.find(o + 1, self.next(o) if self.plausible(o) else None)
                     mended = self.mended(o, self.wide if self.was_open else self.close, end)

@@ -267,8 +267,11 @@ static int is_end(struct walk *walk, const struct fls_salvage_header *header,
         walk->report->search_cut_short = 1;
         return 0;
     }
-    return (end > growing->from || header->stored != 0) &&
-           checksum_up_to(walk, growing, end) == header->stored && fls_salvage_leads(search, end) &&
+    if (end == growing->from && header->stored == 0)
+        return 0;
+    if (end - growing->from > search->bounds.close_bytes_max && !fls_salvage_leads(search, end))
+        return 0; /* cheaper to know than the checksum */
+    return checksum_up_to(walk, growing, end) == header->stored && fls_salvage_leads(search, end) &&
            fls_salvage_accepts(search, growing->from, end - growing->from);
 }
 
@@ -398,6 +401,8 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
     if (plausible && is_length_right(walk, header->length, said)) {
         to = said;
         mended = find_mended_end(walk, header, header->length > close ? header->length : close);
+    } else if (plausible && (to = fls_salvage_find_close(search, walk->at + 1, said)) != 0) {
+        mended = is_mended_end(walk, header, to) ? to : 0;
     } else {
         to = fls_salvage_find(search, walk->at + 1, said);
         int open = fls_salvage_is_open(search, walk->at + 1, to, said);

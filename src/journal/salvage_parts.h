@@ -177,6 +177,10 @@ int fls_salvage_holds_frames(struct fls_salvage_search *search, uint64_t from, u
  * `stop`. */
 uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
 
+/* Where the frame in step begins that lies within S bytes of `said`, if that is far from `from` and
+ * nothing between them looks like a message; or 0. */
+uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said);
+
 /* Where the first frame from `from` on begins, behind damage; the end when there is none. `said` is
  * where the damaged frame says that it ends, 0 when that cannot be. */
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said);

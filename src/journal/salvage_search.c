@@ -36,6 +36,12 @@
 /* Larger frames in one chain that are remembered. */
 #define CHAIN_MAX 64
 
+/* A glance at a header that no block holds costs as much as to compare so many bytes. */
+#define GLANCE_COST_BYTES 16384
+
+/* So much of what follows a candidate is in memory with it. */
+#define AHEAD_BYTES ((size_t)128 * 1024)
+
 #define TELL_BYTES (UINT64_C(1) << 20)
 
 /* --- the bytes --------------------------------------------------------------------------------
@@ -361,26 +367,48 @@ int fls_salvage_is_closed(struct fls_salvage_search *search, uint64_t from, uint
     return 0;
 }
 
+/*
+ * What must follow a frame: plausible headers one after another, of at most `longest` bytes each,
+ * none of which leads beyond `reach`; so many, or as far as `enough`.
+ */
+struct trail {
+    int headers;
+    uint64_t longest;
+    uint64_t enough;
+    uint64_t reach;
+};
+
 /* Headers that must be plausible behind a frame in step. */
 #define HOPS 3
 
-/* Do plausible headers of at most `longest` bytes follow one another from `offset`, or the end? */
-static int hops(struct fls_salvage_search *search, uint64_t offset, uint64_t longest)
+/* `headers` plausible ones, or as far as the end of the stream. */
+static struct trail trail_of(const struct fls_salvage_search *search, int headers, uint64_t longest)
+{
+    uint64_t end = search->input->end;
+
+    return (struct trail){headers, longest, end, end};
+}
+
+static int follows(struct fls_salvage_search *search, uint64_t offset, const struct trail *trail)
 {
     struct fls_salvage_header header;
 
-    for (int i = 0; i < HOPS && offset != search->input->end; i++) {
+    for (int i = 0; i < trail->headers && offset < trail->enough; i++) {
         if (!fls_salvage_plausible(search, &search->input->far, offset, &header) ||
-            header.length > longest)
+            header.length > trail->longest)
             return 0;
         offset += search->header + header.length;
+        if (offset > trail->reach)
+            return 0;
     }
     return 1;
 }
 
 int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset)
 {
-    return hops(search, offset, UINT64_MAX);
+    struct trail trail = trail_of(search, HOPS, UINT64_MAX);
+
+    return follows(search, offset, &trail);
 }
 
 int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset)
@@ -465,41 +493,44 @@ static int is_followed(struct fls_salvage_search *search, uint64_t length, uint6
 
 /*
  * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
- * `end` or before. With `in_step`, only those in step; small ones were looked for before, up to
- * `tried_to`. With `followed`, only those with a header behind them.
+ * `end` or before, and which the trail follows. Small frames were looked for before, up to
+ * `tried_to`.
  */
 struct sought {
     uint64_t shortest;
     uint64_t longest;
     uint64_t end;
     uint64_t tried_to;
-    int in_step;
-    int followed;
+    struct trail trail;
 };
 
-/* Does the frame at `offset` have the place and the size that are sought, and is it proven? */
+static struct sought in_step(const struct fls_salvage_search *search, uint64_t longest)
+{
+    return (struct sought){.longest = longest,
+                           .end = search->input->end,
+                           .trail = trail_of(search, HOPS, search->bounds.wide_bytes_max)};
+}
+
+/* Does the trail follow the frame at `offset`, of a length that is sought, and is it proven? The
+ * cheaper is asked first. */
 static int is_sought(struct fls_salvage_search *search, uint64_t offset,
                      const struct sought *sought)
 {
-    uint64_t close = search->bounds.close_bytes_max;
     struct fls_salvage_block *block = &search->input->near;
     struct fls_salvage_header header;
 
     if (!fls_salvage_plausible(search, block, offset, &header))
         return 0;
     uint64_t end = offset + search->header + header.length;
-    uint64_t shortest = offset < sought->tried_to ? close + 1 : sought->shortest;
-    if (header.length < shortest || header.length > sought->longest || end > sought->end)
-        return 0;
-    if (sought->in_step)
-        search->effort -= EFFORT_PER_CANDIDATE / 8;
-    if (sought->in_step && !hops(search, end, search->bounds.wide_bytes_max))
-        return 0;
-    if (sought->followed && !is_followed(search, header.length, end))
-        return 0;
-    if (sought->longest > close)
+    if (header.length > search->bounds.close_bytes_max)
         block = &search->input->far;
-    return compare_if_affordable(search, block, offset, &header);
+    if (sought->trail.headers > 0)
+        search->effort -= EFFORT_PER_CANDIDATE / 8;
+    if (header.length <= GLANCE_COST_BYTES && search->width > 0)
+        return compare_if_affordable(search, block, offset, &header) &&
+               follows(search, end, &sought->trail);
+    return follows(search, end, &sought->trail) &&
+           compare_if_affordable(search, block, offset, &header);
 }
 
 /* How many zero bytes `bytes` begins with, of at most `count`. */
@@ -515,67 +546,123 @@ static size_t leading_zeros(const uint8_t *bytes, size_t count)
     return i;
 }
 
-/* The least i from 0 on, below `count`, where a header with a length of at most `longest` (of three
- * bytes) begins in `bytes`, that is not of zero bytes only; or `count`. */
-static size_t next_short_length(const uint8_t *bytes, size_t count, size_t header, uint64_t longest)
+/* Bit 8 k + 7 is set where byte k of the word is zero. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+
+    return ~(((word & low) + low) | word | low);
+}
+
+/* The least i from `i` on, below `count`, where the upper byte of a length is zero that begins in
+ * `bytes`, or the upper two for one of at most 0xffff; or `count`. */
+static size_t next_zero_top(const uint8_t *bytes, size_t i, size_t count, int two)
 {
     const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1;
 
-    for (size_t i = 0; i < count; i++) {
+    while (count - i >= sizeof(uint64_t)) {
+        uint64_t word = fls_load_u64(top + i) | (two ? fls_load_u64(top + i - 1) : 0);
+        uint64_t zeros = zero_bytes(word);
+        if (zeros != 0)
+            return i + (size_t)__builtin_ctzll(zeros) / 8;
+        i += sizeof word;
         const uint8_t *zero = memchr(top + i, 0, count - i);
         if (!zero)
-            break;
+            return count;
         i = (size_t)(zero - top);
-        uint64_t length = fls_header_payload_bytes(bytes + i);
-        size_t zeros = length == 0 ? leading_zeros(bytes + i, count - i + header - 1) : 0;
+    }
+    while (i < count && (top[i] != 0 || (two && top[i - 1] != 0)))
+        i++;
+    return i;
+}
+
+/* Bytes of the stream in memory. */
+struct window {
+    const uint8_t *bytes;
+    uint64_t at;
+    size_t count;
+};
+
+/* Can the trail follow from `offset`, as far as the window shows? */
+static int may_follow(const struct fls_salvage_search *search, const struct window *window,
+                      uint64_t offset, const struct trail *trail)
+{
+    for (int i = 0; i < trail->headers && offset < trail->enough; i++) {
+        uint64_t within = offset - window->at;
+        if (within + search->header > window->count)
+            return 1;
+        uint64_t length = fls_header_payload_bytes(window->bytes + within);
+        offset += search->header + length;
+        if (length > trail->longest || offset > trail->reach)
+            return 0;
+    }
+    return 1;
+}
+
+/* Can what is sought begin at byte i of the window, as far as the window shows? */
+static int may_be_sought(const struct fls_salvage_search *search, const struct window *window,
+                         size_t i, const struct sought *sought)
+{
+    uint64_t offset = window->at + i;
+    uint64_t length = fls_header_payload_bytes(window->bytes + i);
+    uint64_t end = offset + search->header + length;
+    uint64_t shortest =
+        offset < sought->tried_to ? search->bounds.close_bytes_max + 1 : sought->shortest;
+
+    return length >= shortest && length <= sought->longest && end <= sought->end &&
+           may_follow(search, window, end, &sought->trail);
+}
+
+/* The least i below `count` where what is sought may begin in the window, or `count`. */
+static size_t next_candidate(const struct fls_salvage_search *search, const struct window *window,
+                             size_t count, const struct sought *sought)
+{
+    size_t header = search->header;
+
+    for (size_t i = 0;
+         (i = next_zero_top(window->bytes, i, count, sought->longest <= 0xffff)) < count; i++) {
+        size_t zeros = 0;
+        if (fls_header_payload_bytes(window->bytes + i) == 0)
+            zeros = leading_zeros(window->bytes + i, count - i + header - 1);
         if (zeros >= header)
             i += zeros - header;
-        else if (length <= longest)
+        else if (may_be_sought(search, window, i, sought))
             return i;
     }
     return count;
-}
-
-/* The next offset from `from` on with a length of at most `longest`; or up to where it was
- * looked. */
-static uint64_t next_candidate(struct fls_salvage_search *search, uint64_t from, uint64_t until,
-                               uint64_t longest)
-{
-    size_t available;
-    const uint8_t *bytes =
-        fls_salvage_view(search->input, &search->input->near, from, search->header, &available);
-
-    if (!bytes)
-        return until;
-    size_t span = (size_t)fls_min_u64(available - (search->header - 1), until - from);
-    return from +
-           next_short_length(bytes, fls_min_size(span, BLOCK_BYTES), search->header, longest);
 }
 
 /* The least offset in [from, stop) with what is sought, or `stop`. */
 static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t stop,
                      const struct sought *sought)
 {
-    uint64_t end = search->input->end;
+    struct fls_salvage_input *input = search->input;
+    uint64_t end = input->end;
     uint64_t until = fls_min_u64(stop, end < search->header ? 0 : end - search->header + 1);
 
-    while (from < until && search->input->status == FLS_OK) {
-        uint64_t at = next_candidate(search, from, until, sought->longest);
-        search->effort += (int64_t)(at - from + 1) * EFFORT_PER_BYTE;
-        fls_salvage_tell(search, at);
-        if (at >= until)
-            return stop;
-        if (is_sought(search, at, sought))
-            return at;
-        from = at + 1;
+    while (from < until) {
+        struct window window = {.at = from};
+        uint64_t need = fls_min_u64(end - from, AHEAD_BYTES);
+        window.bytes = fls_salvage_view(input, &input->near, from, need, &window.count);
+        if (!window.bytes)
+            break;
+        size_t count = window.count - (search->header - 1);
+        count = (size_t)fls_min_u64(fls_min_size(count, BLOCK_BYTES), until - from);
+        size_t i = next_candidate(search, &window, count, sought);
+        search->effort += ((int64_t)i + 1) * EFFORT_PER_BYTE;
+        fls_salvage_tell(search, from + i);
+        if (i < count && is_sought(search, from + i, sought))
+            return from + i;
+        if (input->status != FLS_OK)
+            break;
+        from += i + (i < count);
     }
     return stop;
 }
 
 uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
 {
-    struct sought sought = {
-        .longest = search->bounds.close_bytes_max, .end = UINT64_MAX, .in_step = 1};
+    struct sought sought = in_step(search, search->bounds.close_bytes_max);
 
     return find(search, from, stop, &sought);
 }
@@ -607,9 +694,9 @@ static uint64_t find_step(struct fls_salvage_search *search, uint64_t from)
 {
     uint64_t end = search->input->end, wide = search->bounds.wide_bytes_max;
     uint64_t stop = end - from > wide ? from + wide : end;
-    struct sought small = {
-        .longest = search->bounds.close_bytes_max, .end = UINT64_MAX, .in_step = 1};
-    struct sought any = {.longest = wide, .end = UINT64_MAX, .tried_to = stop, .in_step = 1};
+    struct sought small = in_step(search, search->bounds.close_bytes_max);
+    struct sought any = in_step(search, wide);
+    any.tried_to = stop;
     uint64_t found = find_further(search, &search->no_small_step, from, stop, &small);
 
     return found < stop ? found : find_further(search, &search->no_step, from, end, &any);
@@ -752,7 +839,7 @@ static uint64_t find_large_in_gap(struct fls_salvage_search *search, uint64_t fr
     struct sought sought = {.shortest = bounds->close_bytes_max + 1,
                             .longest = bounds->wide_bytes_max,
                             .end = found,
-                            .followed = followed};
+                            .trail = trail_of(search, followed, bounds->wide_bytes_max)};
 
     return find(search, from, found, &sought);
 }
@@ -781,6 +868,33 @@ uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from
     }
     swap_effort(search, &search->large_effort);
     return first;
+}
+
+/* Headers of which none leads to more than S bytes behind `found`, or as far as S bytes before it.
+ */
+static struct trail trail_towards(const struct fls_salvage_search *search, uint64_t found)
+{
+    uint64_t small = search->bounds.small_bytes_max;
+
+    return (struct trail){HOPS, UINT64_MAX, found > small ? found - small : 0, found + small};
+}
+
+uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    const struct fls_salvage_bounds *bounds = &search->bounds;
+    uint64_t small = bounds->small_bytes_max;
+    uint64_t stop = fls_min_u64(said + small + 1, search->input->end);
+    struct sought next = in_step(search, bounds->close_bytes_max);
+
+    if (said <= from + 2 * small || said - from > bounds->wide_bytes_max)
+        return 0;
+    uint64_t found = find(search, said - small, stop, &next);
+    struct sought held = {
+        .longest = bounds->close_bytes_max, .end = found, .trail = trail_towards(search, found)};
+    if (found >= stop || fls_salvage_is_closed(search, from + search->header - 1, found, 1) ||
+        find(search, from, found, &held) < found)
+        return 0;
+    return found;
 }
 
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)

@@ -195,26 +195,69 @@ class Salvage:
             o = self.next(o)
         return True
 
-    def find_close(self, p):
-        """The frame in step near where the message at p says that it ends, or None."""
+    def is_near_worth(self, p):
+        return 2 * self.small < self.next(p) - (p + 1) <= self.wide
+
+    def find_near(self, p):
+        """The frame near where the message at p says that it ends, or None."""
         q = self.next(p)
-        if not 2 * self.small < q - (p + 1) <= self.wide:
-            return None
+        if self.leads(q):
+            return q
         stop = min(q + self.small + 1, self.end)
-        found = self.find_in_step(q - self.small, stop, self.close)
-        if found >= stop or self.closed(p, found):
+        near = range(q - self.small, stop)
+        found = self.find_in_step(near.start, stop, self.close)
+        if found < stop:
+            return found
+        found = [o for o in near if self.proven_within(o, 0, self.close, self.end)]
+        if not found and q - (p + 1) > self.close:
+            found = [o for o in near if self.in_step(o, self.wide) and self.length(o) > self.close
+                     and self.leads(self.next(o))]
+        return (found + [None])[0]
+
+    def find_near_next(self, p):
+        """The same, or near where the next message says so, or the one behind that."""
+        for _ in range(16):
+            if not self.plausible(p) or not self.is_near_worth(p):
+                return None
+            found = self.find_near(p)
+            if found is not None:
+                return found
+            p = self.next(p)
+        return None
+
+    def find_behind_next(self, p):
+        """The next frame in step, where only one message lies between it and that at p; or None."""
+        q = self.next(p)
+        found = self.step(p + 1)
+        if found <= q + self.small or found - (p + 1) > self.wide:
             return None
-        if any(self.proven_within(o, 0, self.close, found)
+        leading = [o for o in range(q - self.small, q + self.small + 1)
+                   if o + self.header <= found and self.next(o) == found]
+        return found if leading else None
+
+    def find_close(self, p):
+        """Where the damage of the message at p ends, and of those behind it; or None."""
+        if not self.is_near_worth(p):
+            return None
+        found = self.find_near_next(p)
+        if found is None:
+            found = self.find_behind_next(p)
+        if found is None or self.closed(p, found):
+            return None
+        if any(self.proven_within(o, 0, self.wide, found)
                and self.leads_towards(self.next(o), found) for o in range(p + 1, found)):
             return None
         return found
 
-    def find(self, start, said):
-        """Where the first frame from start on begins, behind damage."""
+    def step(self, start):
+        """The first frame in step from start on, a small one if there is one within W bytes."""
         stop = min(self.end, start + self.wide)
         found = self.find_in_step(start, stop, self.close)
-        if found == stop:
-            found = self.find_in_step(start, self.end, self.wide)
+        return found if found < stop else self.find_in_step(start, self.end, self.wide)
+
+    def find(self, start, said):
+        """Where the first frame from start on begins, behind damage."""
+        found = self.step(start)
 
         def is_one_message():
             return said is not None and abs(found - said) <= self.small

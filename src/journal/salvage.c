@@ -488,6 +488,7 @@ static void configure(struct walk *walk, const struct fls_salvage_options *optio
     if (options->bytes_max != 0)
         walk->input.end = fls_min_u64(walk->input.end, options->bytes_max);
     report->bytes = walk->input.end;
+    fls_salvage_input_begin(&walk->input);
 }
 
 static double expected_by_chance(const struct fls_salvage_report *report, size_t width)

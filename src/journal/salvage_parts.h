@@ -11,12 +11,15 @@
 #include <flatstream/salvage.h>
 
 #include "base/buffer.h"
+#include "io/read_ahead.h"
 
 /* ---- the bytes --------------------------------------------------------------------------- */
 
-/* A piece of the file in memory: `count` bytes from stream offset `at`. */
+/* A piece of the file in memory: `count` bytes from stream offset `at`, in `buffer` or where they
+ * were read ahead to. */
 struct fls_salvage_block {
     struct fls_buffer buffer;
+    const uint8_t *bytes;
     uint64_t at;
     size_t count;
 };
@@ -24,7 +27,8 @@ struct fls_salvage_block {
 /*
  * The stream: in memory, or in a file from `start` on. `end` is its length. The walk and the search
  * use `near`, what is only glanced at `far`, so that a glance does not cost the walk its block.
- * `near` holds what it has from `held_from` on, as far as that is not too much.
+ * `near` holds what it has from `held_from` on, as far as that is not too much; of a large file it
+ * is read ahead.
  */
 struct fls_salvage_input {
     const uint8_t *memory;
@@ -33,6 +37,7 @@ struct fls_salvage_input {
     uint64_t end;
     struct fls_salvage_block near;
     struct fls_salvage_block far;
+    struct fls_read_ahead *ahead;
     uint64_t held_from;
     enum fls_status status;
     struct fls_error error;
@@ -61,8 +66,14 @@ static inline const uint8_t *fls_salvage_view(struct fls_salvage_input *input,
         return fls_salvage_load(input, block, offset, need, available);
     if (available)
         *available = block->count - (size_t)(offset - block->at);
-    return block->buffer.bytes + (offset - block->at);
+    return block->bytes + (offset - block->at);
 }
+
+/* Of a file: begins to read ahead where that pays. */
+void fls_salvage_input_begin(struct fls_salvage_input *input);
+
+/* Keeps the first failure. FLS_OK is none. */
+void fls_salvage_fail(struct fls_salvage_input *input, enum fls_status status);
 
 void fls_salvage_input_free(struct fls_salvage_input *input);
 
@@ -177,8 +188,8 @@ int fls_salvage_holds_frames(struct fls_salvage_search *search, uint64_t from, u
  * `stop`. */
 uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
 
-/* Where the frame in step begins that lies within S bytes of `said`, if that is far from `from` and
- * nothing between them looks like a message; or 0. */
+/* Where the next frame begins, if the length of the damaged message, which leads to `said`, is
+ * right or nearly so, and those of damaged ones behind it are too; 0 where nothing tells. */
 uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said);
 
 /* Where the first frame from `from` on begins, behind damage; the end when there is none. `said` is

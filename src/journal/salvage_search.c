@@ -3,30 +3,27 @@
  *
  * A frame is proven when its checksum matches its payload (and the verifier accepts it). Hashing
  * whatever looks like a header would cost the square of the file: in a large file a quarter of all
- * random lengths are plausible. So the search goes from cheap to dear. It first looks for a frame
- * of at most C bytes that has plausible headers behind it. What lies before that is a gap, and in a
- * gap nothing is longer than the gap: there every frame of up to C is tried, and larger ones where
- * they lead exactly to what was found. Where more than a message is still missing, any large one is
- * tried: near where the damaged message says that it ends, and followed by a header, before others.
+ * random lengths are plausible. So the search goes from cheap to dear. It first looks near where
+ * the damaged message says that it ends, which may be right but for the bytes inserted or removed.
+ * If that tells nothing it looks for a frame of at most C bytes that has plausible headers behind
+ * it. What lies before that is a gap, and in a gap nothing is longer than the gap: there every
+ * frame of up to C is tried, and larger ones where they lead exactly to what was found. Where more
+ * than a message is still missing, any large one is tried: near where the damaged message says that
+ * it ends, and followed by a header, before others.
  *
  * Bytes that look like headers everywhere still cost up to C each. What the search may compare is
  * therefore bounded by the bytes that it passes; when that is used up, candidates are passed over
  * and the report says so.
  */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "frame/checksum_fast.h"
 #include "frame/frame_fast.h"
 #include "journal/salvage_parts.h"
 
+/* So much is compared, or looked through, at once. */
 #define BLOCK_BYTES ((size_t)256 * 1024)
-#define GLANCE_BYTES ((size_t)1024)
-
-/* So much from where the walk stands is held while the damage there is searched. */
-#define HELD_BYTES_MAX (UINT64_C(4) << 20)
 
 /* What the search may compare for each byte that it passes; what a candidate costs beside its
  * bytes. */
@@ -44,100 +41,6 @@
 
 #define TELL_BYTES (UINT64_C(1) << 20)
 
-/* --- the bytes --------------------------------------------------------------------------------
- */
-
-static void fail(struct fls_salvage_input *input, enum fls_status status)
-{
-    if (input->status == FLS_OK)
-        input->status = status;
-}
-
-/* Reads `want` bytes at `offset` into the block; what is there before the end of the file. */
-static void read_block(struct fls_salvage_input *input, struct fls_salvage_block *block,
-                       uint64_t offset, size_t want)
-{
-    block->at = offset;
-    while (block->count < want) {
-        ssize_t got = pread(input->fd, block->buffer.bytes + block->count, want - block->count,
-                            (off_t)(input->start + offset + block->count));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            fail(input, fls_error_system(&input->error, "pread", errno));
-            return;
-        }
-        if (got == 0) {
-            fail(input, fls_error_set(&input->error, FLS_IO, "the file became shorter meanwhile"));
-            return;
-        }
-        block->count += (size_t)got;
-    }
-}
-
-/* What of the block stays when bytes from `offset` on are loaded: from here on. */
-static uint64_t kept_from(const struct fls_salvage_input *input,
-                          const struct fls_salvage_block *block, uint64_t offset, size_t need)
-{
-    uint64_t from = input->held_from;
-
-    if (block == &input->near && from >= block->at && from <= offset &&
-        offset - from <= HELD_BYTES_MAX && need <= HELD_BYTES_MAX)
-        return from;
-    return offset;
-}
-
-/* Loads at least `need` bytes from `offset`, keeping what the block has of them. */
-static void load(struct fls_salvage_input *input, struct fls_salvage_block *block, uint64_t offset,
-                 size_t need)
-{
-    size_t ahead = block == &input->near ? BLOCK_BYTES : GLANCE_BYTES;
-    uint64_t from = kept_from(input, block, offset, need);
-    size_t kept = 0;
-
-    if (need < ahead)
-        need = (size_t)fls_min_u64(ahead, input->end - offset);
-    if (from >= block->at && from - block->at < block->count)
-        kept = block->count - (size_t)(from - block->at);
-    if (kept > 0 && from > block->at)
-        memmove(block->buffer.bytes, block->buffer.bytes + (from - block->at), kept);
-    block->count = kept;
-    need += (size_t)(offset - from);
-    if (fls_buffer_reserve(&block->buffer, need, kept) != FLS_OK) {
-        block->count = 0;
-        fail(input, fls_error_no_memory(&input->error, need));
-        return;
-    }
-    read_block(input, block, from, need);
-}
-
-const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
-                                uint64_t offset, uint64_t need, size_t *available)
-{
-    if (input->memory) {
-        if (available)
-            *available = (size_t)(input->end - offset);
-        return input->memory + offset;
-    }
-    if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
-        fls_salvage_holds(&input->near, offset, need))
-        block = &input->near;
-    if (!fls_salvage_holds(block, offset, need))
-        load(input, block, offset, (size_t)need);
-    if (input->status != FLS_OK)
-        return NULL;
-    size_t from = (size_t)(offset - block->at);
-    if (available)
-        *available = block->count - from;
-    return block->buffer.bytes + from;
-}
-
-void fls_salvage_input_free(struct fls_salvage_input *input)
-{
-    fls_buffer_free(&input->near.buffer);
-    fls_buffer_free(&input->far.buffer);
-}
-
 /* --- proof ------------------------------------------------------------------------------------
  */
 
@@ -147,7 +50,7 @@ void fls_salvage_tell(struct fls_salvage_search *search, uint64_t offset)
         return;
     search->told = offset;
     if (search->progress)
-        fail(search->input, search->progress(search->context, offset));
+        fls_salvage_fail(search->input, search->progress(search->context, offset));
 }
 
 void fls_salvage_count(struct fls_salvage_search *search, uint64_t bytes)
@@ -171,7 +74,7 @@ const void *fls_salvage_align(struct fls_salvage_search *search, const uint8_t *
     if (bytes == 0 || ((uintptr_t)payload & (search->alignment - 1)) == 0)
         return payload;
     if (fls_buffer_reserve(&search->aligned, bytes, 0) != FLS_OK) {
-        fail(search->input, fls_error_no_memory(&search->input->error, bytes));
+        fls_salvage_fail(search->input, fls_error_no_memory(&search->input->error, bytes));
         return NULL;
     }
     memcpy(search->aligned.bytes, payload, bytes);
@@ -493,8 +396,8 @@ static int is_followed(struct fls_salvage_search *search, uint64_t length, uint6
 
 /*
  * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
- * `end` or before, and which the trail follows. Small frames were looked for before, up to
- * `tried_to`.
+ * `end` or before, and which the trail follows; with `leading`, only those whose end leads on.
+ * Small frames were looked for before, up to `tried_to`.
  */
 struct sought {
     uint64_t shortest;
@@ -502,6 +405,7 @@ struct sought {
     uint64_t end;
     uint64_t tried_to;
     struct trail trail;
+    int leading;
 };
 
 static struct sought in_step(const struct fls_salvage_search *search, uint64_t longest)
@@ -530,6 +434,7 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
         return compare_if_affordable(search, block, offset, &header) &&
                follows(search, end, &sought->trail);
     return follows(search, end, &sought->trail) &&
+           (!sought->leading || fls_salvage_leads(search, end)) &&
            compare_if_affordable(search, block, offset, &header);
 }
 
@@ -621,9 +526,10 @@ static size_t next_candidate(const struct fls_salvage_search *search, const stru
 
     for (size_t i = 0;
          (i = next_zero_top(window->bytes, i, count, sought->longest <= 0xffff)) < count; i++) {
+        const uint8_t *bytes = window->bytes + i;
         size_t zeros = 0;
-        if (fls_header_payload_bytes(window->bytes + i) == 0)
-            zeros = leading_zeros(window->bytes + i, count - i + header - 1);
+        if (fls_load_u32(bytes) == 0 && fls_load_u32(bytes + header - sizeof(uint32_t)) == 0)
+            zeros = leading_zeros(bytes, count - i + header - 1);
         if (zeros >= header)
             i += zeros - header;
         else if (may_be_sought(search, window, i, sought))
@@ -879,22 +785,91 @@ static struct trail trail_towards(const struct fls_salvage_search *search, uint6
     return (struct trail){HOPS, UINT64_MAX, found > small ? found - small : 0, found + small};
 }
 
-uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+/* Does nothing between `from` and the frame at `found` look like a message? */
+static int is_alone(struct fls_salvage_search *search, uint64_t from, uint64_t found)
+{
+    struct sought held = {.longest = fls_min_u64(search->bounds.wide_bytes_max, found - from),
+                          .end = found,
+                          .trail = trail_towards(search, found)};
+
+    return !fls_salvage_is_closed(search, from + search->header - 1, found, 1) &&
+           find(search, from, found, &held) == found;
+}
+
+/* Is `said` far enough from `from`, and not too far, to look for a frame there? */
+static int is_near_worth(const struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    return said > from + 2 * search->bounds.small_bytes_max &&
+           said - from <= search->bounds.wide_bytes_max;
+}
+
+/* The frame at `said`, or the first that begins within S bytes of it: one in step before others,
+ * and behind a damaged message of more than C bytes also a larger one; or 0. */
+static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint64_t said)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    uint64_t small = bounds->small_bytes_max;
-    uint64_t stop = fls_min_u64(said + small + 1, search->input->end);
-    struct sought next = in_step(search, bounds->close_bytes_max);
+    uint64_t begin = said - bounds->small_bytes_max, stop = said + bounds->small_bytes_max + 1;
+    struct sought small = in_step(search, bounds->close_bytes_max);
+    struct sought large = in_step(search, bounds->wide_bytes_max);
 
-    if (said <= from + 2 * small || said - from > bounds->wide_bytes_max)
-        return 0;
-    uint64_t found = find(search, said - small, stop, &next);
-    struct sought held = {
-        .longest = bounds->close_bytes_max, .end = found, .trail = trail_towards(search, found)};
-    if (found >= stop || fls_salvage_is_closed(search, from + search->header - 1, found, 1) ||
-        find(search, from, found, &held) < found)
+    if (fls_salvage_leads(search, said))
+        return said;
+    uint64_t found = find(search, begin, stop, &small);
+    small.trail.headers = 0;
+    if (found == stop)
+        found = find(search, begin, stop, &small);
+    large.shortest = bounds->close_bytes_max + 1;
+    large.leading = 1;
+    if (found == stop && said - from > bounds->close_bytes_max)
+        found = find(search, begin, stop, &large);
+    return found < stop ? found : 0;
+}
+
+/* Messages that may be damaged one behind the other, and still their lengths be followed. */
+#define DAMAGED_MAX 16
+
+/* The same near where the next message says that it ends, if its header is at `said`; or the one
+ * behind that. */
+static uint64_t find_near_next(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    struct fls_salvage_header header;
+    uint64_t found = 0;
+
+    for (int i = 0; i < DAMAGED_MAX && found == 0; i++) {
+        if (i > 0 && !fls_salvage_plausible(search, &search->input->far, said, &header))
+            break;
+        if (i > 0) {
+            from = said + 1;
+            said += search->header + header.length;
+        }
+        if (!is_near_worth(search, from, said))
+            break;
+        found = find_near(search, from, said);
+    }
+    return found;
+}
+
+/* The next frame in step, where only the message that follows the damaged one, near `said`, lies
+ * before it: that has a header which leads exactly there; or 0. */
+static uint64_t find_behind_next(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    uint64_t small = search->bounds.small_bytes_max;
+    uint64_t found = find_step(search, from);
+
+    if (found <= said + small || found - from > search->bounds.wide_bytes_max ||
+        next_leading_to(search, said - small, found) > said + small)
         return 0;
     return found;
+}
+
+uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said)
+{
+    if (!is_near_worth(search, from, said))
+        return 0;
+    uint64_t found = find_near_next(search, from, said);
+    if (found == 0)
+        found = find_behind_next(search, from, said);
+    return found != 0 && is_alone(search, from, found) ? found : 0;
 }
 
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)

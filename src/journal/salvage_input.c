@@ -1,0 +1,190 @@
+/*
+ * salvage_input.c: the stream's bytes at any offset, for salvage.
+ *
+ * The near block goes through the file in order, mostly: a large file is read ahead for it, and the
+ * block then is the piece where it was read to. Where more must be held than fits in front of a
+ * piece, the block has memory of its own, and pieces are copied to its end. Whoever goes elsewhere
+ * makes the reading ahead go on there.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "journal/salvage_parts.h"
+
+/* What a block reads at once. */
+#define NEAR_BYTES ((size_t)256 * 1024)
+#define FAR_BYTES ((size_t)1024)
+
+/* So much from where the walk stands is held while the damage there is searched. */
+#define HELD_BYTES_MAX (UINT64_C(4) << 20)
+
+/* Smaller files are read without a thread. */
+#define AHEAD_BYTES_MIN (UINT64_C(4) << 20)
+
+void fls_salvage_fail(struct fls_salvage_input *input, enum fls_status status)
+{
+    if (input->status == FLS_OK)
+        input->status = status;
+}
+
+static void fail_reading(struct fls_salvage_input *input, int error)
+{
+    if (error == ENODATA)
+        fls_salvage_fail(input,
+                         fls_error_set(&input->error, FLS_IO, "the file became shorter meanwhile"));
+    else
+        fls_salvage_fail(input, fls_error_system(&input->error, "pread", error));
+}
+
+/* Makes the block's own memory large enough, and puts there what it keeps: the bytes from `from`
+ * on. */
+static int own(struct fls_salvage_input *input, struct fls_salvage_block *block, uint64_t from,
+               size_t kept, size_t capacity)
+{
+    const uint8_t *before = block->bytes ? block->bytes + (from - block->at) : NULL;
+    int is_own = block->bytes == block->buffer.bytes;
+
+    if (kept > 0 && is_own)
+        memmove(block->buffer.bytes, before, kept);
+    if (fls_buffer_reserve(&block->buffer, capacity, is_own ? kept : 0) != FLS_OK) {
+        block->count = 0;
+        fls_salvage_fail(input, fls_error_no_memory(&input->error, capacity));
+        return 0;
+    }
+    if (kept > 0 && !is_own)
+        memcpy(block->buffer.bytes, before, kept);
+    block->bytes = block->buffer.bytes;
+    block->at = from;
+    block->count = kept;
+    return 1;
+}
+
+/* Reads up to `want` bytes into the block's own memory. */
+static void read_block(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                       size_t want)
+{
+    while (block->count < want) {
+        ssize_t got = pread(input->fd, block->buffer.bytes + block->count, want - block->count,
+                            (off_t)(input->start + block->at + block->count));
+        if (got > 0)
+            block->count += (size_t)got;
+        else if (got == 0 || errno != EINTR) {
+            fail_reading(input, got == 0 ? ENODATA : errno);
+            return;
+        }
+    }
+}
+
+/* Makes the next piece the block, behind the bytes that it keeps. */
+static void take_piece(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                       uint64_t from, size_t kept)
+{
+    const uint8_t *before = kept > 0 ? block->bytes + (from - block->at) : NULL;
+    struct fls_read_piece piece;
+
+    int error = fls_read_ahead_next(input->ahead, before, kept, &piece);
+    if (error != 0)
+        fail_reading(input, error);
+    block->bytes = piece.bytes;
+    block->at = from;
+    block->count = piece.count;
+}
+
+/* Appends pieces to the block's own memory until it has `want` bytes. */
+static void append_pieces(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                          size_t want)
+{
+    struct fls_read_piece piece;
+
+    while (block->count < want && input->status == FLS_OK) {
+        int error = fls_read_ahead_next(input->ahead, NULL, 0, &piece);
+        if (error != 0) {
+            fail_reading(input, error);
+            return;
+        }
+        memcpy(block->buffer.bytes + block->count, piece.bytes, piece.count);
+        block->count += piece.count;
+    }
+}
+
+/* The block from `from` on, with `want` bytes, of which it keeps the first. */
+static void load_ahead(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                       uint64_t from, size_t kept, size_t want)
+{
+    if (fls_read_ahead_position(input->ahead) != input->start + from + kept)
+        fls_read_ahead_seek(input->ahead, input->start + from + kept);
+    size_t next = fls_read_ahead_next_bytes(input->ahead);
+    if (kept <= FLS_READ_AHEAD_ROOM && want <= kept + next)
+        take_piece(input, block, from, kept);
+    else if (own(input, block, from, kept, want + FLS_READ_AHEAD_BYTES))
+        append_pieces(input, block, want);
+}
+
+/* What of the block stays when bytes from `offset` on are loaded: from here on. */
+static uint64_t kept_from(const struct fls_salvage_input *input,
+                          const struct fls_salvage_block *block, uint64_t offset, size_t need)
+{
+    uint64_t from = input->held_from;
+
+    if (block == &input->near && from >= block->at && from <= offset &&
+        offset - from <= HELD_BYTES_MAX && need <= HELD_BYTES_MAX)
+        return from;
+    return offset;
+}
+
+/* Loads at least `need` bytes from `offset`, keeping what the block has of them. */
+static void load(struct fls_salvage_input *input, struct fls_salvage_block *block, uint64_t offset,
+                 size_t need)
+{
+    uint64_t from = kept_from(input, block, offset, need);
+    size_t want = need + (size_t)(offset - from), kept = 0;
+
+    if (from >= block->at && from - block->at < block->count)
+        kept = block->count - (size_t)(from - block->at);
+    if (block == &input->near && input->ahead) {
+        load_ahead(input, block, from, kept, want);
+        return;
+    }
+    size_t once = block == &input->near ? NEAR_BYTES : FAR_BYTES;
+    if (need < once)
+        want += (size_t)fls_min_u64(once, input->end - offset) - need;
+    if (own(input, block, from, kept, want))
+        read_block(input, block, want);
+}
+
+const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
+                                uint64_t offset, uint64_t need, size_t *available)
+{
+    if (input->memory) {
+        if (available)
+            *available = (size_t)(input->end - offset);
+        return input->memory + offset;
+    }
+    if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
+        fls_salvage_holds(&input->near, offset, need))
+        block = &input->near;
+    if (!fls_salvage_holds(block, offset, need))
+        load(input, block, offset, (size_t)need);
+    if (input->status != FLS_OK)
+        return NULL;
+    size_t from = (size_t)(offset - block->at);
+    if (available)
+        *available = block->count - from;
+    return block->bytes + from;
+}
+
+void fls_salvage_input_begin(struct fls_salvage_input *input)
+{
+    if (!input->memory && input->end >= AHEAD_BYTES_MIN && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+        input->ahead = fls_read_ahead_open(input->fd, input->start, input->start + input->end);
+}
+
+void fls_salvage_input_free(struct fls_salvage_input *input)
+{
+    fls_read_ahead_close(input->ahead);
+    fls_buffer_free(&input->near.buffer);
+    fls_buffer_free(&input->far.buffer);
+}

@@ -34,6 +34,7 @@ struct text {
     FILE *regions;
     char *region_bytes;
     size_t region_length;
+    size_t header;
 };
 
 static void text_open(struct text *text)
@@ -161,9 +162,31 @@ static void salvage_from_memory(const uint8_t *bytes, size_t length,
     printf("messages %" PRIu64 "\n%s%s", report.frames, text->bytes, text->region_bytes);
 }
 
-/* The same bounds as a file has, so the texts must be equal. */
+/* Notes each of the frames as a message. */
+static enum fls_status note_frames(void *context, const void *bytes, size_t length, uint64_t number,
+                                   uint64_t offset, uint64_t count)
+{
+    struct text *text = context;
+    size_t at = 0;
+
+    while (count-- > 0) {
+        uint32_t payload;
+        memcpy(&payload, (const uint8_t *)bytes + at, sizeof payload);
+        struct fls_message message = {(const uint8_t *)bytes + at + text->header, payload, number++,
+                                      offset + at};
+        if (payload > length - at || note_message(text, &message) != FLS_OK)
+            die("frames are not whole");
+        at += text->header + payload;
+    }
+    if (at != length)
+        die("frames are not all");
+    return FLS_OK;
+}
+
+/* The same bounds as a file has, so the texts must be equal; message by message, or in runs. */
 static void compare_with_file(const uint8_t *bytes, size_t length,
-                              struct fls_salvage_options *options, const struct text *text)
+                              struct fls_salvage_options *options, const struct text *text,
+                              int in_runs)
 {
     static const char before[] = "another header";
     struct fls_salvage_report report;
@@ -174,7 +197,10 @@ static void compare_with_file(const uint8_t *bytes, size_t length,
         write(fd, bytes, length) != (ssize_t)length)
         die("memfd");
     text_open(&again);
+    again.header =
+        4 + fls_checksum_bytes((struct fls_checksum){options->checksum, options->custom_checksum});
     options->context = &again;
+    options->frames = in_runs ? note_frames : NULL;
     if (fls_salvage_fd(fd, sizeof before, options, &report, NULL) != FLS_OK)
         die("salvage from a file failed");
     text_close(&again);
@@ -221,8 +247,10 @@ int main(void)
         salvage_from_memory(bytes, length, &options, &bounds, &text);
         if (bounds.small_bytes_max == FLS_SALVAGE_SMALL_BYTES_MAX &&
             bounds.close_bytes_max == FLS_SALVAGE_CLOSE_BYTES_MAX &&
-            bounds.wide_bytes_max == FLS_SALVAGE_WIDE_BYTES_MAX)
-            compare_with_file(bytes, length, &options, &text);
+            bounds.wide_bytes_max == FLS_SALVAGE_WIDE_BYTES_MAX) {
+            for (int in_runs = 0; in_runs < 2; in_runs++)
+                compare_with_file(bytes, length, &options, &text, in_runs);
+        }
         text_free(&text);
         if (recoverable)
             recover(bytes, length, options.checksum);

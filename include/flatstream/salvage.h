@@ -41,6 +41,15 @@ typedef enum fls_status fls_salvage_region_function(void *context,
 typedef enum fls_status fls_salvage_progress_function(void *context, uint64_t done);
 
 /*
+ * Called with frames that stand one behind another in the stream, as they are there: `count` of
+ * them, the first of which is number `frame` and begins at stream offset `offset`, in `length`
+ * bytes (valid during the call). As above.
+ */
+typedef enum fls_status fls_salvage_frames_function(void *context, const void *bytes, size_t length,
+                                                    uint64_t frame, uint64_t offset,
+                                                    uint64_t count);
+
+/*
  * Options; all zero is the default, except that kinds of less than four bytes of checksum (none,
  * crc16, some custom) need `verifier`: their checksums alone prove too little.
  *
@@ -54,6 +63,9 @@ typedef enum fls_status fls_salvage_progress_function(void *context, uint64_t do
  *   region        called with each damaged place; NULL: not wanted
  *   progress      NULL: not wanted
  *   context       given to these functions
+ *   frames        called instead of `message` where frames are in order and nothing but their
+ *                 checksum had to be looked at, which is nearly always when there is no verifier:
+ *                 whoever copies them need not take them one by one. NULL: `message` gets all
  */
 struct fls_salvage_options {
     enum fls_checksum_kind checksum;
@@ -66,6 +78,7 @@ struct fls_salvage_options {
     fls_salvage_region_function *region;
     fls_salvage_progress_function *progress;
     void *context;
+    fls_salvage_frames_function *frames;
 };
 
 /*

@@ -224,6 +224,18 @@ static enum fls_status take_message(void *context, const struct fls_message *mes
     return cli_stream_out_put(&rescue->out, message->payload, message->bytes, &rescue->error);
 }
 
+static enum fls_status take_frames(void *context, const void *bytes, size_t length, uint64_t frame,
+                                   uint64_t offset, uint64_t count)
+{
+    struct rescue *rescue = context;
+
+    (void)frame;
+    (void)offset;
+    enum fls_status status = cli_stream_out_raw(&rescue->out, bytes, length, &rescue->error);
+    rescue->out.frames += status == FLS_OK ? count : 0;
+    return status;
+}
+
 static enum fls_status see_progress(void *context, uint64_t done)
 {
     (void)context;
@@ -283,6 +295,7 @@ static enum fls_status salvage_all(struct rescue *rescue, struct fls_salvage_rep
                                               rescue->has_verifier ? &rescue->verifier : NULL,
                                           .alignment = 1,
                                           .message = take_message,
+                                          .frames = take_frames,
                                           .region = see_region,
                                           .progress = see_progress,
                                           .context = rescue};

@@ -12,8 +12,12 @@
 
 #include "base/error.h"
 #include "base/os.h"
+#include "frame/checksum_fast.h"
 #include "frame/frame_fast.h"
 #include "journal/salvage_parts.h"
+
+/* What is delivered at once. */
+#define RUN_BYTES_MAX ((size_t)512 * 1024)
 
 /* The least width of a checksum that proves a frame by itself, in bytes. */
 #define STRONG_BYTES 4
@@ -81,6 +85,21 @@ static void lose(struct walk *walk, uint64_t to, const struct fls_error *error)
     walk->at = to;
 }
 
+/* Frames have been delivered, up to `last_to`. */
+static void pass(struct walk *walk, uint64_t frames, uint64_t payload_bytes)
+{
+    struct fls_salvage_report *report = walk->report;
+
+    report->frames += frames;
+    report->payload_bytes += payload_bytes;
+    walk->run += frames;
+    if (walk->run > report->longest_run)
+        report->longest_run = walk->run;
+    walk->at = walk->last_to;
+    walk->search.effort += 2 * (int64_t)payload_bytes;
+    walk->search.gap_effort += (int64_t)payload_bytes;
+}
+
 /* Delivers the message of the `length` bytes behind the header at `at`, and goes on at `to`. */
 static void deliver(struct walk *walk, uint64_t length)
 {
@@ -99,15 +118,54 @@ static void deliver(struct walk *walk, uint64_t length)
     }
     if (!goes_on(walk))
         return;
-    report->frames++;
-    report->payload_bytes += length;
-    if (++walk->run > report->longest_run)
-        report->longest_run = walk->run;
     walk->last_from = walk->at + walk->search.header;
     walk->last_to = walk->last_from + length;
-    walk->at = walk->last_to;
-    walk->search.effort += 2 * (int64_t)length;
-    walk->search.gap_effort += (int64_t)length;
+    pass(walk, 1, length);
+}
+
+/* Are frames wanted, or nothing but the report; and does the checksum alone prove them? */
+static int takes_runs(const struct walk *walk)
+{
+    const struct fls_salvage_options *options = walk->options;
+
+    return !walk->search.verifier && (options->frames || !options->message);
+}
+
+/* The usual: frames of at most C bytes in order, whose checksums match. Delivers those that lie in
+ * one block behind `at`, at once. Returns 0 when there is none. */
+static int deliver_run(struct walk *walk)
+{
+    struct fls_salvage_search *search = &walk->search;
+    size_t header = search->header, available, length = 0;
+    uint64_t longest = fls_min_u64(search->bounds.close_bytes_max, search->limit), count = 0;
+
+    if (walk->input.end - walk->at < header)
+        return 0;
+    const uint8_t *bytes =
+        fls_salvage_view(&walk->input, &walk->input.near, walk->at, header, &available);
+    available = fls_min_size(available, RUN_BYTES_MAX);
+    while (bytes && available - length >= header) {
+        const uint8_t *frame = bytes + length;
+        uint64_t payload = fls_header_payload_bytes(frame);
+        uint64_t stored = fls_header_checksum(frame, search->width);
+        if (payload > longest || payload > available - length - header ||
+            (payload == 0 && stored == 0) ||
+            fls_checksum_fast(search->checksum, frame + header, (size_t)payload) != stored)
+            break;
+        walk->last_from = walk->at + length + header;
+        walk->last_to = walk->last_from + payload;
+        length += header + (size_t)payload;
+        count++;
+    }
+    if (count == 0)
+        return 0;
+    close_lost(walk);
+    if (walk->options->frames && goes_on(walk))
+        stop_for(walk, walk->options->frames(walk->options->context, bytes, length,
+                                             walk->report->frames, walk->at, count));
+    if (goes_on(walk))
+        pass(walk, count, length - count * header);
+    return 1;
 }
 
 /* --- in order ---------------------------------------------------------------------------------
@@ -426,6 +484,11 @@ static void pass_damage(struct walk *walk, int plausible, const struct fls_salva
 static void step(struct walk *walk)
 {
     struct fls_salvage_header header = {0, 0};
+
+    if (takes_runs(walk) && deliver_run(walk)) {
+        fls_salvage_tell(&walk->search, walk->at);
+        return;
+    }
     int plausible = fls_salvage_plausible(&walk->search, &walk->input.near, walk->at, &header);
 
     if (!goes_on(walk))

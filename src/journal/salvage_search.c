@@ -430,7 +430,7 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
         block = &search->input->far;
     if (sought->trail.headers > 0)
         search->effort -= EFFORT_PER_CANDIDATE / 8;
-    if (header.length <= GLANCE_COST_BYTES && search->width > 0)
+    if (header.length <= GLANCE_COST_BYTES && search->width > 0 && !sought->leading)
         return compare_if_affordable(search, block, offset, &header) &&
                follows(search, end, &sought->trail);
     return follows(search, end, &sought->trail) &&

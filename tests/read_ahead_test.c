@@ -143,7 +143,7 @@ static void test_elsewhere(void **state)
     for (int i = 0; i < 300; i++) {
         uint64_t offset = test_random() % (length + 1);
         struct fls_read_piece piece = {bytes, 0};
-        fls_read_ahead_seek(ahead, offset);
+        fls_read_ahead_seek(ahead, offset, length);
         assert_int_equal(fls_read_ahead_position(ahead), offset);
         for (unsigned take_so_many = test_random() % 6; take_so_many > 0; take_so_many--)
             if (fls_read_ahead_next_bytes(ahead) > 0)
@@ -172,7 +172,7 @@ static void fails(int with, int expected)
         for (int i = 0; i < 5; i++)
             take(ahead, bytes, &piece);
         assert_int_equal(fls_read_ahead_next(ahead, NULL, 0, &piece), expected);
-        fls_read_ahead_seek(ahead, 0);
+        fls_read_ahead_seek(ahead, 0, length);
     }
     fail_with = 0;
     fls_read_ahead_close(ahead);
@@ -193,6 +193,146 @@ static void test_no_thread(void **state)
     no_thread = 1;
     assert_null(fls_read_ahead_open(0, 0, 1 << 20));
     no_thread = 0;
+}
+
+/* --- the source --------------------------------------------------- */
+
+static struct fls_source *open_ahead(FILE *file)
+{
+    struct fls_source *source;
+
+    assert_ok(fls_source_open_fd_ahead(fileno(file), FLS_BORROWED, &source, NULL));
+    return source;
+}
+
+/* Looks at, consumes and copies what comes, in steps of all sizes, up to the end. Calls that fail
+ * are made again; returns how many did. */
+static unsigned read_source(struct fls_source *source, const uint8_t *bytes, size_t length)
+{
+    uint8_t *copy = malloc(length + 1);
+    size_t at = 0, filled = 0;
+    unsigned failures = 0;
+
+    assert_non_null(copy);
+    while (at < length) {
+        size_t part = test_random() % (test_random() % 4 == 0 ? 700000u : 3000u) + 1;
+        size_t need = part < source->peek_bytes_max ? part : source->peek_bytes_max;
+        struct fls_error error;
+        struct fls_view view;
+        enum fls_status status;
+        assert_int_equal(fls_source_remaining(source), length - at);
+        if (test_random() % 3 == 0) {
+            struct iovec segments[] = {{copy, part / 3}, {copy + part / 3, part - part / 3}};
+            part = part < length ? part : length;
+            segments[0].iov_len = part / 3;
+            segments[1] = (struct iovec){copy + part / 3, part - part / 3};
+            status = fls_source_read_into(source, segments, 2, &filled, &error);
+            assert_memory_equal(copy, bytes + at, filled);
+            assert_true(filled == part || status != FLS_OK);
+            at += filled;
+        } else {
+            status = fls_source_peek(source, need, &view, &error);
+            assert_true(view.available >= need || status != FLS_OK);
+            assert_memory_equal(view.bytes, bytes + at, view.available);
+            part = part < view.available ? part : view.available;
+            fls_source_consume(source, part);
+            at += part;
+        }
+        failures += status == FLS_IO;
+        if (status == FLS_IO) {
+            assert_int_equal(error.os_errno, EIO);
+            fail_with = 0;
+        } else if (status == FLS_END) {
+            assert_true(at <= length);
+        } else {
+            assert_ok(status);
+        }
+    }
+    free(copy);
+    return failures;
+}
+
+static void test_source(void **state)
+{
+    (void)state;
+    size_t length = 11 * PIECE + 99;
+    uint8_t *bytes = noise(length);
+    FILE *file = file_of(bytes, length);
+    struct fls_view view;
+
+    for (int round = 0; round < 20; round++) {
+        size_t from = round % 3 == 0 ? test_random() % 1000 : 0;
+        assert_int_equal(lseek(fileno(file), (off_t)from, SEEK_SET), from);
+        in_pieces = round % 2;
+        fail_from = (off_t)(test_random() % (unsigned)length);
+        fail_with = round % 4 == 1 ? EIO : 0;
+        struct fls_source *source = open_ahead(file);
+        unsigned failures = read_source(source, bytes + from, length - from);
+        assert_int_equal(failures, round % 4 == 1 && (size_t)fail_from >= from);
+        assert_int_equal(fls_source_peek(source, 1, &view, NULL), FLS_END);
+        assert_int_equal(view.available, 0);
+        assert_true(source->system_calls > 0);
+        fls_source_close(source);
+        assert_int_equal(lseek(fileno(file), 0, SEEK_CUR), from);
+    }
+    in_pieces = fail_with = 0;
+    fclose(file);
+    free(bytes);
+}
+
+/* A file that grows is read on; one that was cut ends where it ends now. */
+static void test_source_of_a_changing_file(void **state)
+{
+    (void)state;
+    size_t length = 4 * PIECE;
+    uint8_t *bytes = noise(length);
+    FILE *file = file_of(bytes, 1000);
+    struct fls_view view;
+
+    assert_int_equal(lseek(fileno(file), 0, SEEK_SET), 0);
+    struct fls_source *source = open_ahead(file);
+    assert_ok(fls_source_peek(source, 900, &view, NULL));
+    fls_source_consume(source, 900);
+    assert_int_equal(fls_source_peek(source, 200, &view, NULL), FLS_END);
+    assert_int_equal(view.available, 100);
+    assert_memory_equal(view.bytes, bytes + 900, 100);
+    assert_int_equal(pwrite(fileno(file), bytes + 1000, length - 1000, 1000), length - 1000);
+    assert_ok(fls_source_peek(source, 200, &view, NULL));
+    assert_memory_equal(view.bytes, bytes + 900, view.available);
+    fls_source_close(source);
+    source = open_ahead(file);
+    assert_int_equal(ftruncate(fileno(file), (off_t)(3 * PIECE + 5)), 0);
+    size_t at = 0;
+    while (fls_source_peek(source, 100000, &view, NULL) == FLS_OK) {
+        assert_memory_equal(view.bytes, bytes + at, view.available);
+        at += view.available;
+        fls_source_consume(source, view.available);
+    }
+    assert_true(at + view.available >= 3 * PIECE + 5); /* more of it may have been read before */
+    fls_source_close(source);
+    fclose(file);
+    free(bytes);
+}
+
+static void test_source_refused(void **state)
+{
+    (void)state;
+    struct fls_source *source;
+    struct fls_error error;
+    FILE *file = file_of((const uint8_t *)"x", 1);
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fls_source_open_fd_ahead(ends[0], FLS_OWNED, &source, &error),
+                     FLS_UNSUPPORTED);
+    assert_int_equal(close(ends[0]) | close(ends[1]), 0);
+    assert_int_equal(fls_source_open_fd_ahead(-1, FLS_OWNED, &source, &error), FLS_IO);
+    assert_int_equal(fls_source_open_file_ahead("/nowhere/x", &source, &error), FLS_IO);
+    no_thread = 1;
+    assert_int_equal(fls_source_open_fd_ahead(fileno(file), FLS_OWNED, &source, &error),
+                     FLS_NO_MEMORY);
+    no_thread = 0;
+    assert_int_equal(fclose(file), 0); /* it was not closed */
 }
 
 /* --- salvage ------------------------------------------------------ */
@@ -288,9 +428,14 @@ static void test_salvage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order),  cmocka_unit_test(test_elsewhere),
-        cmocka_unit_test(test_no_thread), cmocka_unit_test(test_what_cannot_be_read),
+        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_elsewhere),
+        cmocka_unit_test(test_no_thread),
+        cmocka_unit_test(test_what_cannot_be_read),
         cmocka_unit_test(test_salvage),
+        cmocka_unit_test(test_source),
+        cmocka_unit_test(test_source_of_a_changing_file),
+        cmocka_unit_test(test_source_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,12 +24,14 @@ struct slot {
     struct fls_buffer buffer;
     int ready;
     int error;
+    unsigned calls;
 };
 
 /*
  *   offset, end     what there is to read, in the file; `offset` is that of piece 0
  *   claimed         pieces that are read or being read
- *   taken           pieces handed over: the last of them is still looked at
+ *   taken           pieces handed over: the last of them is still looked at; calls: theirs
+ *   position        where what was handed over ends
  *   busy            the thread reads one
  *   changed         a piece is ready, or there is room, or the thread shall stop
  */
@@ -39,6 +41,8 @@ struct fls_read_ahead {
     uint64_t end;
     uint64_t claimed;
     uint64_t taken;
+    uint64_t position;
+    uint64_t calls;
     int busy;
     int stop;
     struct slot slots[SLOTS];
@@ -61,12 +65,15 @@ static size_t bytes_of(const struct fls_read_ahead *ahead, uint64_t number)
 }
 
 /* Reads the piece, without the lock: it was claimed. Returns 0 or an errno. */
-static int read_piece(const struct fls_read_ahead *ahead, uint64_t number, uint8_t *to)
+static int read_piece(const struct fls_read_ahead *ahead, uint64_t number, uint8_t *to,
+                      unsigned *calls)
 {
     uint64_t offset = offset_of(ahead, number);
     size_t bytes = bytes_of(ahead, number);
 
+    *calls = 0;
     for (size_t count = 0; count < bytes;) {
+        ++*calls;
         ssize_t got = pread(ahead->fd, to + count, bytes - count, (off_t)(offset + count));
         if (got > 0)
             count += (size_t)got;
@@ -86,7 +93,7 @@ static void claim(struct fls_read_ahead *ahead)
 
     slot->ready = 0;
     pthread_mutex_unlock(&ahead->lock);
-    int error = read_piece(ahead, number, slot->buffer.bytes + FLS_READ_AHEAD_ROOM);
+    int error = read_piece(ahead, number, slot->buffer.bytes + FLS_READ_AHEAD_ROOM, &slot->calls);
     pthread_mutex_lock(&ahead->lock);
     slot->error = error;
     slot->ready = 1;
@@ -151,6 +158,7 @@ struct fls_read_ahead *fls_read_ahead_open(int fd, uint64_t offset, uint64_t end
         return NULL;
     ahead->fd = fd;
     ahead->offset = offset;
+    ahead->position = offset;
     ahead->end = end;
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->ready, NULL);
@@ -166,7 +174,7 @@ struct fls_read_ahead *fls_read_ahead_open(int fd, uint64_t offset, uint64_t end
 
 uint64_t fls_read_ahead_position(const struct fls_read_ahead *ahead)
 {
-    return offset_of(ahead, ahead->taken);
+    return ahead->position;
 }
 
 size_t fls_read_ahead_next_bytes(const struct fls_read_ahead *ahead)
@@ -187,9 +195,11 @@ int fls_read_ahead_next(struct fls_read_ahead *ahead, const uint8_t *before, siz
         pthread_cond_wait(&ahead->ready, &ahead->lock);
     pthread_mutex_unlock(&ahead->lock);
     piece->bytes = slot->buffer.bytes + FLS_READ_AHEAD_ROOM - kept;
-    piece->count = kept + bytes_of(ahead, number);
-    if (kept > 0)
-        memcpy(piece->bytes, before, kept);
+    piece->count = kept + (slot->error ? 0 : bytes_of(ahead, number));
+    if (kept > 0) /* after a failure they may lie there */
+        memmove(piece->bytes, before, kept);
+    ahead->calls += slot->calls;
+    ahead->position += piece->count - kept;
     pthread_mutex_lock(&ahead->lock);
     ahead->taken++;
     pthread_cond_signal(&ahead->room);
@@ -197,12 +207,19 @@ int fls_read_ahead_next(struct fls_read_ahead *ahead, const uint8_t *before, siz
     return slot->error;
 }
 
-void fls_read_ahead_seek(struct fls_read_ahead *ahead, uint64_t offset)
+uint64_t fls_read_ahead_calls(const struct fls_read_ahead *ahead)
+{
+    return ahead->calls;
+}
+
+void fls_read_ahead_seek(struct fls_read_ahead *ahead, uint64_t offset, uint64_t end)
 {
     pthread_mutex_lock(&ahead->lock);
     while (ahead->busy)
         pthread_cond_wait(&ahead->ready, &ahead->lock);
     ahead->offset = offset;
+    ahead->position = offset;
+    ahead->end = end;
     ahead->claimed = 0;
     ahead->taken = 0;
     for (size_t i = 0; i < SLOTS; i++)

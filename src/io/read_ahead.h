@@ -42,13 +42,17 @@ size_t fls_read_ahead_next_bytes(const struct fls_read_ahead *ahead);
  * The next piece, of which there must be one, with the `kept` bytes (at most FLS_READ_AHEAD_ROOM)
  * at `before` copied in front of it. It is the caller's to read until the next call; `before` may
  * lie in the piece handed over last. 0, or an errno: the file could not be read there (ENODATA: it
- * has become shorter).
+ * has become shorter), and the piece has the kept bytes alone.
  */
 FLS_MUST_USE int fls_read_ahead_next(struct fls_read_ahead *ahead, const uint8_t *before,
                                      size_t kept, struct fls_read_piece *piece);
 
-/* Goes on at `offset`; what was read ahead is thrown away. The piece handed over last is gone. */
-void fls_read_ahead_seek(struct fls_read_ahead *ahead, uint64_t offset);
+/* Goes on at `offset`, in a file that ends at `end`; what was read ahead is thrown away. Of the
+ * piece handed over last only the bytes kept from before stay. */
+void fls_read_ahead_seek(struct fls_read_ahead *ahead, uint64_t offset, uint64_t end);
+
+/* Calls into the kernel that read the pieces handed over. */
+uint64_t fls_read_ahead_calls(const struct fls_read_ahead *ahead);
 
 /* NULL is fine. */
 void fls_read_ahead_close(struct fls_read_ahead *ahead);

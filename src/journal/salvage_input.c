@@ -115,7 +115,7 @@ static void load_ahead(struct fls_salvage_input *input, struct fls_salvage_block
                        uint64_t from, size_t kept, size_t want)
 {
     if (fls_read_ahead_position(input->ahead) != input->start + from + kept)
-        fls_read_ahead_seek(input->ahead, input->start + from + kept);
+        fls_read_ahead_seek(input->ahead, input->start + from + kept, input->start + input->end);
     size_t next = fls_read_ahead_next_bytes(input->ahead);
     if (kept <= FLS_READ_AHEAD_ROOM && want <= kept + next)
         take_piece(input, block, from, kept);

@@ -30,6 +30,7 @@ endforeach()
 
 # Reads ahead that fail, and a thread that is refused.
 target_link_options(read_ahead_test PRIVATE -Wl,--wrap=pread -Wl,--wrap=pthread_create)
+target_link_options(behind_test PRIVATE -Wl,--wrap=pthread_create)
 
 # Kernels without RWF_NOSIGNAL are played by a pwritev2 that refuses it.
 target_link_options(sink_test PRIVATE -Wl,--wrap=pwritev2)

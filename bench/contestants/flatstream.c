@@ -65,7 +65,8 @@ static enum fls_framer framer_of(const char *base)
         return FLS_FRAMER_SIMPLE;
     if (strcmp(base, "vectored") == 0 || is_batch_of_100(base))
         return FLS_FRAMER_VECTORED;
-    if (strcmp(base, "batched") == 0 || strcmp(base, "disk") == 0 || strncmp(base, "uring", 5) == 0)
+    if (strcmp(base, "batched") == 0 || strcmp(base, "behind") == 0 || strcmp(base, "disk") == 0 ||
+        strncmp(base, "uring", 5) == 0)
         return FLS_FRAMER_BATCHED;
     exit(2);
 }
@@ -105,6 +106,8 @@ static struct fls_sink *open_sink(const struct job *job, const char *base)
 
     if (strncmp(base, "uring", 5) != 0) {
         check(fls_sink_open_file(job->path, FLS_FILE_TRUNCATE, &sink, &error), &error);
+        if (strcmp(base, "behind") == 0)
+            check(fls_sink_open_behind(sink, &sink, &error), &error);
         return sink;
     }
     enum fls_status status =
@@ -199,14 +202,18 @@ static void read_messages(const struct job *job)
 
     options.checksum = split_mode(job->mode, base, sizeof base);
     options.alignment = strcmp(base, "aligned") == 0 ? 8 : 1;
+    int is_ahead = strcmp(base, "ahead") == 0;
     options.owns_source = 1;
     if (strcmp(base, "mmap") == 0)
         check(fls_source_open_mmap(job->path, &source, &error), &error);
+    else if (is_ahead)
+        check(fls_source_open_file_ahead(job->path, &source, &error), &error);
     else
         check(fls_source_open_file(job->path, 0, &source, &error), &error);
     check(fls_reader_open(source, &options, &reader, &error), &error);
     struct outcome outcome = {0, 0, 0, start_watch()};
-    enum fls_status status = strcmp(base, "batch") == 0 ? read_batches(reader) : read_each(reader);
+    enum fls_status status =
+        strcmp(base, "batch") == 0 || is_ahead ? read_batches(reader) : read_each(reader);
     struct fls_reader_counts statistics = fls_reader_statistics(reader);
     if (status != FLS_END || statistics.messages != job->messages)
         check(FLS_IO, fls_reader_error(reader));

@@ -83,6 +83,22 @@ FLS_API FLS_MUST_USE enum fls_status fls_sink_flush(struct fls_sink *sink, enum 
  * bytes may be lost. */
 FLS_API enum fls_status fls_sink_close(struct fls_sink *sink, struct fls_error *error);
 
+/*
+ * A sink before `behind`, which a thread of its own writes to (all signals blocked in it): what is
+ * accepted is copied into up to 1 MiB of pieces, and the caller goes on while they are written.
+ * Copying into the page cache is most of what writing small messages costs (docs/performance.md).
+ *
+ * What is accepted is in this process only, like the bytes of a batch, until a flush to
+ * FLS_LEVEL_PROCESS or further has returned. A failure of the other sink is reported by the next
+ * call that hands over a piece, or flushes: once; it is tried again then, from where it stopped,
+ * and nothing accepted is passed over. Closing writes everything, tries once, and reports.
+ *
+ * `behind` is this sink's now, and closed with it; it must not be non-blocking. It stays the
+ * caller's when opening fails. FLS_OK, FLS_NO_MEMORY, FLS_IO (no thread).
+ */
+FLS_API FLS_MUST_USE enum fls_status
+fls_sink_open_behind(struct fls_sink *behind, struct fls_sink **sink, struct fls_error *error);
+
 /* How to open a file for writing. Exactly these three, so that no file is lost by accident. */
 enum fls_file_mode {
     FLS_FILE_CREATE_NEW, /* fails with EEXIST when the file is there */

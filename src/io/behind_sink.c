@@ -1,0 +1,264 @@
+/*
+ * behind_sink.c: a sink before another sink, which a thread writes to.
+ *
+ * What is accepted is copied into pieces, which form a ring. Pieces [written, filled) are whole and
+ * wait for the thread; number `filled` is being filled by the caller, who alone touches it. When
+ * the other sink fails the thread stops where it is; the caller hears of it once, at his next call,
+ * and with that the thread tries again: nothing accepted is passed over.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <flatstream/sink.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define PIECES 4
+#define PIECE_BYTES ((size_t)256 * 1024)
+
+struct piece {
+    struct fls_buffer buffer;
+    size_t used;
+    size_t done; /* of it were written */
+};
+
+/*
+ *   behind    the sink written to: by the thread, or by the caller when nothing waits
+ *   is_begun  piece number `filled` is free, and has been begun
+ *   calls     of the other sink into the kernel
+ *   failed    it failed, and the caller has not heard of it; `failure` says how
+ *   stop      the thread shall end
+ */
+struct behind_sink {
+    struct fls_sink base;
+    struct fls_sink *behind;
+    struct piece pieces[PIECES];
+    uint64_t filled;
+    uint64_t written;
+    uint64_t calls;
+    int is_begun;
+    int failed;
+    int stop;
+    struct fls_error failure;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    pthread_cond_t done;
+    pthread_t thread;
+};
+
+static struct piece *piece_of(struct behind_sink *sink, uint64_t number)
+{
+    return &sink->pieces[number % PIECES];
+}
+
+/* --- the thread -------------------------------------------------------------------------------
+ */
+
+/* Writes what is left of the piece, without the lock. */
+static enum fls_status write_piece(struct behind_sink *sink, struct piece *piece,
+                                   struct fls_error *error)
+{
+    struct iovec segment = {piece->buffer.bytes + piece->done, piece->used - piece->done};
+    struct fls_write_cursor cursor = {&segment, 1, sink->behind->piece_bytes};
+    uint64_t accepted = 0;
+    enum fls_status status = fls_sink_write(sink->behind, &cursor, &accepted, error);
+
+    piece->done += (size_t)accepted;
+    if (status == FLS_AGAIN)
+        return fls_error_set(error, FLS_IO, "a sink written behind must not be non-blocking");
+    return status;
+}
+
+static void write_next(struct behind_sink *sink)
+{
+    struct piece *piece = piece_of(sink, sink->written);
+    struct fls_error error;
+
+    pthread_mutex_unlock(&sink->lock);
+    enum fls_status status = write_piece(sink, piece, &error);
+    pthread_mutex_lock(&sink->lock);
+    sink->calls = sink->behind->system_calls;
+    sink->written += status == FLS_OK;
+    if (status != FLS_OK) {
+        sink->failed = 1;
+        sink->failure = error;
+    }
+    pthread_cond_signal(&sink->done);
+}
+
+static void *write_on(void *context)
+{
+    struct behind_sink *sink = context;
+
+    pthread_mutex_lock(&sink->lock);
+    while (!sink->stop)
+        if (sink->written < sink->filled && !sink->failed)
+            write_next(sink);
+        else
+            pthread_cond_wait(&sink->work, &sink->lock);
+    pthread_mutex_unlock(&sink->lock);
+    return NULL;
+}
+
+/* --- the caller -------------------------------------------------------------------------------
+ */
+
+/* Waits until at most `waiting` pieces wait. When the other sink failed, says so, once, and lets
+ * the thread try again. Called with the lock. */
+static enum fls_status wait_for(struct behind_sink *sink, uint64_t waiting, struct fls_error *error)
+{
+    while (sink->filled - sink->written > waiting && !sink->failed)
+        pthread_cond_wait(&sink->done, &sink->lock);
+    sink->base.system_calls = sink->calls;
+    if (!sink->failed)
+        return FLS_OK;
+    sink->failed = 0;
+    pthread_cond_signal(&sink->work);
+    return fls_error_copy(error, &sink->failure);
+}
+
+/* Gives the piece that was begun to the thread. Called with the lock. */
+static void pass_on(struct behind_sink *sink)
+{
+    sink->filled++;
+    sink->is_begun = 0;
+    pthread_cond_signal(&sink->work);
+}
+
+static enum fls_status begin_piece(struct behind_sink *sink, struct fls_error *error)
+{
+    struct piece *piece = piece_of(sink, sink->filled);
+
+    pthread_mutex_lock(&sink->lock);
+    enum fls_status status = wait_for(sink, PIECES - 1, error);
+    pthread_mutex_unlock(&sink->lock);
+    if (status != FLS_OK)
+        return status;
+    piece->used = piece->done = 0;
+    sink->is_begun = 1;
+    return FLS_OK;
+}
+
+/* Accepts what the piece has room for. */
+static enum fls_status behind_writev(struct fls_sink *base, const struct iovec *segments, int count,
+                                     size_t *accepted, struct fls_error *error)
+{
+    struct behind_sink *sink = (struct behind_sink *)base;
+    struct piece *piece = piece_of(sink, sink->filled);
+
+    if (!sink->is_begun) {
+        enum fls_status status = begin_piece(sink, error);
+        if (status != FLS_OK)
+            return status;
+    }
+    for (int i = 0; i < count && piece->used < PIECE_BYTES; i++) {
+        size_t part = fls_min_size(segments[i].iov_len, PIECE_BYTES - piece->used);
+        memcpy(piece->buffer.bytes + piece->used, segments[i].iov_base, part);
+        piece->used += part;
+        *accepted += part;
+    }
+    if (piece->used == PIECE_BYTES) {
+        pthread_mutex_lock(&sink->lock);
+        pass_on(sink);
+        pthread_mutex_unlock(&sink->lock);
+    }
+    return FLS_OK;
+}
+
+static enum fls_status drain(struct behind_sink *sink, struct fls_error *error)
+{
+    pthread_mutex_lock(&sink->lock);
+    if (sink->is_begun && piece_of(sink, sink->filled)->used > 0)
+        pass_on(sink);
+    enum fls_status status = wait_for(sink, 0, error);
+    pthread_mutex_unlock(&sink->lock);
+    return status;
+}
+
+static enum fls_status behind_flush(struct fls_sink *base, enum fls_level level,
+                                    struct fls_error *error)
+{
+    struct behind_sink *sink = (struct behind_sink *)base;
+
+    if (level == FLS_LEVEL_OBJECT)
+        return FLS_OK;
+    enum fls_status status = drain(sink, error);
+    if (status == FLS_OK)
+        status = fls_sink_flush(sink->behind, level, error);
+    return status;
+}
+
+/* --- from open to close -----------------------------------------------------------------------
+ */
+
+static void release(struct behind_sink *sink)
+{
+    for (size_t i = 0; i < PIECES; i++)
+        fls_buffer_free(&sink->pieces[i].buffer);
+    pthread_cond_destroy(&sink->done);
+    pthread_cond_destroy(&sink->work);
+    pthread_mutex_destroy(&sink->lock);
+    free(sink);
+}
+
+static enum fls_status behind_close(struct fls_sink *base, struct fls_error *error)
+{
+    struct behind_sink *sink = (struct behind_sink *)base;
+    enum fls_status status = drain(sink, error);
+
+    pthread_mutex_lock(&sink->lock);
+    sink->stop = 1;
+    pthread_cond_signal(&sink->work);
+    pthread_mutex_unlock(&sink->lock);
+    pthread_join(sink->thread, NULL);
+    enum fls_status closed = fls_sink_close(sink->behind, status == FLS_OK ? error : NULL);
+    release(sink);
+    return status == FLS_OK ? closed : status;
+}
+
+static const struct fls_sink_ops behind_ops = {behind_writev, behind_flush, behind_close};
+
+/* Signals are for the program's own threads. */
+static int start(struct behind_sink *sink)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&sink->thread, NULL, write_on, sink);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+enum fls_status fls_sink_open_behind(struct fls_sink *behind, struct fls_sink **sink,
+                                     struct fls_error *error)
+{
+    struct behind_sink *opened = calloc(1, sizeof *opened);
+    enum fls_status status = FLS_OK;
+
+    if (!opened)
+        return fls_error_no_memory(error, sizeof *opened);
+    opened->base.ops = &behind_ops;
+    opened->behind = behind;
+    pthread_mutex_init(&opened->lock, NULL);
+    pthread_cond_init(&opened->work, NULL);
+    pthread_cond_init(&opened->done, NULL);
+    for (size_t i = 0; i < PIECES && status == FLS_OK; i++)
+        if (fls_buffer_reserve(&opened->pieces[i].buffer, PIECE_BYTES, 0) != FLS_OK)
+            status = fls_error_no_memory(error, PIECE_BYTES);
+    if (status == FLS_OK) {
+        int failed = start(opened);
+        if (failed)
+            status = fls_error_system(error, "pthread_create", failed);
+    }
+    if (status != FLS_OK) {
+        release(opened);
+        return status;
+    }
+    *sink = &opened->base;
+    return FLS_OK;
+}

@@ -4,12 +4,14 @@
  *   write  simple, vectored, batched  the framers, a message a call
  *          batch100                   fls_writer_write_batch of 100 messages
  *          copy100, gather100         the same with every payload copied, with none
+ *          behind                     batched, to a sink that a thread writes to
  *          async                      the asynchronous writer, one producer, up to its close
  *          disk                       batched, flushed to the machine level at the end
  *          uring, uring-direct        the same through io_uring; with O_DIRECT. Exits with 2 where
  *                                     there is none
  *   read   next                       fls_reader_next
  *          batch                      fls_reader_next_batch, 256 at a time
+ *          ahead                      the same, from a source that a thread reads ahead
  *          aligned                    next, with the default alignment of 8 (the others take
  *                                     payloads as they lie, as the raw loops do)
  *          mmap                       next over a mapping

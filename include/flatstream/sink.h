@@ -85,7 +85,7 @@ FLS_API enum fls_status fls_sink_close(struct fls_sink *sink, struct fls_error *
 
 /*
  * A sink before `behind`, which a thread of its own writes to (all signals blocked in it): what is
- * accepted is copied into up to 1 MiB of pieces, and the caller goes on while they are written.
+ * accepted is copied into up to 768 KiB of pieces, and the caller goes on while they are written.
  * Copying into the page cache is most of what writing small messages costs (docs/performance.md).
  *
  * What is accepted is in this process only, like the bytes of a batch, until a flush to

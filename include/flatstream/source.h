@@ -83,9 +83,9 @@ FLS_API FLS_MUST_USE enum fls_status fls_source_open_fd(int fd, enum fls_ownersh
 
 /*
  * A source on the regular file `path`, or on a descriptor of one from its present position (which
- * is left alone), that a thread reads ahead, 256 KiB at a time and up to 1 MiB; the thread lives as
- * long as the source, with all signals blocked. Copying the file out of the page cache is most of
- * what reading small messages costs (docs/performance.md): here another processor does it. For a
+ * is left alone), that a thread reads ahead, 256 KiB at a time and up to 768 KiB; the thread lives
+ * as long as the source, with all signals blocked. Copying the file out of the page cache is most
+ * of what reading small messages costs (docs/performance.md): here another processor does it. For a
  * file of less than some MiB, or where there is no other processor, the sources above are as fast.
  * When the file ends and has grown meanwhile, reading goes on. With FLS_OWNED the descriptor is
  * closed with the source (not when opening fails).

@@ -17,7 +17,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-#define PIECES 4
+#define PIECES 3
 #define PIECE_BYTES ((size_t)256 * 1024)
 
 struct piece {

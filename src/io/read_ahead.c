@@ -18,7 +18,7 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 
-#define SLOTS 4
+#define SLOTS 3
 
 struct slot {
     struct fls_buffer buffer;

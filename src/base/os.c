@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -160,6 +159,17 @@ void fls_os_boot(char boot[FLS_OS_BOOT_BYTES])
     boot[got > 0 ? got : 0] = '\0';
     boot[strcspn(boot, "\n")] = '\0';
     (void)fls_os_close(fd, NULL);
+}
+
+int fls_os_start_thread(pthread_t *thread, void *(*run)(void *context), void *context)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(thread, NULL, run, context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure;
 }
 
 enum fls_status fls_os_close(int fd, struct fls_error *error)

@@ -5,6 +5,7 @@
 #ifndef BASE_OS_H
 #define BASE_OS_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -73,6 +74,10 @@ FLS_MUST_USE enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_
  * not say. */
 #define FLS_OS_BOOT_BYTES 40
 void fls_os_boot(char boot[FLS_OS_BOOT_BYTES]);
+
+/* Starts a thread with all signals blocked: a program's signals are for its own threads. 0, or an
+ * errno. */
+FLS_MUST_USE int fls_os_start_thread(pthread_t *thread, void *(*run)(void *context), void *context);
 
 /* close(2), once: the descriptor is gone whatever it says. FLS_OK, FLS_IO. */
 enum fls_status fls_os_close(int fd, struct fls_error *error);

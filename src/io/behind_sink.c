@@ -7,7 +7,6 @@
  * and with that the thread tries again: nothing accepted is passed over.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/os.h"
 
 #define PIECES 3
 #define PIECE_BYTES ((size_t)256 * 1024)
@@ -222,18 +222,6 @@ static enum fls_status behind_close(struct fls_sink *base, struct fls_error *err
 
 static const struct fls_sink_ops behind_ops = {behind_writev, behind_flush, behind_close};
 
-/* Signals are for the program's own threads. */
-static int start(struct behind_sink *sink)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&sink->thread, NULL, write_on, sink);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
 enum fls_status fls_sink_open_behind(struct fls_sink *behind, struct fls_sink **sink,
                                      struct fls_error *error)
 {
@@ -251,7 +239,7 @@ enum fls_status fls_sink_open_behind(struct fls_sink *behind, struct fls_sink **
         if (fls_buffer_reserve(&opened->pieces[i].buffer, PIECE_BYTES, 0) != FLS_OK)
             status = fls_error_no_memory(error, PIECE_BYTES);
     if (status == FLS_OK) {
-        int failed = start(opened);
+        int failed = fls_os_start_thread(&opened->thread, write_on, opened);
         if (failed)
             status = fls_error_system(error, "pthread_create", failed);
     }

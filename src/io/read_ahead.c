@@ -10,13 +10,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/os.h"
 
 #define SLOTS 3
 
@@ -127,18 +127,6 @@ static void *read_on(void *context)
     return NULL;
 }
 
-/* Signals are for the program's own threads. */
-static int start(struct fls_read_ahead *ahead)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&ahead->thread, NULL, read_on, ahead);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
 static void release(struct fls_read_ahead *ahead)
 {
     for (size_t i = 0; i < SLOTS; i++)
@@ -166,7 +154,7 @@ struct fls_read_ahead *fls_read_ahead_open(int fd, uint64_t offset, uint64_t end
     for (size_t i = 0; i < SLOTS && !failed; i++)
         failed = fls_buffer_reserve(&ahead->slots[i].buffer,
                                     FLS_READ_AHEAD_ROOM + FLS_READ_AHEAD_BYTES, 0) != FLS_OK;
-    if (!failed && start(ahead) == 0)
+    if (!failed && fls_os_start_thread(&ahead->thread, read_on, ahead) == 0)
         return ahead;
     release(ahead);
     return NULL;

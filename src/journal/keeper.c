@@ -4,10 +4,10 @@
  * told of new work.
  */
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/error.h"
+#include "base/os.h"
 #include "journal/journal.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -122,15 +122,10 @@ static void *keep(void *context)
 
 /* ---- the thread ----------------------------------------------------------------------------- */
 
-/* Signals are for the program's own threads. */
 enum fls_status fls_journal_keeper_start(struct fls_journal *journal, struct fls_error *error)
 {
-    sigset_t all, before;
+    int failed = fls_os_start_thread(&journal->keeper, keep, journal);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&journal->keeper, NULL, keep, journal);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed ? fls_error_system(error, "pthread_create", failed) : FLS_OK;
 }
 

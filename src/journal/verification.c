@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -260,15 +259,11 @@ static void *work_in_thread(void *all)
 static void work_together(struct verification *all, unsigned jobs)
 {
     pthread_t threads[JOBS_MAX];
-    sigset_t everything, before;
     unsigned started = 0, first;
     int has_first = take(all, &first);
 
-    sigfillset(&everything);
-    pthread_sigmask(SIG_SETMASK, &everything, &before); /* signals are for the caller's threads */
-    while (started + 1 < jobs && pthread_create(&threads[started], NULL, work_in_thread, all) == 0)
+    while (started + 1 < jobs && fls_os_start_thread(&threads[started], work_in_thread, all) == 0)
         started++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (has_first)
         check_numbered(all, first, 1);
     work(all, 1);

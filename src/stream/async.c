@@ -23,7 +23,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -34,6 +33,7 @@
 #include <flatstream/async.h>
 
 #include "base/error.h"
+#include "base/os.h"
 #include "stream/queue.h"
 
 #define QUEUE_BYTES_MIN ((size_t)64 * 1024)
@@ -725,18 +725,6 @@ static enum fls_status open_writer(struct fls_async *async, struct fls_sink *sin
     return fls_writer_open(sink, &settings, &async->writer, error);
 }
 
-/* The program's signals are for the program's threads. 0, or an errno. */
-static int start_thread(struct fls_async *async)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&async->thread, NULL, drain, async);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
-}
-
 enum fls_status fls_async_open(struct fls_sink *sink, const struct fls_async_options *options,
                                struct fls_async **async, struct fls_error *error)
 {
@@ -756,7 +744,7 @@ enum fls_status fls_async_open(struct fls_sink *sink, const struct fls_async_opt
     if (status == FLS_OK)
         status = open_writer(opened, sink, options, error);
     if (status == FLS_OK) {
-        int failure = start_thread(opened);
+        int failure = fls_os_start_thread(&opened->thread, drain, opened);
         if (failure == 0) {
             *async = opened;
             return FLS_OK;

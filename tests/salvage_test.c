@@ -148,7 +148,7 @@ static void fill_noise(uint8_t *bytes)
 }
 
 /* What is compared stays in proportion to the bytes, whatever they look like: at most 1 GiB, four
- * times, and 5 * 1024 bytes for each, and what stands in step, at most C for each 16. */
+ * times, and 4 * 1024 bytes for each, and what stands in step, at most C for each 16. */
 static void test_hostile_bytes_cost_little(void **state)
 {
     (void)state;
@@ -163,7 +163,7 @@ static void test_hostile_bytes_cost_little(void **state)
         size_t length = hostile_bytes() / (!full && fills[i] == fill_traps ? 8 : 1);
         fills[i](bytes);
         struct fls_salvage_report report = salvage(bytes, length, &options);
-        uint64_t bound = 4 * (UINT64_C(1) << 30) + 5200 * (uint64_t)length;
+        uint64_t bound = 4 * (UINT64_C(1) << 30) + 4200 * (uint64_t)length;
         if (fills[i] == fill_traps)
             bound += 65536 * (uint64_t)length / 16;
         if (report.bytes_compared > bound || report.comparisons > 16 * (uint64_t)length)

@@ -136,7 +136,7 @@ static int takes_runs(const struct walk *walk)
 static int deliver_run(struct walk *walk)
 {
     struct fls_salvage_search *search = &walk->search;
-    size_t header = search->header, available, length = 0;
+    size_t header = search->header, available = 0, length = 0;
     uint64_t longest = fls_min_u64(search->bounds.close_bytes_max, search->limit), count = 0;
 
     if (walk->input.end - walk->at < header)

@@ -828,23 +828,19 @@ static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint
 /* Messages that may be damaged one behind the other, and still their lengths be followed. */
 #define DAMAGED_MAX 16
 
-/* The same near where the next message says that it ends, if its header is at `said`; or the one
- * behind that. */
+/* The same; or near where the next message says that it ends, whose header is at `said`, and so on.
+ */
 static uint64_t find_near_next(struct fls_salvage_search *search, uint64_t from, uint64_t said)
 {
     struct fls_salvage_header header;
     uint64_t found = 0;
 
-    for (int i = 0; i < DAMAGED_MAX && found == 0; i++) {
-        if (i > 0 && !fls_salvage_plausible(search, &search->input->far, said, &header))
-            break;
-        if (i > 0) {
-            from = said + 1;
-            said += search->header + header.length;
-        }
-        if (!is_near_worth(search, from, said))
-            break;
+    for (int i = 0; i < DAMAGED_MAX && is_near_worth(search, from, said); i++) {
         found = find_near(search, from, said);
+        if (found != 0 || !fls_salvage_plausible(search, &search->input->far, said, &header))
+            break;
+        from = said + 1;
+        said += search->header + header.length;
     }
     return found;
 }
@@ -866,10 +862,19 @@ uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from
 {
     if (!is_near_worth(search, from, said))
         return 0;
+    int64_t before = search->effort;
     uint64_t found = find_near_next(search, from, said);
     if (found == 0)
         found = find_behind_next(search, from, said);
-    return found != 0 && is_alone(search, from, found) ? found : 0;
+    if (found != 0 && !is_alone(search, from, found))
+        found = 0;
+    /* Only what is passed for good adds to the effort, not what is looked at here again and again.
+     */
+    if (search->effort > before)
+        search->effort = before;
+    if (found != 0)
+        search->effort += (int64_t)(found - from) * EFFORT_PER_BYTE;
+    return found;
 }
 
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)

@@ -33,7 +33,8 @@ struct slot {
  *   taken           pieces handed over: the last of them is still looked at; calls: theirs
  *   position        where what was handed over ends
  *   busy            the thread reads one
- *   changed         a piece is ready, or there is room, or the thread shall stop
+ *   ready           the thread has read one
+ *   room            there is room for one, or the thread shall stop
  */
 struct fls_read_ahead {
     int fd;

@@ -18,8 +18,14 @@
 #define NEAR_BYTES ((size_t)256 * 1024)
 #define FAR_BYTES ((size_t)1024)
 
-/* So much from where the walk stands is held while the damage there is searched. */
-#define HELD_BYTES_MAX (UINT64_C(4) << 20)
+/* So much from where the walk stands is held while the damage there is searched: what the search
+ * goes over, and may go over again. Where it is more than a little, the block gets memory for twice
+ * as much, so that what is held is seldom moved in it. */
+#define HELD_BYTES_MAX (UINT64_C(24) << 20)
+#define HELD_LITTLE_BYTES ((size_t)1 << 20)
+
+/* So many glances behind what is held cost as much as to read on. */
+#define MISSES_MAX 64
 
 /* Smaller files are read without a thread. */
 #define AHEAD_BYTES_MIN (UINT64_C(4) << 20)
@@ -47,7 +53,7 @@ static int own(struct fls_salvage_input *input, struct fls_salvage_block *block,
     const uint8_t *before = block->bytes ? block->bytes + (from - block->at) : NULL;
     int is_own = block->bytes == block->buffer.bytes;
 
-    if (kept > 0 && is_own)
+    if (kept > 0 && is_own && from != block->at)
         memmove(block->buffer.bytes, before, kept);
     if (fls_buffer_reserve(&block->buffer, capacity, is_own ? kept : 0) != FLS_OK) {
         block->count = 0;
@@ -110,6 +116,14 @@ static void append_pieces(struct fls_salvage_input *input, struct fls_salvage_bl
     }
 }
 
+/* How much memory a block gets of which `want` bytes are needed now. */
+static size_t capacity_for(const struct fls_salvage_input *input, size_t want)
+{
+    size_t held = (size_t)fls_min_u64(2 * HELD_BYTES_MAX, input->end) + FLS_READ_AHEAD_BYTES;
+
+    return input->held_from == UINT64_MAX || want <= HELD_LITTLE_BYTES || want > held ? want : held;
+}
+
 /* The block from `from` on, with `want` bytes, of which it keeps the first. */
 static void load_ahead(struct fls_salvage_input *input, struct fls_salvage_block *block,
                        uint64_t from, size_t kept, size_t want)
@@ -119,7 +133,7 @@ static void load_ahead(struct fls_salvage_input *input, struct fls_salvage_block
     size_t next = fls_read_ahead_next_bytes(input->ahead);
     if (kept <= FLS_READ_AHEAD_ROOM && want <= kept + next)
         take_piece(input, block, from, kept);
-    else if (own(input, block, from, kept, want + FLS_READ_AHEAD_BYTES))
+    else if (own(input, block, from, kept, capacity_for(input, want + FLS_READ_AHEAD_BYTES)))
         append_pieces(input, block, want);
 }
 
@@ -135,6 +149,15 @@ static uint64_t kept_from(const struct fls_salvage_input *input,
     return offset;
 }
 
+/* While damage is searched: is there room for `want` bytes from `from` on, without moving them? */
+static int has_room(const struct fls_salvage_input *input, const struct fls_salvage_block *block,
+                    uint64_t from, size_t want)
+{
+    return input->held_from != UINT64_MAX && block == &input->near &&
+           block->bytes == block->buffer.bytes &&
+           from - block->at + want + FLS_READ_AHEAD_BYTES <= block->buffer.capacity;
+}
+
 /* Loads at least `need` bytes from `offset`, keeping what the block has of them. */
 static void load(struct fls_salvage_input *input, struct fls_salvage_block *block, uint64_t offset,
                  size_t need)
@@ -144,6 +167,11 @@ static void load(struct fls_salvage_input *input, struct fls_salvage_block *bloc
 
     if (from >= block->at && from - block->at < block->count)
         kept = block->count - (size_t)(from - block->at);
+    if (kept > 0 && has_room(input, block, from, want)) {
+        want += (size_t)(from - block->at);
+        kept = block->count;
+        from = block->at;
+    }
     if (block == &input->near && input->ahead) {
         load_ahead(input, block, from, kept, want);
         return;
@@ -166,14 +194,30 @@ const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salv
     if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
         fls_salvage_holds(&input->near, offset, need))
         block = &input->near;
-    if (!fls_salvage_holds(block, offset, need))
+    if (!fls_salvage_holds(block, offset, need)) {
+        input->misses += block == &input->far;
         load(input, block, offset, (size_t)need);
+    }
     if (input->status != FLS_OK)
         return NULL;
     size_t from = (size_t)(offset - block->at);
     if (available)
         *available = block->count - from;
     return block->bytes + from;
+}
+
+uint64_t fls_salvage_worth_holding(struct fls_salvage_input *input, uint64_t from, uint64_t least,
+                                   uint64_t most)
+{
+    const struct fls_salvage_block *near = &input->near;
+    uint64_t held_to = near->at + near->count;
+
+    if (input->misses < MISSES_MAX || from < near->at || from > held_to ||
+        input->held_from == UINT64_MAX)
+        return least;
+    input->misses = 0;
+    uint64_t more = held_to - from + NEAR_BYTES;
+    return more <= least ? least : fls_min_u64(more, most);
 }
 
 void fls_salvage_input_begin(struct fls_salvage_input *input)

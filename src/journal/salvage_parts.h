@@ -28,7 +28,7 @@ struct fls_salvage_block {
  * The stream: in memory, or in a file from `start` on. `end` is its length. The walk and the search
  * use `near`, what is only glanced at `far`, so that a glance does not cost the walk its block.
  * `near` holds what it has from `held_from` on, as far as that is not too much; of a large file it
- * is read ahead.
+ * is read ahead. `misses` are the glances that nothing held could answer.
  */
 struct fls_salvage_input {
     const uint8_t *memory;
@@ -39,6 +39,7 @@ struct fls_salvage_input {
     struct fls_salvage_block far;
     struct fls_read_ahead *ahead;
     uint64_t held_from;
+    unsigned misses;
     enum fls_status status;
     struct fls_error error;
 };
@@ -68,6 +69,11 @@ static inline const uint8_t *fls_salvage_view(struct fls_salvage_input *input,
         *available = block->count - (size_t)(offset - block->at);
     return block->bytes + (offset - block->at);
 }
+
+/* How many bytes from `from` on to have in `near` while damage is searched: `least`; more, of at
+ * most `most`, where so many glances went behind what is held that it pays to hold more. */
+uint64_t fls_salvage_worth_holding(struct fls_salvage_input *input, uint64_t from, uint64_t least,
+                                   uint64_t most);
 
 /* Of a file: begins to read ahead where that pays. */
 void fls_salvage_input_begin(struct fls_salvage_input *input);

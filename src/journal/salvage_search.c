@@ -39,6 +39,9 @@
 /* So much of what follows a candidate is in memory with it. */
 #define AHEAD_BYTES ((size_t)128 * 1024)
 
+/* Or so much, as far as a frame of W bytes leads, where that pays. */
+#define WINDOW_BYTES_MAX (UINT64_C(17) << 20)
+
 #define TELL_BYTES (UINT64_C(1) << 20)
 
 /* --- proof ------------------------------------------------------------------------------------
@@ -548,7 +551,8 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
 
     while (from < until) {
         struct window window = {.at = from};
-        uint64_t need = fls_min_u64(end - from, AHEAD_BYTES);
+        uint64_t need = fls_salvage_worth_holding(input, from, AHEAD_BYTES, WINDOW_BYTES_MAX);
+        need = fls_min_u64(end - from, need);
         window.bytes = fls_salvage_view(input, &input->near, from, need, &window.count);
         if (!window.bytes)
             break;

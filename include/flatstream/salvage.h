@@ -115,9 +115,10 @@ struct fls_salvage_report {
 /*
  * Salvages what is in the file `path`. It is read, not mapped, so that a device's read error is
  * FLS_IO and not a signal; it must be at rest: what is changed meanwhile may come out as damage.
- * Memory: the largest message proven, and 16 MiB at most for candidates. A file of 4 MiB or more is
- * read ahead by a thread that lives until the call returns (signals blocked), if there is a second
- * processor; the functions given are called in the caller's thread alone.
+ * Memory: the largest message proven, 16 MiB at most for candidates, and up to 49 MiB of a file for
+ * what is searched over where large messages are damaged one behind the other. A file of 4 MiB or
+ * more is read ahead by a thread that lives until the call returns (signals blocked), if there is a
+ * second processor; the functions given are called in the caller's thread alone.
  *   FLS_OK                the whole stream was looked at; *report says what was found
  *   FLS_INVALID_ARGUMENT  options, among them a checksum that needs a verifier and has none
  *   FLS_STOPPED, ...      what `message`, `region` or `progress` returned

@@ -212,6 +212,77 @@ static void test_large_messages(void **state)
     free(frames.bytes);
 }
 
+/* Where everything lies that came out, and what was lost; the payloads are held against `bytes`. */
+struct outcome {
+    const uint8_t *bytes;
+    uint64_t digest;
+    uint64_t told;
+};
+
+static void note(struct outcome *outcome, uint64_t at, uint64_t bytes)
+{
+    outcome->digest = (outcome->digest * 31 + at) * 31 + bytes;
+    outcome->told++;
+}
+
+static enum fls_status note_message(void *context, const struct fls_message *message)
+{
+    struct outcome *outcome = context;
+
+    assert_int_equal(
+        memcmp(message->payload, outcome->bytes + message->offset + 12, message->bytes), 0);
+    note(outcome, message->offset, message->bytes);
+    return FLS_OK;
+}
+
+static enum fls_status note_region(void *context, const struct fls_salvage_region *region)
+{
+    note(context, region->offset, region->bytes);
+    return FLS_OK;
+}
+
+/* Large messages of noise, from most of which bytes were removed, so that the search goes on over
+ * many, more than it holds at once: out of a file comes what comes out of memory. */
+static void test_large_messages_damaged_in_a_row(void **state)
+{
+    (void)state;
+    struct frames whole = {NULL, 0, 0}, damaged = {NULL, 0, 0};
+    uint8_t *noise = malloc(MIB);
+    struct outcome outcomes[2];
+    struct fls_salvage_options options = {
+        .checksum = FLS_CHECKSUM_XXH3, .message = note_message, .region = note_region};
+    struct fls_salvage_report report;
+    FILE *file = tmpfile();
+
+    assert_true(noise && file);
+    test_random_seed(31);
+    while (damaged.length < 80 * MIB) {
+        size_t bytes = test_random() % 3 == 0 ? MIB : 200000, cut = bytes / 2;
+        for (size_t i = 0; i < bytes; i++)
+            noise[i] = (uint8_t)(test_random() >> 8);
+        whole.length = 0;
+        frames_put(&whole, (struct fls_checksum){FLS_CHECKSUM_XXH3, NULL}, noise, bytes);
+        frames_raw(&damaged, whole.bytes, cut);
+        cut += test_random() % 3 == 0 ? 0 : 1 + test_random() % 300;
+        frames_raw(&damaged, whole.bytes + cut, whole.length - cut);
+    }
+    assert_int_equal(fwrite(damaged.bytes, 1, damaged.length, file), damaged.length);
+    assert_int_equal(fflush(file), 0);
+    outcomes[0] = outcomes[1] = (struct outcome){damaged.bytes, 0, 0};
+    options.context = &outcomes[0];
+    struct fls_salvage_report expected = salvage(damaged.bytes, damaged.length, &options);
+    options.context = &outcomes[1];
+    assert_ok(fls_salvage_fd(fileno(file), 0, &options, &report, NULL));
+    assert_true(expected.frames > 10 && expected.regions_lost > 10);
+    assert_int_equal(report.frames, expected.frames);
+    assert_int_equal(outcomes[1].told, outcomes[0].told);
+    assert_int_equal(outcomes[1].digest, outcomes[0].digest);
+    fclose(file);
+    free(noise);
+    free(whole.bytes);
+    free(damaged.bytes);
+}
+
 /* --- accidents ----------------------------------------------------------------------------------
  */
 
@@ -428,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chance_of_false_frames),
                                        cmocka_unit_test(test_hostile_bytes_cost_little),
                                        cmocka_unit_test(test_large_messages),
+                                       cmocka_unit_test(test_large_messages_damaged_in_a_row),
                                        cmocka_unit_test(test_length_leads_onto_a_later_frame),
                                        cmocka_unit_test(test_length_leads_beyond_the_end),
                                        cmocka_unit_test(test_lost_sector_is_no_messages),

@@ -1,8 +1,8 @@
 /*
- * salvage_parts.h: the two parts under salvage: the stream's bytes at any offset, and the search
- * for what is proven to be a frame.
+ * salvage_parts.h: the parts of salvage: the stream's bytes at any offset, the search for what is
+ * proven to be a frame, and the walk through the stream.
  *
- * Neither returns a status: what fails is kept in the input, everything after it finds nothing, and
+ * None returns a status: what fails is kept in the input, everything after it finds nothing, and
  * salvage.c looks at it once a step.
  */
 #ifndef JOURNAL_SALVAGE_PARTS_H
@@ -222,5 +222,44 @@ void fls_salvage_count(struct fls_salvage_search *search, uint64_t bytes);
 
 /* Shows progress at `offset`, now and then. */
 void fls_salvage_tell(struct fls_salvage_search *search, uint64_t offset);
+
+/* ---- the walk ---------------------------------------------------------------------------- */
+
+/* The least width of a checksum that proves a frame by itself, in bytes. */
+#define FLS_SALVAGE_STRONG_BYTES 4
+
+/*
+ * The walk stands at `at`.
+ *
+ *   lost      the damaged place that is open: it ends at `at`. `bytes` 0: none is
+ *   run       messages since something was lost
+ *   zeros_to  the zero bytes around the walk end here; what is before it was looked at
+ *   in_order_to  empty frames of zero bytes up to here are known to be in order
+ *   last_from, last_to  the payload delivered last
+ */
+struct fls_salvage_walk {
+    struct fls_salvage_input input;
+    struct fls_salvage_search search;
+    const struct fls_salvage_options *options;
+    struct fls_salvage_report *report;
+    uint64_t at;
+    struct fls_salvage_region lost;
+    uint64_t run;
+    uint64_t zeros_to;
+    uint64_t in_order_to;
+    uint64_t last_from;
+    uint64_t last_to;
+};
+
+static inline int fls_salvage_goes_on(const struct fls_salvage_walk *walk)
+{
+    return walk->input.status == FLS_OK;
+}
+
+/* Delivers what is in order at `at`, or finds out how far the damage there reaches. */
+void fls_salvage_step(struct fls_salvage_walk *walk);
+
+/* Tells the open damaged place, if there is one: it ends here. */
+void fls_salvage_close_lost(struct fls_salvage_walk *walk);
 
 #endif

@@ -1,0 +1,479 @@
+/*
+ * salvage_walk.c: the walk through a damaged stream, by the rules of docs/format.md, section 9.
+ *
+ * The walk stands at a position `at`. Either the frame there is in order, is delivered, and the
+ * walk goes on behind it; or there is damage, and the walk finds out how far it reaches. Everything
+ * before `at` has been delivered, or is in a region told or about to be told: no byte is in both,
+ * and none in neither.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "frame/checksum_fast.h"
+#include "frame/frame_fast.h"
+#include "journal/salvage_parts.h"
+
+/* What is delivered at once. */
+#define RUN_BYTES_MAX ((size_t)512 * 1024)
+
+static void stop_for(struct fls_salvage_walk *walk, enum fls_status status)
+{
+    if (walk->input.status == FLS_OK && status != FLS_OK) {
+        walk->input.status = status;
+        fls_error_set(&walk->input.error, status, "stopped by the caller");
+    }
+}
+
+/* --- telling ----------------------------------------------------------------------------------
+ */
+
+void fls_salvage_close_lost(struct fls_salvage_walk *walk)
+{
+    if (walk->lost.bytes == 0 || !fls_salvage_goes_on(walk))
+        return;
+    walk->report->regions_lost++;
+    walk->report->bytes_lost += walk->lost.bytes;
+    walk->run = 0;
+    if (walk->options->region)
+        stop_for(walk, walk->options->region(walk->options->context, &walk->lost));
+    walk->lost.bytes = 0;
+}
+
+/* Everything from `at` to `to` is lost, for the reason in `error`. */
+static void lose(struct fls_salvage_walk *walk, uint64_t to, const struct fls_error *error)
+{
+    if (walk->lost.bytes == 0) {
+        walk->lost.offset = walk->at;
+        walk->lost.frame = walk->report->frames;
+        walk->lost.error = *error;
+        fls_error_locate(&walk->lost.error, walk->report->frames, walk->at);
+    }
+    walk->lost.bytes += to - walk->at;
+    walk->at = to;
+}
+
+/* Frames have been delivered, the last of which has `length` bytes of payload and ends at `to`. */
+static void pass(struct fls_salvage_walk *walk, uint64_t to, uint64_t length, uint64_t frames,
+                 uint64_t payload_bytes)
+{
+    struct fls_salvage_report *report = walk->report;
+
+    report->frames += frames;
+    report->payload_bytes += payload_bytes;
+    walk->run += frames;
+    if (walk->run > report->longest_run)
+        report->longest_run = walk->run;
+    walk->at = to;
+    walk->last_from = to - length;
+    walk->last_to = to;
+    walk->search.effort += 2 * (int64_t)payload_bytes;
+    walk->search.gap_effort += (int64_t)payload_bytes;
+}
+
+/* Delivers the message of the `length` bytes behind the header at `at`, and goes on behind it. */
+static void deliver(struct fls_salvage_walk *walk, uint64_t length)
+{
+    struct fls_salvage_report *report = walk->report;
+    struct fls_message message = {NULL, (size_t)length, report->frames, walk->at};
+    uint64_t frame_bytes = walk->search.header + length;
+
+    fls_salvage_close_lost(walk);
+    if (walk->options->message && fls_salvage_goes_on(walk)) {
+        const uint8_t *frame =
+            fls_salvage_view(&walk->input, &walk->input.near, walk->at, frame_bytes, NULL);
+        if (frame)
+            message.payload =
+                fls_salvage_align(&walk->search, frame + walk->search.header, (size_t)length);
+        if (message.payload)
+            stop_for(walk, walk->options->message(walk->options->context, &message));
+    }
+    if (fls_salvage_goes_on(walk))
+        pass(walk, walk->at + frame_bytes, length, 1, length);
+}
+
+/* Delivers the `count` frames in `bytes`, `length` of them, from `at` on; `last` is the length of
+ * the last one's payload. */
+static void deliver_frames(struct fls_salvage_walk *walk, const uint8_t *bytes, size_t length,
+                           uint64_t count, uint64_t last)
+{
+    fls_salvage_close_lost(walk);
+    if (walk->options->frames && fls_salvage_goes_on(walk))
+        stop_for(walk, walk->options->frames(walk->options->context, bytes, length,
+                                             walk->report->frames, walk->at, count));
+    if (fls_salvage_goes_on(walk))
+        pass(walk, walk->at + length, last, count, length - count * walk->search.header);
+}
+
+/* Are frames wanted, or nothing but the report; and does the checksum alone prove them? */
+static int takes_runs(const struct fls_salvage_walk *walk)
+{
+    const struct fls_salvage_options *options = walk->options;
+
+    return !walk->search.verifier && (options->frames || !options->message);
+}
+
+/* The usual: frames of at most C bytes in order, whose checksums match. Delivers those that lie in
+ * one block behind `at`, at once. Returns 0 when there is none. */
+static int deliver_run(struct fls_salvage_walk *walk)
+{
+    struct fls_salvage_search *search = &walk->search;
+    size_t header = search->header, available = 0, length = 0;
+    uint64_t longest = fls_min_u64(search->bounds.close_bytes_max, search->limit);
+    uint64_t count = 0, last = 0;
+
+    if (walk->input.end - walk->at < header)
+        return 0;
+    const uint8_t *bytes =
+        fls_salvage_view(&walk->input, &walk->input.near, walk->at, header, &available);
+    available = fls_min_size(available, RUN_BYTES_MAX);
+    while (bytes && available - length >= header) {
+        const uint8_t *frame = bytes + length;
+        uint64_t payload = fls_header_payload_bytes(frame);
+        uint64_t stored = fls_header_checksum(frame, search->width);
+        if (payload > longest || payload > available - length - header ||
+            (payload == 0 && stored == 0) ||
+            fls_checksum_fast(search->checksum, frame + header, (size_t)payload) != stored)
+            break;
+        length += header + (size_t)payload;
+        last = payload;
+        count++;
+    }
+    if (count > 0)
+        deliver_frames(walk, bytes, length, count, last);
+    return count > 0;
+}
+
+/* --- in order ---------------------------------------------------------------------------------
+ */
+
+/* The offset of the first byte from `at` on that is not zero. */
+static uint64_t end_of_zeros(struct fls_salvage_walk *walk)
+{
+    uint64_t at = walk->zeros_to > walk->at ? walk->zeros_to : walk->at;
+    size_t available;
+
+    while (walk->zeros_to <= walk->at && at < walk->input.end) {
+        const uint8_t *bytes = fls_salvage_view(&walk->input, &walk->input.far, at, 1, &available);
+        size_t zeros = 0;
+        if (!bytes)
+            return at;
+        while (zeros < available && bytes[zeros] == 0)
+            zeros++;
+        at += zeros;
+        fls_salvage_tell(&walk->search, at);
+        if (zeros < available)
+            break;
+    }
+    walk->zeros_to = at;
+    return at;
+}
+
+/* Does an empty message's frame consist of zero bytes only? */
+static int empty_is_zeros(const struct fls_salvage_walk *walk)
+{
+    return fls_checksum_of(walk->search.checksum, NULL, 0) == 0;
+}
+
+/* A sector that was lost reads as so many zero bytes. */
+#define SECTOR_BYTES 512
+
+/* How many zero bytes lie before `at`, as far as that matters. */
+static uint64_t zeros_before(struct fls_salvage_walk *walk)
+{
+    uint64_t count = fls_min_u64(walk->at, SECTOR_BYTES), zeros = 0;
+    const uint8_t *bytes =
+        fls_salvage_view(&walk->input, &walk->input.far, walk->at - count, count, NULL);
+
+    while (bytes && zeros < count && bytes[count - 1 - zeros] == 0)
+        zeros++;
+    return zeros;
+}
+
+/* Are empty frames of zero bytes in order here? Only if they lead to a frame that is proven, and
+ * are no lost sector. */
+static int zeros_in_order(struct fls_salvage_walk *walk)
+{
+    if (walk->at < walk->in_order_to)
+        return 1;
+    uint64_t zeros = end_of_zeros(walk) - walk->at;
+    uint64_t behind = walk->at + zeros / walk->search.header * walk->search.header;
+    if (zeros + zeros_before(walk) >= SECTOR_BYTES || behind == walk->input.end ||
+        !fls_salvage_accepts(&walk->search, walk->at, 0) ||
+        !fls_salvage_leads(&walk->search, behind))
+        return 0;
+    walk->in_order_to = behind;
+    return 1;
+}
+
+/* A frame larger than W is compared only when frames follow it, or none is in step within it. */
+static int is_worth_proving(struct fls_salvage_walk *walk, uint64_t length)
+{
+    uint64_t end = walk->at + walk->search.header + length;
+
+    return length <= walk->search.bounds.wide_bytes_max ||
+           fls_salvage_surely_hops(&walk->search, end) ||
+           fls_salvage_find_in_step(&walk->search, walk->at + 1, end) == end;
+}
+
+static int in_order(struct fls_salvage_walk *walk, const struct fls_salvage_header *header)
+{
+    walk->search.refusal.status = FLS_OK;
+    if (header->length == 0 && header->stored == 0)
+        return empty_is_zeros(walk) && zeros_in_order(walk);
+    if (!is_worth_proving(walk, header->length)) {
+        walk->search.calculated = header->stored; /* others were compared */
+        return 0;
+    }
+    return fls_salvage_proven(&walk->search, walk->at, header);
+}
+
+/* --- damage -----------------------------------------------------------------------------------
+ */
+
+/* What a reader would say of the frame at `at`, that is not in order. */
+static void describe(struct fls_salvage_walk *walk, int plausible,
+                     const struct fls_salvage_header *header, struct fls_error *error)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t there = walk->input.end - walk->at;
+
+    memset(error, 0, sizeof *error);
+    if (there < search->header)
+        fls_error_numbers(error, FLS_UNEXPECTED_END, FLS_PART_HEADER, search->header, there);
+    else if (!plausible && header->length > search->limit)
+        fls_error_numbers(error, FLS_INVALID_FRAME, FLS_PART_HEADER, search->limit, header->length);
+    else if (!plausible)
+        fls_error_numbers(error, FLS_UNEXPECTED_END, FLS_PART_PAYLOAD, header->length,
+                          there - search->header);
+    else if (header->length == 0 && header->stored == 0 && empty_is_zeros(walk))
+        fls_error_set(error, FLS_INVALID_FRAME, "zero bytes, which lead to no frame");
+    else if (header->length == 0 && header->stored == 0)
+        fls_error_numbers(error, FLS_CHECKSUM_MISMATCH, FLS_PART_PAYLOAD, 0,
+                          fls_checksum_of(search->checksum, NULL, 0));
+    else if (search->refusal.status != FLS_OK)
+        *error = search->refusal;
+    else if (search->calculated != header->stored)
+        fls_error_numbers(error, FLS_CHECKSUM_MISMATCH, FLS_PART_PAYLOAD, header->stored,
+                          search->calculated);
+    else
+        fls_error_set(error, FLS_INVALID_FRAME, "%" PRIu64 " bytes of payload are not proven",
+                      header->length);
+}
+
+/* A checksum over a payload that grows, asked for at several lengths. */
+struct growing {
+    struct fls_checksum_state state;
+    uint64_t from;
+    uint64_t to;
+};
+
+static uint64_t checksum_up_to(struct fls_salvage_walk *walk, struct growing *growing, uint64_t to)
+{
+    /* A custom one may be finished only once. */
+    if (walk->search.checksum.kind == FLS_CHECKSUM_CUSTOM || growing->to == growing->from) {
+        fls_checksum_begin(&growing->state, walk->search.checksum);
+        growing->to = growing->from;
+    }
+    fls_salvage_count(&walk->search, to - growing->to);
+    while (growing->to < to) {
+        uint64_t piece = fls_min_u64(to - growing->to, UINT64_C(1) << 18);
+        const uint8_t *bytes =
+            fls_salvage_view(&walk->input, &walk->input.far, growing->to, piece, NULL);
+        if (!bytes)
+            return 0;
+        fls_checksum_update(&growing->state, bytes, (size_t)piece);
+        growing->to += piece;
+    }
+    return fls_checksum_finish(&growing->state);
+}
+
+/* Do the bytes behind the header, up to `end`, match its checksum, and does `end` lead on? */
+static int is_end(struct fls_salvage_walk *walk, const struct fls_salvage_header *header,
+                  struct growing *growing, uint64_t end)
+{
+    struct fls_salvage_search *search = &walk->search;
+    struct fls_salvage_header next;
+
+    if (end != walk->input.end && !fls_salvage_plausible(search, &walk->input.far, end, &next))
+        return 0;
+    if (search->effort <= 0) {
+        walk->report->search_cut_short = 1;
+        return 0;
+    }
+    if (end == growing->from && header->stored == 0)
+        return 0;
+    if (end - growing->from > search->bounds.close_bytes_max && !fls_salvage_leads(search, end))
+        return 0; /* cheaper to know than the checksum */
+    return checksum_up_to(walk, growing, end) == header->stored && fls_salvage_leads(search, end) &&
+           fls_salvage_accepts(search, growing->from, end - growing->from);
+}
+
+#define LENGTHS (FLS_LENGTH_BYTES * 255)
+
+/* The lengths up to `longest` that differ from `length` in one byte, ascending. */
+static size_t lengths_beside(uint64_t length, uint64_t longest, uint64_t lengths[LENGTHS])
+{
+    size_t count = 0;
+
+    /* Lower ones by the highest byte first, then higher ones by the lowest byte first. */
+    for (int byte = FLS_LENGTH_BYTES - 1; byte >= 0; byte--)
+        for (uint64_t value = 0; value < (length >> 8 * byte & 0xff); value++)
+            lengths[count++] = (length & ~(UINT64_C(0xff) << 8 * byte)) | value << 8 * byte;
+    for (int byte = 0; byte < FLS_LENGTH_BYTES; byte++)
+        for (uint64_t value = (length >> 8 * byte & 0xff) + 1; value < 256; value++)
+            lengths[count++] = (length & ~(UINT64_C(0xff) << 8 * byte)) | value << 8 * byte;
+    while (count > 0 && lengths[count - 1] > longest)
+        count--;
+    return count;
+}
+
+/* The message at `at` may be whole but for its length. Then its end may be where a length that
+ * differs in one byte says (of at most `longest` bytes). Returns it, or 0. */
+static uint64_t find_mended_end(struct fls_salvage_walk *walk,
+                                const struct fls_salvage_header *header, uint64_t longest)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t from = walk->at + search->header;
+    struct growing growing = {.from = from, .to = from};
+    uint64_t lengths[LENGTHS];
+
+    if (search->width < FLS_SALVAGE_STRONG_BYTES || from > walk->input.end)
+        return 0;
+    longest = fls_min_u64(fls_min_u64(longest, search->limit), walk->input.end - from);
+    size_t count = lengths_beside(header->length, longest, lengths);
+    for (size_t i = 0; i < count && fls_salvage_goes_on(walk); i++)
+        if ((lengths[i] <= search->bounds.close_bytes_max ||
+             fls_salvage_hops(search, from + lengths[i])) &&
+            is_end(walk, header, &growing, from + lengths[i]))
+            return from + lengths[i];
+    return 0;
+}
+
+/* Or its end is `next`, where the next frame was found. */
+static int is_mended_end(struct fls_salvage_walk *walk, const struct fls_salvage_header *header,
+                         uint64_t next)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t from = walk->at + search->header;
+    struct growing growing = {.from = from, .to = from};
+
+    return search->width >= FLS_SALVAGE_STRONG_BYTES && next >= from &&
+           next - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
+           is_end(walk, header, &growing, next);
+}
+
+static void mend(struct fls_salvage_walk *walk, uint64_t end, const struct fls_error *error)
+{
+    struct fls_salvage_region region = {.offset = walk->at,
+                                        .bytes = FLS_LENGTH_BYTES,
+                                        .frame = walk->report->frames,
+                                        .mended = 1,
+                                        .error = *error};
+
+    fls_salvage_close_lost(walk);
+    fls_error_locate(&region.error, region.frame, region.offset);
+    if (walk->options->region && fls_salvage_goes_on(walk))
+        stop_for(walk, walk->options->region(walk->options->context, &region));
+    uint64_t length = end - walk->at - walk->search.header;
+    deliver(walk, length);
+    walk->report->mended += (uint64_t)fls_salvage_goes_on(walk);
+}
+
+/* Do messages seem to hold frames? Those beside the damaged message at `at` that ends at `end`
+ * tell, and how it begins. */
+static int seem_to_hold_frames(struct fls_salvage_walk *walk, uint64_t end)
+{
+    struct fls_salvage_search *search = &walk->search;
+    struct fls_salvage_block *far = &walk->input.far;
+    uint64_t payload = walk->at + search->header;
+    struct fls_salvage_header header;
+
+    if (fls_salvage_plausible(search, far, payload, &header) &&
+        (fls_salvage_is_within(search, payload, end) ||
+         fls_salvage_is_within(search, payload + search->header + header.length, end)))
+        return 1;
+    if (fls_salvage_holds_frames(search, walk->last_from, walk->last_to))
+        return 1;
+    if (!fls_salvage_plausible(search, far, end, &header))
+        return 0;
+    end += search->header;
+    return fls_salvage_holds_frames(search, end, end + header.length);
+}
+
+/* Does the damaged message at `at` end where its length says, at `said`? */
+static int is_length_right(struct fls_salvage_walk *walk, uint64_t length, uint64_t said)
+{
+    struct fls_salvage_search *search = &walk->search;
+
+    return (fls_salvage_leads(search, said) ||
+            (length > search->bounds.wide_bytes_max && fls_salvage_leads_wide(search, said))) &&
+           (!fls_salvage_is_closed(search, walk->at + search->header, said, 1) ||
+            seem_to_hold_frames(walk, said));
+}
+
+/* Is the message at `at` torn, whose end is not there, although a frame was found behind? */
+static int is_torn(struct fls_salvage_walk *walk, const struct fls_salvage_header *header)
+{
+    struct fls_salvage_search *search = &walk->search;
+
+    return walk->at + search->header > walk->input.end ||
+           (header->length <= search->bounds.close_bytes_max && header->length <= search->limit &&
+            seem_to_hold_frames(walk, walk->input.end));
+}
+
+static void pass_damage(struct fls_salvage_walk *walk, int plausible,
+                        const struct fls_salvage_header *header)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t end = walk->input.end, close = search->bounds.close_bytes_max;
+    uint64_t behind_header = walk->at + search->header;
+    uint64_t to, mended;
+    struct fls_error error;
+
+    walk->input.held_from = walk->at;
+    describe(walk, plausible, header, &error);
+    uint64_t said = plausible ? behind_header + header->length : 0;
+    if (plausible && is_length_right(walk, header->length, said)) {
+        to = said;
+        mended = find_mended_end(walk, header, header->length > close ? header->length : close);
+    } else if (plausible && (to = fls_salvage_find_close(search, walk->at + 1, said)) != 0) {
+        mended = is_mended_end(walk, header, to) ? to : 0;
+    } else {
+        to = fls_salvage_find(search, walk->at + 1, said);
+        int open = fls_salvage_is_open(search, walk->at + 1, to, said);
+        mended = find_mended_end(walk, header, open ? search->bounds.wide_bytes_max : close);
+        if (mended == 0 && open)
+            to = fls_salvage_find_large(search, walk->at + 1, to, said);
+        if (mended == 0 && is_mended_end(walk, header, to))
+            mended = to;
+        if (mended == 0 && !plausible && is_torn(walk, header))
+            to = end;
+    }
+    walk->input.held_from = UINT64_MAX;
+    if (!fls_salvage_goes_on(walk))
+        return;
+    if (mended > 0)
+        mend(walk, mended, &error);
+    else
+        lose(walk, to, &error);
+}
+
+void fls_salvage_step(struct fls_salvage_walk *walk)
+{
+    struct fls_salvage_header header = {0, 0};
+
+    if (takes_runs(walk) && deliver_run(walk)) {
+        fls_salvage_tell(&walk->search, walk->at);
+        return;
+    }
+    int plausible = fls_salvage_plausible(&walk->search, &walk->input.near, walk->at, &header);
+
+    if (!fls_salvage_goes_on(walk))
+        return;
+    if (plausible && in_order(walk, &header))
+        deliver(walk, header.length);
+    else if (fls_salvage_goes_on(walk))
+        pass_damage(walk, plausible, &header);
+    fls_salvage_tell(&walk->search, walk->at);
+}

@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size};
     struct seen seen = {
         .checksum = {fuzz_byte(&input) & 1 ? FLS_CHECKSUM_XXH3 : FLS_CHECKSUM_CRC32, NULL}};
-    struct fls_salvage_bounds bounds = {0, 0, 0, FLS_SALVAGE_EFFORT};
+    struct fls_salvage_bounds bounds = {.effort = FLS_SALVAGE_EFFORT};
 
     bounds.small_bytes_max = choices[fuzz_below(&input, 5)];
     bounds.close_bytes_max = choices[fuzz_below(&input, 6)];

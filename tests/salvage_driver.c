@@ -231,7 +231,7 @@ static void recover(const uint8_t *bytes, size_t length, enum fls_checksum_kind 
 int main(void)
 {
     struct fls_tap tap = fls_tap_typed("test", verify);
-    struct fls_salvage_bounds bounds = {0, 0, 0, FLS_SALVAGE_EFFORT};
+    struct fls_salvage_bounds bounds = {.effort = FLS_SALVAGE_EFFORT};
     char name[32];
     size_t length;
 

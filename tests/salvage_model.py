@@ -73,6 +73,7 @@ class Salvage:
         self.s, self.end = stream, len(stream)
         self.header = 4 + self.width
         self.small, self.close, self.wide = small, close, wide
+        self.middle = min(32 * close, wide)
         self.messages, self.regions = [], []
         self.walk()
 
@@ -209,9 +210,10 @@ class Salvage:
         if found < stop:
             return found
         found = [o for o in near if self.proven_within(o, 0, self.close, self.end)]
-        if not found and q - (p + 1) > self.close:
-            found = [o for o in near if self.in_step(o, self.wide) and self.length(o) > self.close
-                     and self.leads(self.next(o))]
+        if q - (p + 1) > self.close:
+            for longest in (self.middle, self.wide):
+                found = found or [o for o in near if self.in_step(o, longest)
+                                  and self.length(o) > self.close and self.leads(self.next(o))]
         return (found + [None])[0]
 
     def find_near_next(self, p):
@@ -250,10 +252,13 @@ class Salvage:
         return found
 
     def step(self, start):
-        """The first frame in step from start on, a small one if there is one within W bytes."""
-        stop = min(self.end, start + self.wide)
-        found = self.find_in_step(start, stop, self.close)
-        return found if found < stop else self.find_in_step(start, self.end, self.wide)
+        """The first frame in step from start on, a smaller one if there is one not too far."""
+        for longest in (self.close, self.middle):
+            stop = min(self.end, start + 16 * longest)
+            found = self.find_in_step(start, stop, longest)
+            if found < stop:
+                return found
+        return self.find_in_step(start, self.end, self.wide)
 
     def find(self, start, said):
         """Where the first frame from start on begins, behind damage."""

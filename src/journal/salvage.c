@@ -31,36 +31,6 @@ static enum fls_status check_options(const struct fls_salvage_options *options,
     return FLS_OK;
 }
 
-static void configure(struct fls_salvage_walk *walk, const struct fls_salvage_options *options,
-                      const struct fls_salvage_bounds *bounds, struct fls_salvage_report *report)
-{
-    struct fls_salvage_search *search = &walk->search;
-
-    walk->options = options;
-    walk->report = report;
-    search->input = &walk->input;
-    search->checksum = (struct fls_checksum){options->checksum, options->custom_checksum};
-    search->width = fls_checksum_bytes(search->checksum);
-    search->header = FLS_LENGTH_BYTES + search->width;
-    search->limit = fls_payload_limit(options->payload_bytes_max);
-    search->alignment = options->alignment ? options->alignment : FLS_ALIGNMENT_DEFAULT;
-    search->verifier = options->verifier;
-    search->bounds = *bounds;
-    search->effort = bounds->effort;
-    search->gap_effort = bounds->effort;
-    search->large_effort = bounds->effort;
-    search->rest_effort = bounds->effort;
-    search->report = report;
-    search->progress = options->progress;
-    search->context = options->context;
-    search->known = UINT64_MAX;
-    walk->input.held_from = UINT64_MAX;
-    if (options->bytes_max != 0)
-        walk->input.end = fls_min_u64(walk->input.end, options->bytes_max);
-    report->bytes = walk->input.end;
-    fls_salvage_input_begin(&walk->input);
-}
-
 static double expected_by_chance(const struct fls_salvage_report *report, size_t width)
 {
     double expected = (double)report->comparisons;
@@ -80,7 +50,12 @@ static enum fls_status salvage(struct fls_salvage_walk *walk,
     enum fls_status status = check_options(options, error);
     if (status != FLS_OK)
         return status;
-    configure(walk, options, bounds, report);
+    if (options->bytes_max != 0)
+        walk->input.end = fls_min_u64(walk->input.end, options->bytes_max);
+    fls_salvage_walk_begin(walk, options, bounds, report);
+    report->bytes = walk->input.end;
+    fls_salvage_stretches(walk);
+    fls_salvage_input_begin(&walk->input, walk->at);
     while (walk->at < walk->input.end && fls_salvage_goes_on(walk))
         fls_salvage_step(walk);
     fls_salvage_close_lost(walk);
@@ -90,14 +65,16 @@ static enum fls_status salvage(struct fls_salvage_walk *walk,
         walk->input.error.status = status;
         fls_error_copy(error, &walk->input.error);
     }
-    fls_buffer_free(&walk->search.aligned);
-    fls_salvage_input_free(&walk->input);
+    fls_salvage_walk_end(walk);
     return status;
 }
 
 static const struct fls_salvage_bounds usual_bounds = {
-    FLS_SALVAGE_SMALL_BYTES_MAX, FLS_SALVAGE_CLOSE_BYTES_MAX, FLS_SALVAGE_WIDE_BYTES_MAX,
-    FLS_SALVAGE_EFFORT};
+    .small_bytes_max = FLS_SALVAGE_SMALL_BYTES_MAX,
+    .close_bytes_max = FLS_SALVAGE_CLOSE_BYTES_MAX,
+    .wide_bytes_max = FLS_SALVAGE_WIDE_BYTES_MAX,
+    .effort = FLS_SALVAGE_EFFORT,
+    .stretch_bytes = FLS_SALVAGE_STRETCH_BYTES};
 
 static struct fls_salvage_options all_options(const struct fls_salvage_options *options,
                                               size_t options_bytes)

@@ -183,6 +183,38 @@ static void load(struct fls_salvage_input *input, struct fls_salvage_block *bloc
         read_block(input, block, want);
 }
 
+/* Are these bytes in the stretch? Reads it as far as that. */
+static int stretch_holds(struct fls_salvage_input *input, uint64_t offset, uint64_t need)
+{
+    struct fls_salvage_block *stretch = &input->stretch;
+    uint64_t within = offset - stretch->at;
+
+    if (offset < stretch->at || within > input->stretch_bytes ||
+        need > input->stretch_bytes - within)
+        return 0;
+    if (stretch->count < within + need)
+        read_block(input, stretch,
+                   fls_min_size((size_t)(within + need) + NEAR_BYTES, input->stretch_bytes));
+    return input->status == FLS_OK;
+}
+
+/* Makes the block what the stretch has in memory. */
+static void show_stretch(const struct fls_salvage_input *input, struct fls_salvage_block *block)
+{
+    block->bytes = input->stretch.bytes;
+    block->at = input->stretch.at;
+    block->count = input->stretch.count;
+}
+
+void fls_salvage_input_borrow(struct fls_salvage_input *input,
+                              const struct fls_salvage_block *stretch)
+{
+    input->stretch = stretch ? *stretch : (struct fls_salvage_block){.count = 0};
+    input->stretch_bytes = input->stretch.count;
+    input->near.count = 0;
+    input->far.count = 0;
+}
+
 const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salvage_block *block,
                                 uint64_t offset, uint64_t need, size_t *available)
 {
@@ -191,8 +223,10 @@ const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salv
             *available = (size_t)(input->end - offset);
         return input->memory + offset;
     }
-    if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
-        fls_salvage_holds(&input->near, offset, need))
+    if (stretch_holds(input, offset, need))
+        show_stretch(input, block);
+    else if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
+             fls_salvage_holds(&input->near, offset, need))
         block = &input->near;
     if (!fls_salvage_holds(block, offset, need)) {
         input->misses += block == &input->far;
@@ -212,18 +246,18 @@ uint64_t fls_salvage_worth_holding(struct fls_salvage_input *input, uint64_t fro
     const struct fls_salvage_block *near = &input->near;
     uint64_t held_to = near->at + near->count;
 
-    if (input->misses < MISSES_MAX || from < near->at || from > held_to ||
-        input->held_from == UINT64_MAX)
+    if (input->misses < (input->stretch_bytes > 0 ? 64 * MISSES_MAX : MISSES_MAX) ||
+        from < near->at || from > held_to || input->held_from == UINT64_MAX)
         return least;
     input->misses = 0;
     uint64_t more = held_to - from + NEAR_BYTES;
     return more <= least ? least : fls_min_u64(more, most);
 }
 
-void fls_salvage_input_begin(struct fls_salvage_input *input)
+void fls_salvage_input_begin(struct fls_salvage_input *input, uint64_t at)
 {
-    if (!input->memory && input->end >= AHEAD_BYTES_MIN && sysconf(_SC_NPROCESSORS_ONLN) > 1)
-        input->ahead = fls_read_ahead_open(input->fd, input->start, input->start + input->end);
+    if (!input->memory && input->end - at >= AHEAD_BYTES_MIN && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+        input->ahead = fls_read_ahead_open(input->fd, input->start + at, input->start + input->end);
 }
 
 void fls_salvage_input_free(struct fls_salvage_input *input)

@@ -28,7 +28,8 @@ struct fls_salvage_block {
  * The stream: in memory, or in a file from `start` on. `end` is its length. The walk and the search
  * use `near`, what is only glanced at `far`, so that a glance does not cost the walk its block.
  * `near` holds what it has from `held_from` on, as far as that is not too much; of a large file it
- * is read ahead. `misses` are the glances that nothing held could answer.
+ * is read ahead. `misses` are the glances that nothing held could answer. `stretch` holds a part of
+ * the file whole: up to `stretch_bytes` from its start, as far as they were asked for yet.
  */
 struct fls_salvage_input {
     const uint8_t *memory;
@@ -37,6 +38,8 @@ struct fls_salvage_input {
     uint64_t end;
     struct fls_salvage_block near;
     struct fls_salvage_block far;
+    struct fls_salvage_block stretch;
+    size_t stretch_bytes;
     struct fls_read_ahead *ahead;
     uint64_t held_from;
     unsigned misses;
@@ -75,8 +78,12 @@ static inline const uint8_t *fls_salvage_view(struct fls_salvage_input *input,
 uint64_t fls_salvage_worth_holding(struct fls_salvage_input *input, uint64_t from, uint64_t least,
                                    uint64_t most);
 
-/* Of a file: begins to read ahead where that pays. */
-void fls_salvage_input_begin(struct fls_salvage_input *input);
+/* Of a file: begins to read ahead, from `at` on, where that pays. */
+void fls_salvage_input_begin(struct fls_salvage_input *input, uint64_t at);
+
+/* From now on `stretch` holds this, which is borrowed; NULL: nothing. */
+void fls_salvage_input_borrow(struct fls_salvage_input *input,
+                              const struct fls_salvage_block *stretch);
 
 /* Keeps the first failure. FLS_OK is none. */
 void fls_salvage_fail(struct fls_salvage_input *input, enum fls_status status);
@@ -87,19 +94,26 @@ void fls_salvage_input_free(struct fls_salvage_input *input);
 
 /*
  * The bounds of the rules (S, C and W of docs/format.md), and what the search may cost: `effort`
- * bytes compared before it is cut short, more with each byte passed. Tests set smaller ones.
+ * bytes compared before it is cut short, more with each byte passed. `stretch_bytes`: what one
+ * thread walks through at a time, where several do; 0: only the caller's does. Tests set smaller
+ * ones.
  */
 struct fls_salvage_bounds {
     uint64_t small_bytes_max;
     uint64_t close_bytes_max;
     uint64_t wide_bytes_max;
     int64_t effort;
+    uint64_t stretch_bytes;
+    unsigned jobs;
 };
 
 #define FLS_SALVAGE_SMALL_BYTES_MAX UINT64_C(0xfff)
 #define FLS_SALVAGE_CLOSE_BYTES_MAX UINT64_C(0xffff)
 #define FLS_SALVAGE_WIDE_BYTES_MAX UINT64_C(0xffffff)
 #define FLS_SALVAGE_EFFORT ((int64_t)1 << 30)
+/* What the search may compare for each byte that it passes. */
+#define FLS_SALVAGE_EFFORT_PER_BYTE 1024
+#define FLS_SALVAGE_STRETCH_BYTES (UINT64_C(8) << 20)
 
 /* fls_salvage_memory with other bounds. */
 FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t length,
@@ -114,6 +128,9 @@ struct fls_salvage_passed {
     uint64_t to;
 };
 
+/* Frames in step are looked for by their size: the smaller first. */
+#define FLS_SALVAGE_STEPS 3
+
 /*
  *   width, header   of the checksum, and with the length
  *   known           offset of the frame proven last, UINT64_MAX for none
@@ -122,8 +139,7 @@ struct fls_salvage_passed {
  *   effort          what is left of it; below zero nothing is compared any more. gap_effort is for
  *                   gaps, large_effort for large frames in them, rest_effort for those of them that
  *                   no header follows
- *   no_small_step   where no frame of at most C is in step
- *   no_step         where none of at most W is
+ *   no_step         where none is in step of at most C, of a middle size, and of at most W
  */
 struct fls_salvage_search {
     struct fls_salvage_input *input;
@@ -145,8 +161,7 @@ struct fls_salvage_search {
     int64_t gap_effort;
     int64_t large_effort;
     int64_t rest_effort;
-    struct fls_salvage_passed no_small_step;
-    struct fls_salvage_passed no_step;
+    struct fls_salvage_passed no_step[FLS_SALVAGE_STEPS];
     uint64_t told;
 };
 
@@ -198,6 +213,9 @@ uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t fr
  * right or nearly so, and those of damaged ones behind it are too; 0 where nothing tells. */
 uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said);
 
+/* The first frame in step from `from` on, below `stop`, of at most W; or `stop`. */
+uint64_t fls_salvage_find_start(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
+
 /* Where the first frame from `from` on begins, behind damage; the end when there is none. `said` is
  * where the damaged frame says that it ends, 0 when that cannot be. */
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said);
@@ -229,13 +247,46 @@ void fls_salvage_tell(struct fls_salvage_search *search, uint64_t offset);
 #define FLS_SALVAGE_STRONG_BYTES 4
 
 /*
- * The walk stands at `at`.
- *
+ * What a walk does with the bytes from where it stands to `to`: so many frames behind one another
+ * are delivered, the last with a payload of `last` bytes; or one message is; or one whose length is
+ * mended; or they are lost. `error` says why, for the latter two.
+ */
+enum fls_salvage_deed_kind {
+    FLS_SALVAGE_FRAMES,
+    FLS_SALVAGE_MESSAGE,
+    FLS_SALVAGE_MENDED,
+    FLS_SALVAGE_LOST
+};
+
+struct fls_salvage_deed {
+    enum fls_salvage_deed_kind kind;
+    uint64_t to;
+    uint64_t frames;
+    uint64_t last;
+    const struct fls_error *error;
+};
+
+/* Deeds noted, in their order; the error of each is beside it. */
+struct fls_salvage_note {
+    struct fls_salvage_deed deed;
+    struct fls_error error;
+};
+
+struct fls_salvage_notes {
+    struct fls_buffer memory;
+    struct fls_salvage_note *list;
+    size_t count;
+};
+
+/*
+ *   at        where the walk stands
  *   lost      the damaged place that is open: it ends at `at`. `bytes` 0: none is
  *   run       messages since something was lost
+ *   run_to    what is delivered at once does not go over this, when it is ahead
  *   zeros_to  the zero bytes around the walk end here; what is before it was looked at
  *   in_order_to  empty frames of zero bytes up to here are known to be in order
  *   last_from, last_to  the payload delivered last
+ *   notes     of what it does; NULL: none are taken
  */
 struct fls_salvage_walk {
     struct fls_salvage_input input;
@@ -245,10 +296,12 @@ struct fls_salvage_walk {
     uint64_t at;
     struct fls_salvage_region lost;
     uint64_t run;
+    uint64_t run_to;
     uint64_t zeros_to;
     uint64_t in_order_to;
     uint64_t last_from;
     uint64_t last_to;
+    struct fls_salvage_notes *notes;
 };
 
 static inline int fls_salvage_goes_on(const struct fls_salvage_walk *walk)
@@ -256,10 +309,25 @@ static inline int fls_salvage_goes_on(const struct fls_salvage_walk *walk)
     return walk->input.status == FLS_OK;
 }
 
+/* Prepares to walk through the input, which is there already. `options` are borrowed. */
+void fls_salvage_walk_begin(struct fls_salvage_walk *walk,
+                            const struct fls_salvage_options *options,
+                            const struct fls_salvage_bounds *bounds,
+                            struct fls_salvage_report *report);
+
+/* Does this, and goes on behind it. */
+void fls_salvage_do(struct fls_salvage_walk *walk, const struct fls_salvage_deed *deed);
+
 /* Delivers what is in order at `at`, or finds out how far the damage there reaches. */
 void fls_salvage_step(struct fls_salvage_walk *walk);
 
 /* Tells the open damaged place, if there is one: it ends here. */
 void fls_salvage_close_lost(struct fls_salvage_walk *walk);
+
+/* Frees what it holds, the input's blocks among it. */
+void fls_salvage_walk_end(struct fls_salvage_walk *walk);
+
+/* Walks on by several threads, as one would; as far as they are of use. */
+void fls_salvage_stretches(struct fls_salvage_walk *walk);
 
 #endif

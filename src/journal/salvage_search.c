@@ -25,10 +25,15 @@
 /* So much is compared, or looked through, at once. */
 #define BLOCK_BYTES ((size_t)256 * 1024)
 
-/* What the search may compare for each byte that it passes; what a candidate costs beside its
- * bytes. */
-#define EFFORT_PER_BYTE 1024
+/* What a candidate costs beside its bytes. */
 #define EFFORT_PER_CANDIDATE 32
+
+/* Up to so many times C bytes a frame is of a middle size. */
+#define MIDDLE 32
+
+/* A frame in step goes before a larger one within so many times the bound of its size: C, the
+ * middle, or W. */
+#define STEP_FIRST 16
 
 /* Larger frames in one chain that are remembered. */
 #define CHAIN_MAX 64
@@ -400,12 +405,13 @@ static int is_followed(struct fls_salvage_search *search, uint64_t length, uint6
 /*
  * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
  * `end` or before, and which the trail follows; with `leading`, only those whose end leads on.
- * Small frames were looked for before, up to `tried_to`.
+ * Those of at most `tried` bytes were looked for before, up to `tried_to`.
  */
 struct sought {
     uint64_t shortest;
     uint64_t longest;
     uint64_t end;
+    uint64_t tried;
     uint64_t tried_to;
     struct trail trail;
     int leading;
@@ -514,8 +520,7 @@ static int may_be_sought(const struct fls_salvage_search *search, const struct w
     uint64_t offset = window->at + i;
     uint64_t length = fls_header_payload_bytes(window->bytes + i);
     uint64_t end = offset + search->header + length;
-    uint64_t shortest =
-        offset < sought->tried_to ? search->bounds.close_bytes_max + 1 : sought->shortest;
+    uint64_t shortest = offset < sought->tried_to ? sought->tried + 1 : sought->shortest;
 
     return length >= shortest && length <= sought->longest && end <= sought->end &&
            may_follow(search, window, end, &sought->trail);
@@ -559,7 +564,7 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
         size_t count = window.count - (search->header - 1);
         count = (size_t)fls_min_u64(fls_min_size(count, BLOCK_BYTES), until - from);
         size_t i = next_candidate(search, &window, count, sought);
-        search->effort += ((int64_t)i + 1) * EFFORT_PER_BYTE;
+        search->effort += ((int64_t)i + 1) * FLS_SALVAGE_EFFORT_PER_BYTE;
         fls_salvage_tell(search, from + i);
         if (i < count && is_sought(search, from + i, sought))
             return from + i;
@@ -598,18 +603,38 @@ static uint64_t find_further(struct fls_salvage_search *search, struct fls_salva
     return found;
 }
 
-/* The first frame in step from `from` on; larger ones only where there is no small one for long.
- * Where damage is dense the next search mostly goes over the same bytes, and finds the same. */
-static uint64_t find_step(struct fls_salvage_search *search, uint64_t from)
+static uint64_t middle_bytes_max(const struct fls_salvage_search *search)
 {
-    uint64_t end = search->input->end, wide = search->bounds.wide_bytes_max;
-    uint64_t stop = end - from > wide ? from + wide : end;
-    struct sought small = in_step(search, search->bounds.close_bytes_max);
-    struct sought any = in_step(search, wide);
-    any.tried_to = stop;
-    uint64_t found = find_further(search, &search->no_small_step, from, stop, &small);
+    return fls_min_u64(MIDDLE * search->bounds.close_bytes_max, search->bounds.wide_bytes_max);
+}
 
-    return found < stop ? found : find_further(search, &search->no_step, from, end, &any);
+/* The first frame in step from `from` on, below `end`; larger ones only where there is no small one
+ * for long. Where damage is dense the next search mostly goes over the same bytes, and finds the
+ * same. */
+static uint64_t find_step(struct fls_salvage_search *search, uint64_t from, uint64_t end)
+{
+    const struct fls_salvage_bounds *bounds = &search->bounds;
+    uint64_t longest[FLS_SALVAGE_STEPS] = {bounds->close_bytes_max, middle_bytes_max(search),
+                                           bounds->wide_bytes_max};
+    uint64_t found = end, stop = from;
+    struct sought sought = {.tried_to = 0};
+
+    for (int i = 0; i < FLS_SALVAGE_STEPS && found >= stop; i++) {
+        uint64_t tried = sought.longest;
+        sought = in_step(search, longest[i]);
+        sought.tried = tried;
+        sought.tried_to = stop;
+        stop = longest[i] == bounds->wide_bytes_max
+                   ? end
+                   : from + fls_min_u64(end - from, STEP_FIRST * longest[i]);
+        found = find_further(search, &search->no_step[i], from, stop, &sought);
+    }
+    return found;
+}
+
+uint64_t fls_salvage_find_start(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
+{
+    return find_step(search, from, stop);
 }
 
 /* Frames that lead, one to the next, to the offset found: their starts, the latest first. */
@@ -648,7 +673,15 @@ static void chain_in_block(struct fls_salvage_search *search, struct chain *chai
 
     if (!bytes)
         return;
+    /* What leads no further than to the found has this for its highest byte, or less. */
+    uint64_t top = (chain->starts[0] - from) >> 24;
     for (size_t i = (size_t)(to - from); i-- > 0;) {
+        if (top == 0) {
+            const uint8_t *zero = memrchr(bytes + FLS_LENGTH_BYTES - 1, 0, i + 1);
+            if (!zero)
+                return;
+            i = (size_t)(zero - bytes) - (FLS_LENGTH_BYTES - 1);
+        }
         uint64_t end = from + i + search->header + fls_header_payload_bytes(bytes + i);
         if (end <= chain->starts[0] && is_in(chain, end))
             extend(search, chain, from + i);
@@ -807,6 +840,18 @@ static int is_near_worth(const struct fls_salvage_search *search, uint64_t from,
            said - from <= search->bounds.wide_bytes_max;
 }
 
+/* The first frame in [begin, stop) over C and at most `longest` that is in step and whose end leads
+ * on; or `stop`. */
+static uint64_t find_large_leading(struct fls_salvage_search *search, uint64_t begin, uint64_t stop,
+                                   uint64_t longest)
+{
+    struct sought large = in_step(search, longest);
+
+    large.shortest = search->bounds.close_bytes_max + 1;
+    large.leading = 1;
+    return find(search, begin, stop, &large);
+}
+
 /* The frame at `said`, or the first that begins within S bytes of it: one in step before others,
  * and behind a damaged message of more than C bytes also a larger one; or 0. */
 static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint64_t said)
@@ -814,7 +859,6 @@ static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint
     const struct fls_salvage_bounds *bounds = &search->bounds;
     uint64_t begin = said - bounds->small_bytes_max, stop = said + bounds->small_bytes_max + 1;
     struct sought small = in_step(search, bounds->close_bytes_max);
-    struct sought large = in_step(search, bounds->wide_bytes_max);
 
     if (fls_salvage_leads(search, said))
         return said;
@@ -822,10 +866,11 @@ static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint
     small.trail.headers = 0;
     if (found == stop)
         found = find(search, begin, stop, &small);
-    large.shortest = bounds->close_bytes_max + 1;
-    large.leading = 1;
-    if (found == stop && said - from > bounds->close_bytes_max)
-        found = find(search, begin, stop, &large);
+    if (found == stop && said - from > bounds->close_bytes_max) {
+        found = find_large_leading(search, begin, stop, middle_bytes_max(search));
+        if (found == stop)
+            found = find_large_leading(search, begin, stop, bounds->wide_bytes_max);
+    }
     return found < stop ? found : 0;
 }
 
@@ -854,7 +899,7 @@ static uint64_t find_near_next(struct fls_salvage_search *search, uint64_t from,
 static uint64_t find_behind_next(struct fls_salvage_search *search, uint64_t from, uint64_t said)
 {
     uint64_t small = search->bounds.small_bytes_max;
-    uint64_t found = find_step(search, from);
+    uint64_t found = find_step(search, from, search->input->end);
 
     if (found <= said + small || found - from > search->bounds.wide_bytes_max ||
         next_leading_to(search, said - small, found) > said + small)
@@ -877,13 +922,13 @@ uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from
     if (search->effort > before)
         search->effort = before;
     if (found != 0)
-        search->effort += (int64_t)(found - from) * EFFORT_PER_BYTE;
+        search->effort += (int64_t)(found - from) * FLS_SALVAGE_EFFORT_PER_BYTE;
     return found;
 }
 
 uint64_t fls_salvage_find(struct fls_salvage_search *search, uint64_t from, uint64_t said)
 {
-    uint64_t found = find_step(search, from);
+    uint64_t found = find_step(search, from, search->input->end);
     uint64_t first = from;
 
     if (found - from > search->bounds.close_bytes_max && is_one_message(search, found, said))

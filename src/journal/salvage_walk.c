@@ -25,7 +25,7 @@ static void stop_for(struct fls_salvage_walk *walk, enum fls_status status)
     }
 }
 
-/* --- telling ----------------------------------------------------------------------------------
+/* --- deeds -----------------------------------------------------------------------------------
  */
 
 void fls_salvage_close_lost(struct fls_salvage_walk *walk)
@@ -92,29 +92,98 @@ static void deliver(struct fls_salvage_walk *walk, uint64_t length)
         pass(walk, walk->at + frame_bytes, length, 1, length);
 }
 
-/* Delivers the `count` frames in `bytes`, `length` of them, from `at` on; `last` is the length of
- * the last one's payload. */
-static void deliver_frames(struct fls_salvage_walk *walk, const uint8_t *bytes, size_t length,
-                           uint64_t count, uint64_t last)
+/* Delivers them one by one. */
+static void deliver_each(struct fls_salvage_walk *walk, uint64_t frames)
 {
-    fls_salvage_close_lost(walk);
-    if (walk->options->frames && fls_salvage_goes_on(walk))
-        stop_for(walk, walk->options->frames(walk->options->context, bytes, length,
-                                             walk->report->frames, walk->at, count));
-    if (fls_salvage_goes_on(walk))
-        pass(walk, walk->at + length, last, count, length - count * walk->search.header);
+    while (frames-- > 0 && fls_salvage_goes_on(walk)) {
+        const uint8_t *header =
+            fls_salvage_view(&walk->input, &walk->input.near, walk->at, walk->search.header, NULL);
+        if (header)
+            deliver(walk, fls_header_payload_bytes(header));
+    }
 }
 
-/* Are frames wanted, or nothing but the report; and does the checksum alone prove them? */
-static int takes_runs(const struct fls_salvage_walk *walk)
+/* Delivers frames that reach from `at` to `to`, the last of them with a payload of `last` bytes. */
+static void deliver_frames(struct fls_salvage_walk *walk, uint64_t to, uint64_t frames,
+                           uint64_t last)
 {
     const struct fls_salvage_options *options = walk->options;
+    uint64_t length = to - walk->at;
 
-    return !walk->search.verifier && (options->frames || !options->message);
+    fls_salvage_close_lost(walk);
+    if (options->message && !options->frames) {
+        deliver_each(walk, frames);
+        return;
+    }
+    if (options->frames && fls_salvage_goes_on(walk)) {
+        const uint8_t *bytes =
+            fls_salvage_view(&walk->input, &walk->input.near, walk->at, length, NULL);
+        if (bytes)
+            stop_for(walk, options->frames(options->context, bytes, (size_t)length,
+                                           walk->report->frames, walk->at, frames));
+    }
+    if (fls_salvage_goes_on(walk))
+        pass(walk, to, last, frames, length - frames * walk->search.header);
 }
 
-/* The usual: frames of at most C bytes in order, whose checksums match. Delivers those that lie in
- * one block behind `at`, at once. Returns 0 when there is none. */
+/* The message at `at` is mended: it ends at `end`. */
+static void mend(struct fls_salvage_walk *walk, uint64_t end, const struct fls_error *error)
+{
+    struct fls_salvage_region region = {.offset = walk->at,
+                                        .bytes = FLS_LENGTH_BYTES,
+                                        .frame = walk->report->frames,
+                                        .mended = 1,
+                                        .error = *error};
+
+    fls_salvage_close_lost(walk);
+    fls_error_locate(&region.error, region.frame, region.offset);
+    if (walk->options->region && fls_salvage_goes_on(walk))
+        stop_for(walk, walk->options->region(walk->options->context, &region));
+    deliver(walk, end - walk->at - walk->search.header);
+    walk->report->mended += (uint64_t)fls_salvage_goes_on(walk);
+}
+
+/* Adds to the notes, if any are taken. */
+static void note(struct fls_salvage_walk *walk, const struct fls_salvage_deed *deed)
+{
+    struct fls_salvage_notes *notes = walk->notes;
+
+    if (!notes)
+        return;
+    size_t used = notes->count * sizeof *notes->list;
+    if (fls_buffer_reserve(&notes->memory, used + sizeof *notes->list, used) != FLS_OK) {
+        fls_salvage_fail(&walk->input, FLS_NO_MEMORY);
+        return;
+    }
+    notes->list = (struct fls_salvage_note *)(void *)notes->memory.bytes;
+    struct fls_salvage_note *last = &notes->list[notes->count++];
+    last->deed = *deed;
+    if (deed->error)
+        last->error = *deed->error;
+}
+
+void fls_salvage_do(struct fls_salvage_walk *walk, const struct fls_salvage_deed *deed)
+{
+    note(walk, deed);
+    switch (deed->kind) {
+    case FLS_SALVAGE_FRAMES:
+        deliver_frames(walk, deed->to, deed->frames, deed->last);
+        break;
+    case FLS_SALVAGE_MESSAGE:
+        deliver(walk, deed->to - walk->at - walk->search.header);
+        break;
+    case FLS_SALVAGE_MENDED:
+        mend(walk, deed->to, deed->error);
+        break;
+    case FLS_SALVAGE_LOST:
+        lose(walk, deed->to, deed->error);
+        break;
+    }
+}
+
+/* The usual, where the checksum alone proves a frame: frames of at most C bytes in order. Delivers
+ * those that lie in one block behind `at`, at once, up to `run_to`. Returns 0 when there is none.
+ */
 static int deliver_run(struct fls_salvage_walk *walk)
 {
     struct fls_salvage_search *search = &walk->search;
@@ -122,11 +191,13 @@ static int deliver_run(struct fls_salvage_walk *walk)
     uint64_t longest = fls_min_u64(search->bounds.close_bytes_max, search->limit);
     uint64_t count = 0, last = 0;
 
-    if (walk->input.end - walk->at < header)
+    if (search->verifier || walk->input.end - walk->at < header)
         return 0;
     const uint8_t *bytes =
         fls_salvage_view(&walk->input, &walk->input.near, walk->at, header, &available);
     available = fls_min_size(available, RUN_BYTES_MAX);
+    if (walk->run_to > walk->at)
+        available = (size_t)fls_min_u64(available, walk->run_to - walk->at);
     while (bytes && available - length >= header) {
         const uint8_t *frame = bytes + length;
         uint64_t payload = fls_header_payload_bytes(frame);
@@ -139,9 +210,13 @@ static int deliver_run(struct fls_salvage_walk *walk)
         last = payload;
         count++;
     }
-    if (count > 0)
-        deliver_frames(walk, bytes, length, count, last);
-    return count > 0;
+    if (count == 0)
+        return 0;
+    fls_salvage_do(walk, &(struct fls_salvage_deed){.kind = FLS_SALVAGE_FRAMES,
+                                                    .to = walk->at + length,
+                                                    .frames = count,
+                                                    .last = last});
+    return 1;
 }
 
 /* --- in order ---------------------------------------------------------------------------------
@@ -288,6 +363,10 @@ static uint64_t checksum_up_to(struct fls_salvage_walk *walk, struct growing *gr
     return fls_checksum_finish(&growing->state);
 }
 
+/* What is found out about an end may cost as much as to compare some millions of bytes, in the rare
+ * case; on average as much as so many. */
+#define LEADS_FIRST_BYTES (UINT64_C(1) << 18)
+
 /* Do the bytes behind the header, up to `end`, match its checksum, and does `end` lead on? */
 static int is_end(struct fls_salvage_walk *walk, const struct fls_salvage_header *header,
                   struct growing *growing, uint64_t end)
@@ -303,7 +382,7 @@ static int is_end(struct fls_salvage_walk *walk, const struct fls_salvage_header
     }
     if (end == growing->from && header->stored == 0)
         return 0;
-    if (end - growing->from > search->bounds.close_bytes_max && !fls_salvage_leads(search, end))
+    if (end - growing->to > LEADS_FIRST_BYTES && !fls_salvage_leads(search, end))
         return 0; /* cheaper to know than the checksum */
     return checksum_up_to(walk, growing, end) == header->stored && fls_salvage_leads(search, end) &&
            fls_salvage_accepts(search, growing->from, end - growing->from);
@@ -361,23 +440,6 @@ static int is_mended_end(struct fls_salvage_walk *walk, const struct fls_salvage
     return search->width >= FLS_SALVAGE_STRONG_BYTES && next >= from &&
            next - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
            is_end(walk, header, &growing, next);
-}
-
-static void mend(struct fls_salvage_walk *walk, uint64_t end, const struct fls_error *error)
-{
-    struct fls_salvage_region region = {.offset = walk->at,
-                                        .bytes = FLS_LENGTH_BYTES,
-                                        .frame = walk->report->frames,
-                                        .mended = 1,
-                                        .error = *error};
-
-    fls_salvage_close_lost(walk);
-    fls_error_locate(&region.error, region.frame, region.offset);
-    if (walk->options->region && fls_salvage_goes_on(walk))
-        stop_for(walk, walk->options->region(walk->options->context, &region));
-    uint64_t length = end - walk->at - walk->search.header;
-    deliver(walk, length);
-    walk->report->mended += (uint64_t)fls_salvage_goes_on(walk);
 }
 
 /* Do messages seem to hold frames? Those beside the damaged message at `at` that ends at `end`
@@ -453,17 +515,17 @@ static void pass_damage(struct fls_salvage_walk *walk, int plausible,
     walk->input.held_from = UINT64_MAX;
     if (!fls_salvage_goes_on(walk))
         return;
-    if (mended > 0)
-        mend(walk, mended, &error);
-    else
-        lose(walk, to, &error);
+    fls_salvage_do(
+        walk, &(struct fls_salvage_deed){.kind = mended > 0 ? FLS_SALVAGE_MENDED : FLS_SALVAGE_LOST,
+                                         .to = mended > 0 ? mended : to,
+                                         .error = &error});
 }
 
 void fls_salvage_step(struct fls_salvage_walk *walk)
 {
     struct fls_salvage_header header = {0, 0};
 
-    if (takes_runs(walk) && deliver_run(walk)) {
+    if (deliver_run(walk)) {
         fls_salvage_tell(&walk->search, walk->at);
         return;
     }
@@ -472,8 +534,48 @@ void fls_salvage_step(struct fls_salvage_walk *walk)
     if (!fls_salvage_goes_on(walk))
         return;
     if (plausible && in_order(walk, &header))
-        deliver(walk, header.length);
+        fls_salvage_do(
+            walk, &(struct fls_salvage_deed){.kind = FLS_SALVAGE_MESSAGE,
+                                             .to = walk->at + walk->search.header + header.length});
     else if (fls_salvage_goes_on(walk))
         pass_damage(walk, plausible, &header);
     fls_salvage_tell(&walk->search, walk->at);
+}
+
+void fls_salvage_walk_begin(struct fls_salvage_walk *walk,
+                            const struct fls_salvage_options *options,
+                            const struct fls_salvage_bounds *bounds,
+                            struct fls_salvage_report *report)
+{
+    struct fls_checksum checksum = {options->checksum, options->custom_checksum};
+    size_t width = fls_checksum_bytes(checksum);
+    size_t alignment = options->alignment ? options->alignment : FLS_ALIGNMENT_DEFAULT;
+
+    memset(report, 0, sizeof *report);
+    walk->options = options;
+    walk->report = report;
+    walk->input.held_from = UINT64_MAX;
+    walk->search =
+        (struct fls_salvage_search){.input = &walk->input,
+                                    .checksum = checksum,
+                                    .width = width,
+                                    .header = FLS_LENGTH_BYTES + width,
+                                    .limit = fls_payload_limit(options->payload_bytes_max),
+                                    .alignment = alignment,
+                                    .verifier = options->verifier,
+                                    .bounds = *bounds,
+                                    .effort = bounds->effort,
+                                    .gap_effort = bounds->effort,
+                                    .large_effort = bounds->effort,
+                                    .rest_effort = bounds->effort,
+                                    .report = report,
+                                    .progress = options->progress,
+                                    .context = options->context,
+                                    .known = UINT64_MAX};
+}
+
+void fls_salvage_walk_end(struct fls_salvage_walk *walk)
+{
+    fls_buffer_free(&walk->search.aligned);
+    fls_salvage_input_free(&walk->input);
 }

@@ -1,0 +1,395 @@
+/*
+ * salvage_stretches.c: the walk through a large stream by several threads, with the result of one.
+ *
+ * The stream is cut into stretches of so many bytes. A thread takes the next one, finds a frame in
+ * step in it, walks from there to the stretch's end as if the stream began there, and notes what it
+ * does. The caller's thread walks along. Where it comes to exactly that frame, it stands where the
+ * other one stood, and would do the same from there on, because what a walk does depends on its
+ * place, on the message delivered last (both deliver this one next) and on whether the effort
+ * suffices: so it does what was noted. Else it walks through the stretch by itself.
+ *
+ * Effort is the one thing that the threads cannot know of each other. They begin with little, the
+ * caller's thread takes what they noted only if it has as much, and nothing that was cut short. So
+ * what comes out does not depend on how many threads there are, or how fast each is.
+ *
+ * Where messages hold streams, the threads find the frames inside, and the walk comes to none of
+ * them: then they are sent home.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/os.h"
+#include "journal/salvage_parts.h"
+
+#define JOBS_MAX 8
+
+/* Stretches walked through, or kept until the caller's thread comes to them, for each thread. */
+#define SLOTS_PER_JOB 2
+
+/* Of what follows a stretch so much is held with it, as a part of it. */
+#define MORE_PART 4
+
+/* A stretch ends early where so much was done in it: its notes must not grow without bounds. */
+#define NOTES_MAX 8192
+
+/* What a thread's effort begins with, as a part of the usual. */
+#define EFFORT_PART 8
+
+/* After so many stretches one after the other that did not fit, the caller's thread goes on alone.
+ */
+#define UNFIT_MAX 8
+
+/* While it waits, the caller's thread shows progress so often. */
+#define TELL_NS 100000000
+
+/*
+ *   begin    where its walk began; `to` when nothing was found in it
+ *   memory   for its bytes, kept for the next one in this slot
+ *   is_done  under the lock: its thread is through with it
+ */
+struct stretch {
+    struct fls_salvage_walk walk;
+    struct fls_salvage_report report;
+    struct fls_salvage_notes notes;
+    struct fls_buffer memory;
+    uint64_t begin;
+    uint64_t to;
+    int is_done;
+};
+
+/*
+ *   main      the caller's walk
+ *   options   for the others: nothing is told to the caller from their threads
+ *   count     stretches there are
+ *   next      the one to be taken, and settled: those before it the caller's thread is through
+ *             with. Under the lock; number n lies in slot n modulo `slot_count`
+ *   stop      the threads shall end
+ */
+struct crew {
+    struct fls_salvage_walk *main;
+    struct fls_salvage_options options;
+    struct fls_salvage_bounds bounds;
+    uint64_t count;
+    uint64_t next;
+    uint64_t settled;
+    atomic_int stop;
+    unsigned jobs;
+    unsigned slot_count;
+    struct stretch slots[JOBS_MAX * SLOTS_PER_JOB];
+    pthread_t threads[JOBS_MAX];
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    pthread_cond_t room;
+};
+
+/* --- one stretch, by a thread of its own ------------------------------------------------------
+ */
+
+/* The search calls this now and then: the way to end it early. */
+static enum fls_status check_stop(void *context, uint64_t done)
+{
+    struct crew *crew = context;
+
+    (void)done;
+    return atomic_load_explicit(&crew->stop, memory_order_relaxed) ? FLS_STOPPED : FLS_OK;
+}
+
+/* Where the bytes come from: as in the caller's walk, but that they are held. */
+static void open_input(const struct crew *crew, struct stretch *stretch, uint64_t from)
+{
+    const struct fls_salvage_input *main = &crew->main->input;
+    struct fls_salvage_input *input = &stretch->walk.input;
+    uint64_t most = crew->bounds.stretch_bytes + crew->bounds.stretch_bytes / MORE_PART;
+
+    memset(input, 0, sizeof *input);
+    input->memory = main->memory;
+    input->fd = main->fd;
+    input->start = main->start;
+    input->end = main->end;
+    if (input->memory)
+        return;
+    input->stretch_bytes = (size_t)fls_min_u64(most, input->end - from);
+    if (fls_buffer_reserve(&stretch->memory, (size_t)most, 0) != FLS_OK)
+        fls_salvage_fail(input, FLS_NO_MEMORY);
+    input->stretch.buffer = stretch->memory;
+    input->stretch.bytes = stretch->memory.bytes;
+    input->stretch.at = from;
+}
+
+static void walk_through(struct crew *crew, struct stretch *stretch, uint64_t number)
+{
+    struct fls_salvage_walk *walk = &stretch->walk;
+    uint64_t from = number * crew->bounds.stretch_bytes;
+
+    memset(walk, 0, sizeof *walk);
+    open_input(crew, stretch, from);
+    stretch->to = fls_min_u64(from + crew->bounds.stretch_bytes, walk->input.end);
+    stretch->notes.count = 0;
+    fls_salvage_walk_begin(walk, &crew->options, &crew->bounds, &stretch->report);
+    stretch->begin = fls_salvage_goes_on(walk)
+                         ? fls_salvage_find_start(&walk->search, from, stretch->to)
+                         : stretch->to;
+    /* What the search for the beginning cost, and knows, the caller's walk does not share. */
+    fls_salvage_walk_begin(walk, &crew->options, &crew->bounds, &stretch->report);
+    walk->notes = &stretch->notes;
+    walk->at = stretch->begin;
+    walk->run_to = stretch->to;
+    while (walk->at < stretch->to && fls_salvage_goes_on(walk) && stretch->notes.count < NOTES_MAX)
+        fls_salvage_step(walk);
+}
+
+/* The next stretch that there is room for; called with the lock. */
+static int may_take(const struct crew *crew)
+{
+    return crew->next < crew->count && crew->next < crew->settled + crew->slot_count;
+}
+
+static void *work(void *context)
+{
+    struct crew *crew = context;
+
+    pthread_mutex_lock(&crew->lock);
+    while (!atomic_load_explicit(&crew->stop, memory_order_relaxed) && crew->next < crew->count) {
+        if (!may_take(crew)) {
+            pthread_cond_wait(&crew->room, &crew->lock);
+            continue;
+        }
+        uint64_t number = crew->next++;
+        struct stretch *stretch = &crew->slots[number % crew->slot_count];
+        pthread_mutex_unlock(&crew->lock);
+        walk_through(crew, stretch, number);
+        pthread_mutex_lock(&crew->lock);
+        stretch->is_done = 1;
+        pthread_cond_signal(&crew->done);
+    }
+    pthread_mutex_unlock(&crew->lock);
+    return NULL;
+}
+
+/* --- putting together, by the caller's thread -------------------------------------------------
+ */
+
+/* So much effort may have been counted for bytes that the walk had been over, and knew. */
+static int64_t counted_twice(const struct fls_salvage_walk *walk)
+{
+    const struct fls_salvage_search *search = &walk->search;
+    uint64_t known_to = 0;
+
+    for (int i = 0; i < FLS_SALVAGE_STEPS; i++)
+        if (search->no_step[i].to > known_to)
+            known_to = search->no_step[i].to;
+    return known_to > walk->at ? (int64_t)(known_to - walk->at) * FLS_SALVAGE_EFFORT_PER_BYTE : 0;
+}
+
+static int has_effort(const struct fls_salvage_walk *walk, int64_t least)
+{
+    const struct fls_salvage_search *search = &walk->search;
+
+    return search->effort >= least + counted_twice(walk) && search->gap_effort >= least &&
+           search->large_effort >= least && search->rest_effort >= least;
+}
+
+/* Would the walk do from here on what was noted for the stretch? */
+static int fits(const struct crew *crew, const struct fls_salvage_walk *walk,
+                const struct stretch *stretch)
+{
+    const struct fls_salvage_note *first = stretch->notes.list;
+
+    return walk->at == stretch->begin && fls_salvage_goes_on(&stretch->walk) &&
+           stretch->notes.count > 0 && first->deed.kind <= FLS_SALVAGE_MESSAGE &&
+           !stretch->report.search_cut_short && has_effort(walk, crew->bounds.effort);
+}
+
+static void adopt_passed(struct fls_salvage_passed *passed, const struct fls_salvage_passed *other)
+{
+    if (other->to > passed->to)
+        *passed = *other;
+}
+
+/* The walk now knows what the other one knew at its end, and has spent what that spent. */
+static void adopt(const struct crew *crew, struct fls_salvage_walk *walk,
+                  const struct stretch *stretch, const struct fls_salvage_search *before,
+                  int64_t twice)
+{
+    const struct fls_salvage_walk *other = &stretch->walk;
+    struct fls_salvage_search *search = &walk->search;
+    int64_t least = crew->bounds.effort;
+
+    walk->zeros_to = other->zeros_to;
+    walk->in_order_to = other->in_order_to;
+    walk->last_from = other->last_from;
+    walk->last_to = other->last_to;
+    search->known = other->search.known;
+    if (other->search.no_step[0].to == 0)
+        twice = 0; /* it did not count them */
+    for (int i = 0; i < FLS_SALVAGE_STEPS; i++)
+        adopt_passed(&search->no_step[i], &other->search.no_step[i]);
+    search->effort = before->effort + (other->search.effort - least) - twice;
+    search->gap_effort = before->gap_effort + (other->search.gap_effort - least);
+    search->large_effort = before->large_effort + (other->search.large_effort - least);
+    search->rest_effort = before->rest_effort + (other->search.rest_effort - least);
+    walk->report->comparisons += stretch->report.comparisons;
+    walk->report->bytes_compared += stretch->report.bytes_compared;
+}
+
+static void do_what_was_noted(const struct crew *crew, struct fls_salvage_walk *walk,
+                              struct stretch *stretch)
+{
+    struct fls_salvage_search before = walk->search;
+    int64_t twice = counted_twice(walk);
+
+    fls_salvage_input_borrow(&walk->input, &stretch->walk.input.stretch);
+    for (size_t i = 0; i < stretch->notes.count && fls_salvage_goes_on(walk); i++) {
+        struct fls_salvage_note *note = &stretch->notes.list[i];
+        note->deed.error = note->deed.error ? &note->error : NULL;
+        fls_salvage_do(walk, &note->deed);
+        fls_salvage_tell(&walk->search, walk->at);
+    }
+    fls_salvage_input_borrow(&walk->input, NULL);
+    if (fls_salvage_goes_on(walk))
+        adopt(crew, walk, stretch, &before, twice);
+}
+
+static void walk_to(struct fls_salvage_walk *walk, uint64_t to)
+{
+    walk->run_to = to;
+    while (walk->at < to && fls_salvage_goes_on(walk))
+        fls_salvage_step(walk);
+    walk->run_to = 0;
+}
+
+/* Goes on through this stretch; returns whether it was of use, or could not be. */
+static int settle(const struct crew *crew, struct stretch *stretch)
+{
+    struct fls_salvage_walk *walk = crew->main;
+
+    if (stretch->begin == stretch->to)
+        return 1;
+    walk_to(walk, stretch->begin);
+    if (!fls_salvage_goes_on(walk) || !fits(crew, walk, stretch))
+        return 0;
+    do_what_was_noted(crew, walk, stretch);
+    return 1;
+}
+
+/* Waits for the stretch's thread; called with the lock. Shows progress, so that whoever sees it can
+ * stop. */
+static void wait_for(struct crew *crew, const struct stretch *stretch)
+{
+    struct fls_salvage_search *search = &crew->main->search;
+    struct timespec time;
+
+    while (!stretch->is_done && fls_salvage_goes_on(crew->main)) {
+        clock_gettime(CLOCK_REALTIME, &time);
+        time.tv_nsec += TELL_NS;
+        time.tv_sec += time.tv_nsec / 1000000000;
+        time.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&crew->done, &crew->lock, &time) == 0 || !search->progress)
+            continue;
+        pthread_mutex_unlock(&crew->lock);
+        fls_salvage_fail(search->input, search->progress(search->context, crew->main->at));
+        pthread_mutex_lock(&crew->lock);
+    }
+}
+
+static void settle_all(struct crew *crew)
+{
+    unsigned unfit = 0;
+
+    pthread_mutex_lock(&crew->lock);
+    while (crew->settled < crew->count && unfit < UNFIT_MAX) {
+        struct stretch *stretch = &crew->slots[crew->settled % crew->slot_count];
+        wait_for(crew, stretch);
+        if (!fls_salvage_goes_on(crew->main))
+            break;
+        pthread_mutex_unlock(&crew->lock);
+        unfit = settle(crew, stretch) ? 0 : unfit + 1;
+        fls_salvage_walk_end(&stretch->walk);
+        pthread_mutex_lock(&crew->lock);
+        stretch->is_done = 0;
+        crew->settled++;
+        pthread_cond_signal(&crew->room);
+    }
+    pthread_mutex_unlock(&crew->lock);
+}
+
+/* --- the crew ---------------------------------------------------------------------------------
+ */
+
+static unsigned count_jobs(const struct fls_salvage_bounds *bounds)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned jobs = bounds->jobs;
+
+    if (jobs == 0 && processors > 1)
+        jobs = (unsigned)processors;
+    return jobs < JOBS_MAX ? jobs : JOBS_MAX;
+}
+
+/* Verifiers and custom checksums are the caller's functions, for his thread alone. */
+static int is_worth_it(const struct fls_salvage_walk *walk)
+{
+    const struct fls_salvage_bounds *bounds = &walk->search.bounds;
+
+    return bounds->stretch_bytes > 0 && walk->input.end / bounds->stretch_bytes >= 2 &&
+           !walk->search.verifier && walk->search.checksum.kind != FLS_CHECKSUM_CUSTOM &&
+           count_jobs(bounds) > 0;
+}
+
+static void open_crew(struct crew *crew, struct fls_salvage_walk *walk)
+{
+    crew->main = walk;
+    crew->options = *walk->options;
+    crew->options.message = NULL;
+    crew->options.frames = NULL;
+    crew->options.region = NULL;
+    crew->options.progress = check_stop;
+    crew->options.context = crew;
+    crew->bounds = walk->search.bounds;
+    crew->bounds.effort /= EFFORT_PART;
+    crew->count = (walk->input.end - 1) / crew->bounds.stretch_bytes + 1;
+    unsigned jobs = count_jobs(&crew->bounds);
+    crew->slot_count = jobs * SLOTS_PER_JOB;
+    pthread_mutex_init(&crew->lock, NULL);
+    pthread_cond_init(&crew->done, NULL);
+    pthread_cond_init(&crew->room, NULL);
+    while (crew->jobs < jobs && fls_os_start_thread(&crew->threads[crew->jobs], work, crew) == 0)
+        crew->jobs++;
+}
+
+static void close_crew(struct crew *crew)
+{
+    pthread_mutex_lock(&crew->lock);
+    atomic_store(&crew->stop, 1);
+    pthread_cond_broadcast(&crew->room);
+    pthread_mutex_unlock(&crew->lock);
+    for (unsigned i = 0; i < crew->jobs; i++)
+        pthread_join(crew->threads[i], NULL);
+    for (unsigned i = 0; i < crew->slot_count; i++) {
+        struct stretch *stretch = &crew->slots[i];
+        fls_salvage_walk_end(&stretch->walk);
+        fls_buffer_free(&stretch->notes.memory);
+        fls_buffer_free(&stretch->memory);
+    }
+    pthread_cond_destroy(&crew->room);
+    pthread_cond_destroy(&crew->done);
+    pthread_mutex_destroy(&crew->lock);
+}
+
+void fls_salvage_stretches(struct fls_salvage_walk *walk)
+{
+    struct crew *crew = is_worth_it(walk) ? calloc(1, sizeof *crew) : NULL;
+
+    if (!crew)
+        return;
+    open_crew(crew, walk);
+    if (crew->jobs > 0)
+        settle_all(crew);
+    close_crew(crew);
+    free(crew);
+}

@@ -183,9 +183,10 @@ static enum fls_status note_frames(void *context, const void *bytes, size_t leng
     return FLS_OK;
 }
 
-/* The same bounds as a file has, so the texts must be equal; message by message, or in runs. */
+/* From a file it is the same, message by message or in runs, and by one thread or by several. */
 static void compare_with_file(const uint8_t *bytes, size_t length,
-                              struct fls_salvage_options *options, const struct text *text,
+                              struct fls_salvage_options *options,
+                              const struct fls_salvage_bounds *bounds, const struct text *text,
                               int in_runs)
 {
     static const char before[] = "another header";
@@ -201,12 +202,13 @@ static void compare_with_file(const uint8_t *bytes, size_t length,
         4 + fls_checksum_bytes((struct fls_checksum){options->checksum, options->custom_checksum});
     options->context = &again;
     options->frames = in_runs ? note_frames : NULL;
-    if (fls_salvage_fd(fd, sizeof before, options, &report, NULL) != FLS_OK)
+    if (fls_salvage_fd_within(fd, sizeof before, options, bounds, &report, NULL) != FLS_OK)
         die("salvage from a file failed");
     text_close(&again);
     if (strcmp(again.bytes, text->bytes) != 0 ||
         strcmp(again.region_bytes, text->region_bytes) != 0)
-        die("from a file it is not as from memory");
+        die(bounds->stretch_bytes > 0 ? "by several threads it is not as by one"
+                                      : "from a file it is not as from memory");
     text_free(&again);
     close(fd);
 }
@@ -245,11 +247,13 @@ int main(void)
             die("a request is torn");
         int recoverable = choose(name, &options, &tap);
         salvage_from_memory(bytes, length, &options, &bounds, &text);
-        if (bounds.small_bytes_max == FLS_SALVAGE_SMALL_BYTES_MAX &&
-            bounds.close_bytes_max == FLS_SALVAGE_CLOSE_BYTES_MAX &&
-            bounds.wide_bytes_max == FLS_SALVAGE_WIDE_BYTES_MAX) {
-            for (int in_runs = 0; in_runs < 2; in_runs++)
-                compare_with_file(bytes, length, &options, &text, in_runs);
+        for (int in_runs = 0; in_runs < 2; in_runs++)
+            compare_with_file(bytes, length, &options, &bounds, &text, in_runs);
+        for (unsigned jobs = 1; jobs < 3; jobs++) {
+            struct fls_salvage_bounds together = bounds;
+            together.stretch_bytes = length / (3 * jobs) + 1;
+            together.jobs = jobs;
+            compare_with_file(bytes, length, &options, &together, &text, jobs == 1);
         }
         text_free(&text);
         if (recoverable)

@@ -110,12 +110,11 @@ enum fls_status fls_salvage_memory_versioned(const void *bytes, size_t length,
     return fls_salvage_memory_within(bytes, length, &all, &usual_bounds, report, error);
 }
 
-enum fls_status fls_salvage_fd_versioned(int fd, uint64_t start,
-                                         const struct fls_salvage_options *options,
-                                         size_t options_bytes, struct fls_salvage_report *report,
-                                         struct fls_error *error)
+enum fls_status fls_salvage_fd_within(int fd, uint64_t start,
+                                      const struct fls_salvage_options *options,
+                                      const struct fls_salvage_bounds *bounds,
+                                      struct fls_salvage_report *report, struct fls_error *error)
 {
-    struct fls_salvage_options all = all_options(options, options_bytes);
     struct fls_salvage_walk walk = {.input = {.fd = fd, .start = start}};
     uint64_t bytes;
 
@@ -129,7 +128,17 @@ enum fls_status fls_salvage_fd_versioned(int fd, uint64_t start,
         return fls_error_set(error, FLS_INVALID_ARGUMENT,
                              "the file ends at byte %" PRIu64 ", before the stream begins", bytes);
     walk.input.end = bytes - start;
-    return salvage(&walk, &all, &usual_bounds, report, error);
+    return salvage(&walk, options, bounds, report, error);
+}
+
+enum fls_status fls_salvage_fd_versioned(int fd, uint64_t start,
+                                         const struct fls_salvage_options *options,
+                                         size_t options_bytes, struct fls_salvage_report *report,
+                                         struct fls_error *error)
+{
+    struct fls_salvage_options all = all_options(options, options_bytes);
+
+    return fls_salvage_fd_within(fd, start, &all, &usual_bounds, report, error);
 }
 
 enum fls_status fls_salvage_file_versioned(const char *path,

@@ -115,7 +115,12 @@ struct fls_salvage_bounds {
 #define FLS_SALVAGE_EFFORT_PER_BYTE 1024
 #define FLS_SALVAGE_STRETCH_BYTES (UINT64_C(8) << 20)
 
-/* fls_salvage_memory with other bounds. */
+/* fls_salvage_fd and fls_salvage_memory with other bounds. */
+FLS_MUST_USE enum fls_status fls_salvage_fd_within(int fd, uint64_t start,
+                                                   const struct fls_salvage_options *options,
+                                                   const struct fls_salvage_bounds *bounds,
+                                                   struct fls_salvage_report *report,
+                                                   struct fls_error *error);
 FLS_MUST_USE enum fls_status fls_salvage_memory_within(const void *bytes, size_t length,
                                                        const struct fls_salvage_options *options,
                                                        const struct fls_salvage_bounds *bounds,

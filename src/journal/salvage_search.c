@@ -664,24 +664,33 @@ static void extend(struct fls_salvage_search *search, struct chain *chain, uint6
         search->report->search_cut_short = 1;
 }
 
+/* Beginnings of `bytes`, below `count`, where the upper byte of a length is zero: the last of them,
+ * and one more; or 0. */
+static size_t last_zero_top(const uint8_t *bytes, size_t count)
+{
+    const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1;
+
+    while (count > 0 && top[count - 1] != 0) {
+        size_t once = fls_min_size(count, 1024);
+        const uint8_t *zero = memrchr(top + count - once, 0, once);
+        if (zero)
+            return (size_t)(zero - top) + 1;
+        count -= once;
+    }
+    return count;
+}
+
 /* Goes through [from, to) backwards and extends the chain by whatever leads to it. */
 static void chain_in_block(struct fls_salvage_search *search, struct chain *chain, uint64_t from,
                            uint64_t to)
 {
     const uint8_t *bytes = fls_salvage_view(search->input, &search->input->near, from,
                                             to - from + FLS_LENGTH_BYTES - 1, NULL);
+    int is_wide = (chain->starts[0] - from) >> 24 != 0; /* then the upper byte need not be zero */
+    size_t i = (size_t)(to - from);
 
-    if (!bytes)
-        return;
-    /* What leads no further than to the found has this for its highest byte, or less. */
-    uint64_t top = (chain->starts[0] - from) >> 24;
-    for (size_t i = (size_t)(to - from); i-- > 0;) {
-        if (top == 0) {
-            const uint8_t *zero = memrchr(bytes + FLS_LENGTH_BYTES - 1, 0, i + 1);
-            if (!zero)
-                return;
-            i = (size_t)(zero - bytes) - (FLS_LENGTH_BYTES - 1);
-        }
+    while (bytes && (i = is_wide ? i : last_zero_top(bytes, i)) > 0) {
+        i--;
         uint64_t end = from + i + search->header + fls_header_payload_bytes(bytes + i);
         if (end <= chain->starts[0] && is_in(chain, end))
             extend(search, chain, from + i);

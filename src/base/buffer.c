@@ -13,6 +13,19 @@
 
 #define MAPPED_BYTES ((size_t)1024 * 1024)
 
+/* ThreadSanitizer does not see what mremap does: it takes memory that moved to where another
+ * thread's was for memory of both. */
+#if defined(__SANITIZE_THREAD__)
+#define CAN_REMAP 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CAN_REMAP 0
+#endif
+#endif
+#ifndef CAN_REMAP
+#define CAN_REMAP 1
+#endif
+
 static int is_mapped(size_t capacity)
 {
     return capacity >= MAPPED_BYTES;
@@ -35,7 +48,7 @@ static uint8_t *allocate(size_t capacity)
 /* As allocate, with the first `used` bytes of the buffer, which keeps its memory on failure. */
 static uint8_t *move_to(struct fls_buffer *buffer, size_t capacity, size_t used)
 {
-    if (is_mapped(buffer->capacity)) {
+    if (CAN_REMAP && is_mapped(buffer->capacity)) {
         void *bytes = mremap(buffer->bytes, buffer->capacity, capacity, MREMAP_MAYMOVE);
         return bytes == MAP_FAILED ? NULL : bytes;
     }

@@ -38,7 +38,7 @@
 #define NOTES_MAX 8192
 
 /* What a thread's effort begins with, as a part of the usual. */
-#define EFFORT_PART 8
+#define EFFORT_PART 2
 
 /* After so many stretches one after the other that did not fit, the caller's thread goes on alone.
  */

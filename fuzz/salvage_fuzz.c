@@ -97,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bounds.small_bytes_max = choices[fuzz_below(&input, 5)];
     bounds.close_bytes_max = choices[fuzz_below(&input, 6)];
     bounds.wide_bytes_max = choices[fuzz_below(&input, 7)];
+    if (bounds.wide_bytes_max < bounds.close_bytes_max)
+        bounds.wide_bytes_max = bounds.close_bytes_max;
     uint8_t *bytes = malloc(input.left > 0 ? input.left : 1);
     fuzz_require(bytes);
     memcpy(bytes, input.at, input.left);
@@ -110,6 +112,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_require(second.bytes_lost == 0 && second.frames == report.frames);
         free(again.saved);
     }
+    bounds.stretch_bytes = seen.length / 3 + 1;
+    bounds.jobs = 1;
+    struct seen together = {.bytes = seen.bytes, .length = seen.length, .checksum = seen.checksum};
+    salvage(&together, &bounds);
+    fuzz_require(together.saved_bytes == seen.saved_bytes);
+    fuzz_require(memcmp(together.saved, seen.saved, seen.saved_bytes) == 0);
+    free(together.saved);
     free(seen.saved);
     free(bytes);
     return 0;

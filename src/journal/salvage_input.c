@@ -24,8 +24,10 @@
 #define HELD_BYTES_MAX (UINT64_C(24) << 20)
 #define HELD_LITTLE_BYTES ((size_t)1 << 20)
 
-/* So many glances behind what is held cost as much as to read on. */
+/* So many glances behind what is held cost as much as to read on; and behind a stretch, where the
+ * walk does not go on. */
 #define MISSES_MAX 64
+#define STRETCH_MISSES_MAX 4096
 
 /* Smaller files are read without a thread. */
 #define AHEAD_BYTES_MIN (UINT64_C(4) << 20)
@@ -245,9 +247,10 @@ uint64_t fls_salvage_worth_holding(struct fls_salvage_input *input, uint64_t fro
 {
     const struct fls_salvage_block *near = &input->near;
     uint64_t held_to = near->at + near->count;
+    unsigned misses_max = input->stretch_bytes > 0 ? STRETCH_MISSES_MAX : MISSES_MAX;
 
-    if (input->misses < (input->stretch_bytes > 0 ? 64 * MISSES_MAX : MISSES_MAX) ||
-        from < near->at || from > held_to || input->held_from == UINT64_MAX)
+    if (input->misses < misses_max || from < near->at || from > held_to ||
+        input->held_from == UINT64_MAX)
         return least;
     input->misses = 0;
     uint64_t more = held_to - from + NEAR_BYTES;

@@ -259,7 +259,7 @@ int fls_salvage_is_closed(struct fls_salvage_search *search, uint64_t from, uint
     uint64_t reach = search->bounds.wide_bytes_max + search->header;
     struct fls_salvage_header header;
 
-    if (end - from < search->header)
+    if (end < from + search->header)
         return 0;
     uint64_t at = end - from > reach ? end - reach : from;
     while ((at = next_leading_to(search, at, end)) < end && search->input->status == FLS_OK) {
@@ -472,10 +472,10 @@ static uint64_t zero_bytes(uint64_t word)
  * `bytes`, or the upper two for one of at most 0xffff; or `count`. */
 static size_t next_zero_top(const uint8_t *bytes, size_t i, size_t count, int two)
 {
-    const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1;
+    const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1, *next = top - 1;
 
     while (count - i >= sizeof(uint64_t)) {
-        uint64_t word = fls_load_u64(top + i) | (two ? fls_load_u64(top + i - 1) : 0);
+        uint64_t word = fls_load_u64(top + i) | (two ? fls_load_u64(next + i) : 0);
         uint64_t zeros = zero_bytes(word);
         if (zeros != 0)
             return i + (size_t)__builtin_ctzll(zeros) / 8;
@@ -485,7 +485,7 @@ static size_t next_zero_top(const uint8_t *bytes, size_t i, size_t count, int tw
             return count;
         i = (size_t)(zero - top);
     }
-    while (i < count && (top[i] != 0 || (two && top[i - 1] != 0)))
+    while (i < count && (top[i] != 0 || (two && next[i] != 0)))
         i++;
     return i;
 }

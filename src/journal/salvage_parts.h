@@ -141,7 +141,8 @@ struct fls_salvage_passed {
  *   known           offset of the frame proven last, UINT64_MAX for none
  *   calculated      the checksum that the last comparison found
  *   refusal         what the verifier last said, for the walk
- *   effort          what is left of it; below zero nothing is compared any more. gap_effort is for
+ *   effort          what is left of it; below zero nothing is compared any more. effort_per_byte
+ *                   is added for each that is passed. gap_effort is for
  *                   gaps, large_effort for large frames in them, rest_effort for those of them that
  *                   no header follows
  *   no_step         where none is in step of at most C, of a middle size, and of at most W
@@ -163,6 +164,7 @@ struct fls_salvage_search {
     uint64_t calculated;
     struct fls_error refusal;
     int64_t effort;
+    int64_t effort_per_byte;
     int64_t gap_effort;
     int64_t large_effort;
     int64_t rest_effort;
@@ -218,7 +220,8 @@ uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t fr
  * right or nearly so, and those of damaged ones behind it are too; 0 where nothing tells. */
 uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from, uint64_t said);
 
-/* The first frame in step from `from` on, below `stop`, of at most W; or `stop`. */
+/* A frame in step from `from` on, below `stop`, of at most W; or `stop`, also where it would cost
+ * much to find one. The search is of no use for anything else afterwards. */
 uint64_t fls_salvage_find_start(struct fls_salvage_search *search, uint64_t from, uint64_t stop);
 
 /* Where the first frame from `from` on begins, behind damage; the end when there is none. `said` is

@@ -28,6 +28,11 @@
 /* What a candidate costs beside its bytes. */
 #define EFFORT_PER_CANDIDATE 32
 
+/* What it may compare where it is no loss to find nothing: at first, and for each byte it passes.
+ */
+#define START_EFFORT ((int64_t)1 << 26)
+#define START_EFFORT_PER_BYTE 16
+
 /* Up to so many times C bytes a frame is of a middle size. */
 #define MIDDLE 32
 
@@ -564,7 +569,7 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
         size_t count = window.count - (search->header - 1);
         count = (size_t)fls_min_u64(fls_min_size(count, BLOCK_BYTES), until - from);
         size_t i = next_candidate(search, &window, count, sought);
-        search->effort += ((int64_t)i + 1) * FLS_SALVAGE_EFFORT_PER_BYTE;
+        search->effort += ((int64_t)i + 1) * search->effort_per_byte;
         fls_salvage_tell(search, from + i);
         if (i < count && is_sought(search, from + i, sought))
             return from + i;
@@ -634,6 +639,8 @@ static uint64_t find_step(struct fls_salvage_search *search, uint64_t from, uint
 
 uint64_t fls_salvage_find_start(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
 {
+    search->effort = START_EFFORT;
+    search->effort_per_byte = START_EFFORT_PER_BYTE;
     return find_step(search, from, stop);
 }
 
@@ -931,7 +938,7 @@ uint64_t fls_salvage_find_close(struct fls_salvage_search *search, uint64_t from
     if (search->effort > before)
         search->effort = before;
     if (found != 0)
-        search->effort += (int64_t)(found - from) * FLS_SALVAGE_EFFORT_PER_BYTE;
+        search->effort += (int64_t)(found - from) * search->effort_per_byte;
     return found;
 }
 

@@ -131,6 +131,7 @@ static void walk_through(struct crew *crew, struct stretch *stretch, uint64_t nu
     stretch->to = fls_min_u64(from + crew->bounds.stretch_bytes, walk->input.end);
     stretch->notes.count = 0;
     fls_salvage_walk_begin(walk, &crew->options, &crew->bounds, &stretch->report);
+    walk->input.held_from = from;
     stretch->begin = fls_salvage_goes_on(walk)
                          ? fls_salvage_find_start(&walk->search, from, stretch->to)
                          : stretch->to;

@@ -9,8 +9,10 @@
  * suffices: so it does what was noted. Else it walks through the stretch by itself.
  *
  * Effort is the one thing that the threads cannot know of each other. They begin with little, the
- * caller's thread takes what they noted only if it has as much, and nothing that was cut short. So
- * what comes out does not depend on how many threads there are, or how fast each is.
+ * caller's thread takes what they noted only if it has as much, and nothing that was cut short. (A
+ * byte that two of them passed adds to it twice: the search then goes on where by one thread it
+ * might have been cut short.) So what comes out does not depend on how many threads there are, or
+ * how fast each is.
  *
  * Where messages hold streams, the threads find the frames inside, and the walk comes to none of
  * them: then they are sent home.
@@ -175,23 +177,11 @@ static void *work(void *context)
 /* --- putting together, by the caller's thread -------------------------------------------------
  */
 
-/* So much effort may have been counted for bytes that the walk had been over, and knew. */
-static int64_t counted_twice(const struct fls_salvage_walk *walk)
-{
-    const struct fls_salvage_search *search = &walk->search;
-    uint64_t known_to = 0;
-
-    for (int i = 0; i < FLS_SALVAGE_STEPS; i++)
-        if (search->no_step[i].to > known_to)
-            known_to = search->no_step[i].to;
-    return known_to > walk->at ? (int64_t)(known_to - walk->at) * FLS_SALVAGE_EFFORT_PER_BYTE : 0;
-}
-
 static int has_effort(const struct fls_salvage_walk *walk, int64_t least)
 {
     const struct fls_salvage_search *search = &walk->search;
 
-    return search->effort >= least + counted_twice(walk) && search->gap_effort >= least &&
+    return search->effort >= least && search->gap_effort >= least &&
            search->large_effort >= least && search->rest_effort >= least;
 }
 
@@ -214,8 +204,7 @@ static void adopt_passed(struct fls_salvage_passed *passed, const struct fls_sal
 
 /* The walk now knows what the other one knew at its end, and has spent what that spent. */
 static void adopt(const struct crew *crew, struct fls_salvage_walk *walk,
-                  const struct stretch *stretch, const struct fls_salvage_search *before,
-                  int64_t twice)
+                  const struct stretch *stretch, const struct fls_salvage_search *before)
 {
     const struct fls_salvage_walk *other = &stretch->walk;
     struct fls_salvage_search *search = &walk->search;
@@ -226,11 +215,9 @@ static void adopt(const struct crew *crew, struct fls_salvage_walk *walk,
     walk->last_from = other->last_from;
     walk->last_to = other->last_to;
     search->known = other->search.known;
-    if (other->search.no_step[0].to == 0)
-        twice = 0; /* it did not count them */
     for (int i = 0; i < FLS_SALVAGE_STEPS; i++)
         adopt_passed(&search->no_step[i], &other->search.no_step[i]);
-    search->effort = before->effort + (other->search.effort - least) - twice;
+    search->effort = before->effort + (other->search.effort - least);
     search->gap_effort = before->gap_effort + (other->search.gap_effort - least);
     search->large_effort = before->large_effort + (other->search.large_effort - least);
     search->rest_effort = before->rest_effort + (other->search.rest_effort - least);
@@ -242,7 +229,6 @@ static void do_what_was_noted(const struct crew *crew, struct fls_salvage_walk *
                               struct stretch *stretch)
 {
     struct fls_salvage_search before = walk->search;
-    int64_t twice = counted_twice(walk);
 
     fls_salvage_input_borrow(&walk->input, &stretch->walk.input.stretch);
     for (size_t i = 0; i < stretch->notes.count && fls_salvage_goes_on(walk); i++) {
@@ -253,7 +239,7 @@ static void do_what_was_noted(const struct crew *crew, struct fls_salvage_walk *
     }
     fls_salvage_input_borrow(&walk->input, NULL);
     if (fls_salvage_goes_on(walk))
-        adopt(crew, walk, stretch, &before, twice);
+        adopt(crew, walk, stretch, &before);
 }
 
 static void walk_to(struct fls_salvage_walk *walk, uint64_t to)

@@ -3,7 +3,7 @@
  * proven to be a frame, and the walk through the stream.
  *
  * None returns a status: what fails is kept in the input, everything after it finds nothing, and
- * salvage.c looks at it once a step.
+ * the walk looks at it once a step.
  */
 #ifndef JOURNAL_SALVAGE_PARTS_H
 #define JOURNAL_SALVAGE_PARTS_H

@@ -8,9 +8,9 @@
  * place, on the message delivered last (both deliver this one next) and on whether the effort
  * suffices: so it does what was noted. Else it walks through the stretch by itself.
  *
- * Effort is the one thing that the threads cannot know of each other. They begin with little, the
- * caller's thread takes what they noted only if it has as much, and nothing that was cut short. (A
- * byte that two of them passed adds to it twice: the search then goes on where by one thread it
+ * Effort is the one thing that the threads cannot know of each other. They begin with half of it,
+ * the caller's thread takes what they noted only if it has as much, and nothing that was cut short.
+ * (A byte that two of them passed adds to it twice: the search then goes on where by one thread it
  * might have been cut short.) So what comes out does not depend on how many threads there are, or
  * how fast each is.
  *
@@ -192,7 +192,7 @@ static int fits(const struct crew *crew, const struct fls_salvage_walk *walk,
     const struct fls_salvage_note *first = stretch->notes.list;
 
     return walk->at == stretch->begin && fls_salvage_goes_on(&stretch->walk) &&
-           stretch->notes.count > 0 && first->deed.kind <= FLS_SALVAGE_MESSAGE &&
+           stretch->notes.count > 0 && first->deed.kind == FLS_SALVAGE_FRAMES &&
            !stretch->report.search_cut_short && has_effort(walk, crew->bounds.effort);
 }
 

@@ -326,32 +326,40 @@ static void xxh3_takes_the_widest(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
+    if (fls_xxh3_has_avx512())
+        assert_ptr_equal(fls_xxh3, &fls_xxh3_avx512);
+    else if (__builtin_cpu_supports("avx2"))
         assert_ptr_equal(fls_xxh3, &fls_xxh3_avx2);
     else
         assert_ptr_equal(fls_xxh3, &fls_xxh3_baseline);
 #endif
 }
 
-static void xxh3_variants_agree(void **state)
+static void assert_agrees(const struct fls_xxh3_functions *variant, const uint8_t *data)
 {
     static const size_t big[] = {4096, 65535, 65536, 200001};
+
+    for (size_t length = 0; length <= LENGTH_MAX; length++) {
+        const uint8_t *bytes = data + length % 9;
+        uint64_t value = fls_xxh3_baseline.of(bytes, length);
+        assert_int_equal(variant->of(bytes, length), value);
+        assert_int_equal(fls_xxh3_of(bytes, length), value);
+        assert_int_equal(xxh3_streamed(variant, bytes, length, length / 2), value);
+    }
+    for (size_t i = 0; i < sizeof big / sizeof big[0]; i++)
+        assert_int_equal(variant->of(data, big[i]), fls_xxh3_baseline.of(data, big[i]));
+}
+
+static void xxh3_variants_agree(void **state)
+{
     uint8_t *data = random_bytes(200001);
 
     (void)state;
-    if (!__builtin_cpu_supports("avx2"))
-        skip();
-    for (size_t length = 0; length <= LENGTH_MAX; length++) {
-        uint64_t value = fls_xxh3_baseline.of(data + length % 9, length);
-        assert_int_equal(fls_xxh3_avx2.of(data + length % 9, length), value);
-        assert_int_equal(fls_xxh3_of(data + length % 9, length), value);
-        assert_int_equal(xxh3_streamed(&fls_xxh3_baseline, data + length % 9, length, length / 3),
-                         value);
-        assert_int_equal(xxh3_streamed(&fls_xxh3_avx2, data + length % 9, length, length / 2),
-                         value);
-    }
-    for (size_t i = 0; i < sizeof big / sizeof big[0]; i++)
-        assert_int_equal(fls_xxh3_avx2.of(data, big[i]), fls_xxh3_baseline.of(data, big[i]));
+    assert_agrees(&fls_xxh3_baseline, data);
+    if (__builtin_cpu_supports("avx2"))
+        assert_agrees(&fls_xxh3_avx2, data);
+    if (__builtin_cpu_supports("avx512f"))
+        assert_agrees(&fls_xxh3_avx512, data);
     free(data);
 }
 #endif

@@ -9,12 +9,21 @@
 
 const struct fls_xxh3_functions *fls_xxh3 = &fls_xxh3_baseline;
 
+#if defined(__x86_64__)
+int fls_xxh3_has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vbmi");
+}
+#endif
+
 __attribute__((constructor(101))) static void choose(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init(); /* a constructor may run before the compiler's own */
     if (__builtin_cpu_supports("avx2"))
         fls_xxh3 = &fls_xxh3_avx2;
+    if (fls_xxh3_has_avx512())
+        fls_xxh3 = &fls_xxh3_avx512;
 #endif
 }
 

@@ -1,9 +1,9 @@
 /*
  * xxh3.h: XXH3-64 with seed 0, from xxHash's header, in the widest form that this processor has.
  *
- * xxHash picks its vector code when it is compiled. So it is compiled twice, for the baseline and
- * for AVX2, and one table of functions is chosen when the library is loaded. Up to 240 bytes it
- * uses no vectors, and that path needs no choice.
+ * xxHash picks its vector code when it is compiled. So it is compiled three times, for the
+ * baseline, AVX2 and AVX-512, and one table of functions is chosen when the library is loaded. Up
+ * to 240 bytes it uses no vectors, and that path needs no choice.
  */
 #ifndef FRAME_XXH3_H
 #define FRAME_XXH3_H
@@ -25,6 +25,11 @@ extern const struct fls_xxh3_functions *fls_xxh3;
 extern const struct fls_xxh3_functions fls_xxh3_baseline;
 #if defined(__x86_64__)
 extern const struct fls_xxh3_functions fls_xxh3_avx2;
+extern const struct fls_xxh3_functions fls_xxh3_avx512;
+
+/* Is AVX-512 worth it here? The first processors that had it ran slower while they used it; those
+ * with its byte permutations (Ice Lake, Zen 4 and later) do not. */
+int fls_xxh3_has_avx512(void);
 #endif
 
 uint64_t fls_xxh3_of(const void *data, size_t length);

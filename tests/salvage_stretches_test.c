@@ -18,13 +18,15 @@
 
 static const struct fls_checksum xxh3 = {FLS_CHECKSUM_XXH3, NULL};
 
-/* What came out, told in the order of the stream, and what in several ways could go wrong. */
+/* What came out, told in the order of the stream, and what in several ways could go wrong; the
+ * threads are counted when so much was told. */
 struct outcome {
     const uint8_t *bytes;
     uint64_t digest;
     uint64_t next_frame;
     uint64_t told;
     uint64_t stop_after;
+    uint64_t count_at;
     unsigned threads;
     struct fls_salvage_report report;
 };
@@ -44,7 +46,7 @@ static unsigned count_threads(void)
 static enum fls_status tell(struct outcome *outcome, uint64_t a, uint64_t b, uint64_t c)
 {
     outcome->digest = ((outcome->digest * 31 + a) * 31 + b) * 31 + c;
-    if (outcome->told++ == 0)
+    if (outcome->told++ == outcome->count_at)
         outcome->threads = count_threads();
     return outcome->told == outcome->stop_after ? FLS_STOPPED : FLS_OK;
 }
@@ -269,6 +271,24 @@ static void test_a_long_hole(void **state)
     free(whole.bytes);
 }
 
+/* Large messages: the threads are of use to the end, or they were sent home after eight stretches.
+ */
+static void test_threads_stay(void **state)
+{
+    (void)state;
+    struct frames whole = {NULL, 0, 0};
+
+    test_random_seed(46);
+    for (int i = 0; i < 60; i++)
+        put_message(&whole, 200000);
+    struct outcome alone = {.count_at = 30}, together = {.count_at = 30};
+    assert_ok(salvage(&whole, &(struct way){.from_file = 0}, &alone));
+    assert_ok(salvage(&whole, &(struct way){512 * KIB, 2, 0, 0}, &together));
+    assert_int_equal(together.digest, alone.digest);
+    assert_true(together.threads > alone.threads);
+    free(whole.bytes);
+}
+
 /* Whatever the caller's functions say stops all, at once. */
 static void test_callers_stop_it(void **state)
 {
@@ -346,6 +366,7 @@ int main(void)
                                        cmocka_unit_test(test_damage_everywhere),
                                        cmocka_unit_test(test_messages_that_hold_streams),
                                        cmocka_unit_test(test_a_long_hole),
+                                       cmocka_unit_test(test_threads_stay),
                                        cmocka_unit_test(test_callers_stop_it),
                                        cmocka_unit_test(test_reading_fails)};
 

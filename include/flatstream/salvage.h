@@ -117,11 +117,11 @@ struct fls_salvage_report {
  * FLS_IO and not a signal; it must be at rest: what is changed meanwhile may come out as damage.
  * Memory: the largest message proven, 16 MiB at most for candidates, and up to 49 MiB of a file for
  * what is searched over where large messages are damaged one behind the other; for each thread.
- * From 16 MiB on a stream is walked through by as many threads as there are processors, but at most
- * 8, each of which has 20 MiB of a file in hand, and notes; not with a verifier or a custom
- * checksum, and not if there is one processor. What comes out is the same. A file of 4 MiB or more
- * that one thread walks through is read ahead by another. They live until the call returns (signals
- * blocked); the functions given are called in the caller's thread alone.
+ * From 32 MiB on a stream is walked through by as many threads as there are processors, but at most
+ * 8, which have 18 MiB of a file in hand for each of them and two more, and notes; not with a
+ * verifier or a custom checksum, and not if there is one processor. What comes out is the same. A
+ * file of 4 MiB or more that one thread walks through is read ahead by another. They live until the
+ * call returns (signals blocked); the functions given are called in the caller's thread alone.
  *   FLS_OK                the whole stream was looked at; *report says what was found
  *   FLS_INVALID_ARGUMENT  options, among them a checksum that needs a verifier and has none
  *   FLS_STOPPED, ...      what `message`, `region` or `progress` returned

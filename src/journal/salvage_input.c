@@ -18,6 +18,8 @@
 #define NEAR_BYTES ((size_t)256 * 1024)
 #define FAR_BYTES ((size_t)1024)
 
+#define GLANCE_BYTES ((size_t)512 * 1024)
+
 /* So much from where the walk stands is held while the damage there is searched: what the search
  * goes over, and may go over again. Where it is more than a little, the block gets memory for twice
  * as much, so that what is held is seldom moved in it. */
@@ -185,14 +187,17 @@ static void load(struct fls_salvage_input *input, struct fls_salvage_block *bloc
         read_block(input, block, want);
 }
 
-/* Are these bytes in the stretch? Reads it as far as that. */
-static int stretch_holds(struct fls_salvage_input *input, uint64_t offset, uint64_t need)
+/* Are these bytes in the stretch? Reads it as far as that; for a glance not far. */
+static int stretch_holds(struct fls_salvage_input *input, const struct fls_salvage_block *block,
+                         uint64_t offset, uint64_t need)
 {
     struct fls_salvage_block *stretch = &input->stretch;
     uint64_t within = offset - stretch->at;
 
     if (offset < stretch->at || within > input->stretch_bytes ||
         need > input->stretch_bytes - within)
+        return 0;
+    if (block == &input->far && within > stretch->count + GLANCE_BYTES)
         return 0;
     if (stretch->count < within + need)
         read_block(input, stretch,
@@ -225,7 +230,7 @@ const uint8_t *fls_salvage_load(struct fls_salvage_input *input, struct fls_salv
             *available = (size_t)(input->end - offset);
         return input->memory + offset;
     }
-    if (stretch_holds(input, offset, need))
+    if (stretch_holds(input, block, offset, need))
         show_stretch(input, block);
     else if (!fls_salvage_holds(block, offset, need) && block == &input->far &&
              fls_salvage_holds(&input->near, offset, need))

@@ -113,7 +113,7 @@ struct fls_salvage_bounds {
 #define FLS_SALVAGE_EFFORT ((int64_t)1 << 30)
 /* What the search may compare for each byte that it passes. */
 #define FLS_SALVAGE_EFFORT_PER_BYTE 1024
-#define FLS_SALVAGE_STRETCH_BYTES (UINT64_C(8) << 20)
+#define FLS_SALVAGE_STRETCH_BYTES (UINT64_C(16) << 20)
 
 /* fls_salvage_fd and fls_salvage_memory with other bounds. */
 FLS_MUST_USE enum fls_status fls_salvage_fd_within(int fd, uint64_t start,

@@ -30,11 +30,12 @@
 
 #define JOBS_MAX 8
 
-/* Stretches walked through, or kept until the caller's thread comes to them, for each thread. */
-#define SLOTS_PER_JOB 2
+/* Stretches that are kept until the caller's thread comes to them, beside one that each thread
+ * walks through. */
+#define MORE_SLOTS 2
 
 /* Of what follows a stretch so much is held with it, as a part of it. */
-#define MORE_PART 4
+#define MORE_PART 8
 
 /* A stretch ends early where so much was done in it: its notes must not grow without bounds. */
 #define NOTES_MAX 8192
@@ -82,7 +83,7 @@ struct crew {
     atomic_int stop;
     unsigned jobs;
     unsigned slot_count;
-    struct stretch slots[JOBS_MAX * SLOTS_PER_JOB];
+    struct stretch slots[JOBS_MAX + MORE_SLOTS];
     pthread_t threads[JOBS_MAX];
     pthread_mutex_t lock;
     pthread_cond_t done;
@@ -192,7 +193,7 @@ static int fits(const struct crew *crew, const struct fls_salvage_walk *walk,
     const struct fls_salvage_note *first = stretch->notes.list;
 
     return walk->at == stretch->begin && fls_salvage_goes_on(&stretch->walk) &&
-           stretch->notes.count > 0 && first->deed.kind == FLS_SALVAGE_FRAMES &&
+           stretch->notes.count > 0 && first->deed.kind <= FLS_SALVAGE_MESSAGE &&
            !stretch->report.search_cut_short && has_effort(walk, crew->bounds.effort);
 }
 
@@ -341,7 +342,7 @@ static void open_crew(struct crew *crew, struct fls_salvage_walk *walk)
     crew->bounds.effort /= EFFORT_PART;
     crew->count = (walk->input.end - 1) / crew->bounds.stretch_bytes + 1;
     unsigned jobs = count_jobs(&crew->bounds);
-    crew->slot_count = jobs * SLOTS_PER_JOB;
+    crew->slot_count = jobs + MORE_SLOTS;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->done, NULL);
     pthread_cond_init(&crew->room, NULL);

@@ -71,12 +71,25 @@ static inline void fls_store_u64(void *bytes, uint64_t value)
     memcpy(bytes, &value, sizeof value);
 }
 
+/* Bit 8 k + 7 is set where byte k of the word is zero. */
+static inline uint64_t fls_zero_bytes(uint64_t word)
+{
+    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+
+    return ~(((word & low) + low) | word | low);
+}
+
 static inline size_t fls_min_size(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 static inline size_t fls_max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline uint64_t fls_max_u64(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }

@@ -236,6 +236,9 @@ int fls_salvage_is_open(const struct fls_salvage_search *search, uint64_t from, 
 uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from, uint64_t found,
                                 uint64_t said);
 
+/* The most bytes of a frame of a middle size: M of docs/format.md. */
+uint64_t fls_salvage_middle_bytes_max(const struct fls_salvage_search *search);
+
 /* A payload that the search's alignment holds for: `payload`, or a copy. NULL: no memory. */
 const void *fls_salvage_align(struct fls_salvage_search *search, const uint8_t *payload,
                               size_t bytes);

@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "frame/checksum_fast.h"
 #include "frame/frame_fast.h"
-#include "journal/salvage_parts.h"
+#include "journal/salvage_sieve.h"
 
 /* So much is compared, or looked through, at once. */
 #define BLOCK_BYTES ((size_t)256 * 1024)
@@ -219,28 +219,6 @@ int fls_salvage_proven(struct fls_salvage_search *search, uint64_t offset,
 /* --- the search -------------------------------------------------------------------------------
  */
 
-/* The least i from `i` on, below `count`, where the length in bytes[i] is `distance` - i; or
- * `count`. Beyond 64 KiB the third byte of such a length is known for a while. */
-static size_t next_length(const uint8_t *bytes, size_t i, size_t count, uint64_t distance)
-{
-    while (i < count) {
-        uint64_t left = distance - i;
-        size_t stop = i + (size_t)fls_min_u64((left & 0xffff) + 1, count - i);
-        const uint8_t *third = bytes + 2;
-        while (left > 0xffff && i < stop) {
-            const uint8_t *hit = memchr(third + i, (int)(left >> 16 & 0xff), stop - i);
-            i = hit ? (size_t)(hit - third) : stop;
-            if (hit && fls_header_payload_bytes(bytes + i) == distance - i)
-                return i;
-            i += hit != NULL;
-        }
-        for (; left <= 0xffff && i < stop; i++)
-            if (fls_header_payload_bytes(bytes + i) == distance - i)
-                return i;
-    }
-    return count;
-}
-
 /* The least offset from `from` on where a header begins that leads exactly to `end`, or `end`. */
 static uint64_t next_leading_to(struct fls_salvage_search *search, uint64_t from, uint64_t end)
 {
@@ -250,7 +228,7 @@ static uint64_t next_leading_to(struct fls_salvage_search *search, uint64_t from
         size_t count = (size_t)fls_min_u64(BLOCK_BYTES, last - from + 1);
         const uint8_t *bytes = fls_salvage_view(search->input, &search->input->near, from,
                                                 count + FLS_LENGTH_BYTES - 1, NULL);
-        size_t i = bytes ? next_length(bytes, 0, count, last - from) : count;
+        size_t i = bytes ? fls_salvage_next_leading(bytes, count, last - from) : count;
         if (i < count)
             return from + i;
         from += count;
@@ -283,33 +261,24 @@ int fls_salvage_is_closed(struct fls_salvage_search *search, uint64_t from, uint
     return 0;
 }
 
-/*
- * What must follow a frame: plausible headers one after another, of at most `longest` bytes each,
- * none of which leads beyond `reach`; so many, or as far as `enough`.
- */
-struct trail {
-    int headers;
-    uint64_t longest;
-    uint64_t enough;
-    uint64_t reach;
-};
-
 /* Headers that must be plausible behind a frame in step. */
 #define HOPS 3
 
 /* `headers` plausible ones, or as far as the end of the stream. */
-static struct trail trail_of(const struct fls_salvage_search *search, int headers, uint64_t longest)
+static struct fls_salvage_trail trail_of(const struct fls_salvage_search *search, int headers,
+                                         uint64_t longest)
 {
     uint64_t end = search->input->end;
 
-    return (struct trail){headers, longest, end, end};
+    return (struct fls_salvage_trail){headers, 0, longest, end, end};
 }
 
-static int follows(struct fls_salvage_search *search, uint64_t offset, const struct trail *trail)
+static int follows(struct fls_salvage_search *search, uint64_t offset,
+                   const struct fls_salvage_trail *trail)
 {
     struct fls_salvage_header header;
 
-    for (int i = 0; i < trail->headers && offset < trail->enough; i++) {
+    for (int i = 0; fls_salvage_trail_goes_on(trail, i, offset); i++) {
         if (!fls_salvage_plausible(search, &search->input->far, offset, &header) ||
             header.length > trail->longest)
             return 0;
@@ -322,7 +291,7 @@ static int follows(struct fls_salvage_search *search, uint64_t offset, const str
 
 int fls_salvage_hops(struct fls_salvage_search *search, uint64_t offset)
 {
-    struct trail trail = trail_of(search, HOPS, UINT64_MAX);
+    struct fls_salvage_trail trail = trail_of(search, HOPS, UINT64_MAX);
 
     return follows(search, offset, &trail);
 }
@@ -407,32 +376,18 @@ static int is_followed(struct fls_salvage_search *search, uint64_t length, uint6
             header.length <= wide);
 }
 
-/*
- * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
- * `end` or before, and which the trail follows; with `leading`, only those whose end leads on.
- * Those of at most `tried` bytes were looked for before, up to `tried_to`.
- */
-struct sought {
-    uint64_t shortest;
-    uint64_t longest;
-    uint64_t end;
-    uint64_t tried;
-    uint64_t tried_to;
-    struct trail trail;
-    int leading;
-};
-
-static struct sought in_step(const struct fls_salvage_search *search, uint64_t longest)
+static struct fls_salvage_sought in_step(const struct fls_salvage_search *search, uint64_t longest)
 {
-    return (struct sought){.longest = longest,
-                           .end = search->input->end,
-                           .trail = trail_of(search, HOPS, search->bounds.wide_bytes_max)};
+    return (struct fls_salvage_sought){.longest = longest,
+                                       .end = search->input->end,
+                                       .trail =
+                                           trail_of(search, HOPS, search->bounds.wide_bytes_max)};
 }
 
 /* Does the trail follow the frame at `offset`, of a length that is sought, and is it proven? The
  * cheaper is asked first. */
 static int is_sought(struct fls_salvage_search *search, uint64_t offset,
-                     const struct sought *sought)
+                     const struct fls_salvage_sought *sought)
 {
     struct fls_salvage_block *block = &search->input->near;
     struct fls_salvage_header header;
@@ -452,151 +407,72 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
            compare_if_affordable(search, block, offset, &header);
 }
 
-/* How many zero bytes `bytes` begins with, of at most `count`. */
-static size_t leading_zeros(const uint8_t *bytes, size_t count)
+/* The least of the candidates' offsets, from `from` on, with what is sought; or `stop`. */
+static uint64_t first_sought(struct fls_salvage_search *search, uint64_t from, uint64_t stop,
+                             const struct fls_salvage_sought *sought,
+                             const struct fls_salvage_candidates *candidates)
 {
-    static const uint8_t zeros[64];
-    size_t i = 0;
+    uint64_t passed = from;
 
-    while (count - i >= sizeof zeros && memcmp(bytes + i, zeros, sizeof zeros) == 0)
-        i += sizeof zeros;
-    while (i < count && bytes[i] == 0)
-        i++;
-    return i;
-}
-
-/* Bit 8 k + 7 is set where byte k of the word is zero. */
-static uint64_t zero_bytes(uint64_t word)
-{
-    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-
-    return ~(((word & low) + low) | word | low);
-}
-
-/* The least i from `i` on, below `count`, where the upper byte of a length is zero that begins in
- * `bytes`, or the upper two for one of at most 0xffff; or `count`. */
-static size_t next_zero_top(const uint8_t *bytes, size_t i, size_t count, int two)
-{
-    const uint8_t *top = bytes + FLS_LENGTH_BYTES - 1, *next = top - 1;
-
-    while (count - i >= sizeof(uint64_t)) {
-        uint64_t word = fls_load_u64(top + i) | (two ? fls_load_u64(next + i) : 0);
-        uint64_t zeros = zero_bytes(word);
-        if (zeros != 0)
-            return i + (size_t)__builtin_ctzll(zeros) / 8;
-        i += sizeof word;
-        const uint8_t *zero = memchr(top + i, 0, count - i);
-        if (!zero)
-            return count;
-        i = (size_t)(zero - top);
+    for (size_t i = 0; i < candidates->count && search->input->status == FLS_OK; i++) {
+        uint64_t at = from + candidates->places[i];
+        search->effort += (int64_t)(at + 1 - passed) * search->effort_per_byte;
+        passed = at + 1;
+        fls_salvage_tell(search, at);
+        if (is_sought(search, at, sought))
+            return at;
     }
-    while (i < count && (top[i] != 0 || (two && next[i] != 0)))
-        i++;
-    return i;
-}
-
-/* Bytes of the stream in memory. */
-struct window {
-    const uint8_t *bytes;
-    uint64_t at;
-    size_t count;
-};
-
-/* Can the trail follow from `offset`, as far as the window shows? */
-static int may_follow(const struct fls_salvage_search *search, const struct window *window,
-                      uint64_t offset, const struct trail *trail)
-{
-    for (int i = 0; i < trail->headers && offset < trail->enough; i++) {
-        uint64_t within = offset - window->at;
-        if (within + search->header > window->count)
-            return 1;
-        uint64_t length = fls_header_payload_bytes(window->bytes + within);
-        offset += search->header + length;
-        if (length > trail->longest || offset > trail->reach)
-            return 0;
-    }
-    return 1;
-}
-
-/* Can what is sought begin at byte i of the window, as far as the window shows? */
-static int may_be_sought(const struct fls_salvage_search *search, const struct window *window,
-                         size_t i, const struct sought *sought)
-{
-    uint64_t offset = window->at + i;
-    uint64_t length = fls_header_payload_bytes(window->bytes + i);
-    uint64_t end = offset + search->header + length;
-    uint64_t shortest = offset < sought->tried_to ? sought->tried + 1 : sought->shortest;
-
-    return length >= shortest && length <= sought->longest && end <= sought->end &&
-           may_follow(search, window, end, &sought->trail);
-}
-
-/* The least i below `count` where what is sought may begin in the window, or `count`. */
-static size_t next_candidate(const struct fls_salvage_search *search, const struct window *window,
-                             size_t count, const struct sought *sought)
-{
-    size_t header = search->header;
-
-    for (size_t i = 0;
-         (i = next_zero_top(window->bytes, i, count, sought->longest <= 0xffff)) < count; i++) {
-        const uint8_t *bytes = window->bytes + i;
-        size_t zeros = 0;
-        if (fls_load_u32(bytes) == 0 && fls_load_u32(bytes + header - sizeof(uint32_t)) == 0)
-            zeros = leading_zeros(bytes, count - i + header - 1);
-        if (zeros >= header)
-            i += zeros - header;
-        else if (may_be_sought(search, window, i, sought))
-            return i;
-    }
-    return count;
+    search->effort += (int64_t)(stop - passed) * search->effort_per_byte;
+    fls_salvage_tell(search, stop);
+    return stop;
 }
 
 /* The least offset in [from, stop) with what is sought, or `stop`. */
 static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t stop,
-                     const struct sought *sought)
+                     const struct fls_salvage_sought *sought)
 {
     struct fls_salvage_input *input = search->input;
     uint64_t end = input->end;
     uint64_t until = fls_min_u64(stop, end < search->header ? 0 : end - search->header + 1);
+    struct fls_salvage_candidates candidates;
 
     while (from < until) {
-        struct window window = {.at = from};
+        struct fls_salvage_window window = {.at = from};
         uint64_t need = fls_salvage_worth_holding(input, from, AHEAD_BYTES, WINDOW_BYTES_MAX);
         need = fls_min_u64(end - from, need);
         window.bytes = fls_salvage_view(input, &input->near, from, need, &window.count);
         if (!window.bytes)
             break;
-        size_t count = window.count - (search->header - 1);
-        count = (size_t)fls_min_u64(fls_min_size(count, BLOCK_BYTES), until - from);
-        size_t i = next_candidate(search, &window, count, sought);
-        search->effort += ((int64_t)i + 1) * search->effort_per_byte;
-        fls_salvage_tell(search, from + i);
-        if (i < count && is_sought(search, from + i, sought))
-            return from + i;
+        size_t places = window.count - (search->header - 1);
+        places = (size_t)fls_min_u64(fls_min_size(places, FLS_SALVAGE_SIEVE_PLACES), until - from);
+        fls_salvage_sift(search, &window, places, sought, &candidates);
+        uint64_t found = first_sought(search, from, from + places, sought, &candidates);
+        if (found < from + places)
+            return found;
         if (input->status != FLS_OK)
             break;
-        from += i + (i < count);
+        from += places;
     }
     return stop;
 }
 
 uint64_t fls_salvage_find_in_step(struct fls_salvage_search *search, uint64_t from, uint64_t stop)
 {
-    struct sought sought = in_step(search, search->bounds.close_bytes_max);
+    struct fls_salvage_sought sought = in_step(search, search->bounds.close_bytes_max);
 
     return find(search, from, stop, &sought);
 }
 
 int fls_salvage_holds_frames(struct fls_salvage_search *search, uint64_t from, uint64_t to)
 {
-    struct sought sought = {.longest = search->bounds.close_bytes_max, .end = to};
+    struct fls_salvage_sought sought = {.longest = search->bounds.close_bytes_max, .end = to};
 
     return find(search, from, to, &sought) < to;
 }
 
 /* find, but for what was passed before, with the same in mind. */
 static uint64_t find_further(struct fls_salvage_search *search, struct fls_salvage_passed *passed,
-                             uint64_t from, uint64_t stop, const struct sought *sought)
+                             uint64_t from, uint64_t stop, const struct fls_salvage_sought *sought)
 {
     int further = from >= passed->from && from <= passed->to;
     uint64_t begin = further ? fls_min_u64(passed->to, stop) : from;
@@ -608,7 +484,7 @@ static uint64_t find_further(struct fls_salvage_search *search, struct fls_salva
     return found;
 }
 
-static uint64_t middle_bytes_max(const struct fls_salvage_search *search)
+uint64_t fls_salvage_middle_bytes_max(const struct fls_salvage_search *search)
 {
     return fls_min_u64(MIDDLE * search->bounds.close_bytes_max, search->bounds.wide_bytes_max);
 }
@@ -619,10 +495,10 @@ static uint64_t middle_bytes_max(const struct fls_salvage_search *search)
 static uint64_t find_step(struct fls_salvage_search *search, uint64_t from, uint64_t end)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    uint64_t longest[FLS_SALVAGE_STEPS] = {bounds->close_bytes_max, middle_bytes_max(search),
-                                           bounds->wide_bytes_max};
+    uint64_t longest[FLS_SALVAGE_STEPS] = {
+        bounds->close_bytes_max, fls_salvage_middle_bytes_max(search), bounds->wide_bytes_max};
     uint64_t found = end, stop = from;
-    struct sought sought = {.tried_to = 0};
+    struct fls_salvage_sought sought = {.tried_to = 0};
 
     for (int i = 0; i < FLS_SALVAGE_STEPS && found >= stop; i++) {
         uint64_t tried = sought.longest;
@@ -752,7 +628,7 @@ static void swap_effort(struct fls_salvage_search *search, int64_t *other)
 static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, uint64_t found)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    struct sought sought = {.longest = bounds->close_bytes_max, .end = found};
+    struct fls_salvage_sought sought = {.longest = bounds->close_bytes_max, .end = found};
 
     int64_t before = search->effort;
     search->effort = search->gap_effort;
@@ -781,6 +657,7 @@ static uint64_t find_large_near(struct fls_salvage_search *search, uint64_t from
             continue;
         uint64_t end = at + search->header + header.length;
         if (header.length > bounds->close_bytes_max && end <= found &&
+            fls_salvage_is_clear(search, header.stored) &&
             ((!followed && header.length <= bounds->wide_bytes_max) ||
              is_followed(search, header.length, end)) &&
             compare_if_affordable(search, &search->input->far, at, &header))
@@ -795,10 +672,11 @@ static uint64_t find_large_in_gap(struct fls_salvage_search *search, uint64_t fr
                                   int followed)
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
-    struct sought sought = {.shortest = bounds->close_bytes_max + 1,
-                            .longest = bounds->wide_bytes_max,
-                            .end = found,
-                            .trail = trail_of(search, followed, bounds->wide_bytes_max)};
+    struct fls_salvage_sought sought = {.shortest = bounds->close_bytes_max + 1,
+                                        .longest = bounds->wide_bytes_max,
+                                        .end = found,
+                                        .trail =
+                                            trail_of(search, followed, bounds->wide_bytes_max)};
 
     return find(search, from, found, &sought);
 }
@@ -831,19 +709,22 @@ uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from
 
 /* Headers of which none leads to more than S bytes behind `found`, or as far as S bytes before it.
  */
-static struct trail trail_towards(const struct fls_salvage_search *search, uint64_t found)
+static struct fls_salvage_trail trail_towards(const struct fls_salvage_search *search,
+                                              uint64_t found)
 {
     uint64_t small = search->bounds.small_bytes_max;
 
-    return (struct trail){HOPS, UINT64_MAX, found > small ? found - small : 0, found + small};
+    return (struct fls_salvage_trail){HOPS, 1, UINT64_MAX, found > small ? found - small : 0,
+                                      found + small};
 }
 
 /* Does nothing between `from` and the frame at `found` look like a message? */
 static int is_alone(struct fls_salvage_search *search, uint64_t from, uint64_t found)
 {
-    struct sought held = {.longest = fls_min_u64(search->bounds.wide_bytes_max, found - from),
-                          .end = found,
-                          .trail = trail_towards(search, found)};
+    struct fls_salvage_sought held = {.longest =
+                                          fls_min_u64(search->bounds.wide_bytes_max, found - from),
+                                      .end = found,
+                                      .trail = trail_towards(search, found)};
 
     return !fls_salvage_is_closed(search, from + search->header - 1, found, 1) &&
            find(search, from, found, &held) == found;
@@ -861,7 +742,7 @@ static int is_near_worth(const struct fls_salvage_search *search, uint64_t from,
 static uint64_t find_large_leading(struct fls_salvage_search *search, uint64_t begin, uint64_t stop,
                                    uint64_t longest)
 {
-    struct sought large = in_step(search, longest);
+    struct fls_salvage_sought large = in_step(search, longest);
 
     large.shortest = search->bounds.close_bytes_max + 1;
     large.leading = 1;
@@ -874,7 +755,7 @@ static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint
 {
     const struct fls_salvage_bounds *bounds = &search->bounds;
     uint64_t begin = said - bounds->small_bytes_max, stop = said + bounds->small_bytes_max + 1;
-    struct sought small = in_step(search, bounds->close_bytes_max);
+    struct fls_salvage_sought small = in_step(search, bounds->close_bytes_max);
 
     if (fls_salvage_leads(search, said))
         return said;
@@ -883,7 +764,7 @@ static uint64_t find_near(struct fls_salvage_search *search, uint64_t from, uint
     if (found == stop)
         found = find(search, begin, stop, &small);
     if (found == stop && said - from > bounds->close_bytes_max) {
-        found = find_large_leading(search, begin, stop, middle_bytes_max(search));
+        found = find_large_leading(search, begin, stop, fls_salvage_middle_bytes_max(search));
         if (found == stop)
             found = find_large_leading(search, begin, stop, bounds->wide_bytes_max);
     }

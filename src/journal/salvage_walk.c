@@ -408,9 +408,11 @@ static size_t lengths_beside(uint64_t length, uint64_t longest, uint64_t lengths
 }
 
 /* The message at `at` may be whole but for its length. Then its end may be where a length that
- * differs in one byte says (of at most `longest` bytes). Returns it, or 0. */
+ * differs in one byte says: of at most `longest` bytes, or of at most W that ends at `found` or
+ * before. Returns it, or 0. */
 static uint64_t find_mended_end(struct fls_salvage_walk *walk,
-                                const struct fls_salvage_header *header, uint64_t longest)
+                                const struct fls_salvage_header *header, uint64_t longest,
+                                uint64_t found)
 {
     struct fls_salvage_search *search = &walk->search;
     uint64_t from = walk->at + search->header;
@@ -419,6 +421,8 @@ static uint64_t find_mended_end(struct fls_salvage_walk *walk,
 
     if (search->width < FLS_SALVAGE_STRONG_BYTES || from > walk->input.end)
         return 0;
+    if (found > from)
+        longest = fls_max_u64(longest, fls_min_u64(search->bounds.wide_bytes_max, found - from));
     longest = fls_min_u64(fls_min_u64(longest, search->limit), walk->input.end - from);
     size_t count = lengths_beside(header->length, longest, lengths);
     for (size_t i = 0; i < count && fls_salvage_goes_on(walk); i++)
@@ -498,13 +502,14 @@ static void pass_damage(struct fls_salvage_walk *walk, int plausible,
     uint64_t said = plausible ? behind_header + header->length : 0;
     if (plausible && is_length_right(walk, header->length, said)) {
         to = said;
-        mended = find_mended_end(walk, header, header->length > close ? header->length : close);
+        mended = find_mended_end(walk, header, fls_max_u64(header->length, close), 0);
     } else if (plausible && (to = fls_salvage_find_close(search, walk->at + 1, said)) != 0) {
         mended = is_mended_end(walk, header, to) ? to : 0;
     } else {
         to = fls_salvage_find(search, walk->at + 1, said);
         int open = fls_salvage_is_open(search, walk->at + 1, to, said);
-        mended = find_mended_end(walk, header, open ? search->bounds.wide_bytes_max : close);
+        mended = open ? find_mended_end(walk, header, fls_salvage_middle_bytes_max(search), to)
+                      : find_mended_end(walk, header, close, 0);
         if (mended == 0 && open)
             to = fls_salvage_find_large(search, walk->at + 1, to, said);
         if (mended == 0 && is_mended_end(walk, header, to))

@@ -135,7 +135,8 @@ class Salvage:
             return True
         if not self.plausible(o):
             return False
-        if self.length(o) > self.wide and not self.surely_hops(self.next(o)):
+        if self.length(o) > self.wide and not (self.surely_hops(self.next(o))
+                                               and self.holds_no_step(o)):
             return False
         if self.length(o) > self.close and not self.hops(self.next(o), LIMIT):
             return False
@@ -147,8 +148,12 @@ class Salvage:
             return True
         if not self.plausible(q) or min(self.length(p), self.length(q)) <= self.wide:
             return False
-        stop = min(self.next(q), q + 1 + self.wide)
-        return self.find_in_step(q + 1, stop, self.close) == stop and self.proven(q)
+        return self.holds_no_step(q) and self.proven(q)
+
+    def holds_no_step(self, o):
+        """Is no small frame in step in the message at o, as far as W bytes?"""
+        stop = min(self.next(o), o + 1 + self.wide)
+        return self.find_in_step(o + 1, stop, self.close) == stop
 
     def clear_within(self, o, shortest, longest, end):
         """A clear frame at o, of such a length, that ends at end or before."""

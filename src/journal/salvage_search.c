@@ -315,13 +315,26 @@ int fls_salvage_surely_hops(struct fls_salvage_search *search, uint64_t offset)
     return wide == HOPS || offset == search->input->end;
 }
 
-/* Does a frame that is dear to compare have behind it what a frame has? */
-static int goes_on_behind(struct fls_salvage_search *search, uint64_t offset, uint64_t length)
+/* Is no frame of at most C in step behind `offset`, as far as `end` and W bytes? What is passed
+ * here adds nothing to the effort. */
+static int holds_no_step(struct fls_salvage_search *search, uint64_t offset, uint64_t end)
+{
+    int64_t before = search->effort;
+    uint64_t stop = fls_min_u64(end, offset + 1 + search->bounds.wide_bytes_max);
+    int is_none = fls_salvage_find_in_step(search, offset + 1, stop) == stop;
+
+    if (search->effort > before)
+        search->effort = before;
+    return is_none;
+}
+
+/* Does a frame that is dear to compare have behind it, and in it, what a frame has? */
+static int is_worth_comparing(struct fls_salvage_search *search, uint64_t offset, uint64_t length)
 {
     uint64_t end = offset + search->header + length;
 
     if (length > search->bounds.wide_bytes_max)
-        return fls_salvage_surely_hops(search, end);
+        return fls_salvage_surely_hops(search, end) && holds_no_step(search, offset, end);
     return length <= search->bounds.close_bytes_max || fls_salvage_hops(search, end);
 }
 
@@ -334,7 +347,7 @@ int fls_salvage_leads(struct fls_salvage_search *search, uint64_t offset)
     search->effort -= EFFORT_PER_CANDIDATE;
     if (!fls_salvage_plausible(search, &search->input->far, offset, &header))
         return 0;
-    if (!goes_on_behind(search, offset, header.length))
+    if (!is_worth_comparing(search, offset, header.length))
         return 0;
     return compare_if_affordable(search, &search->input->far, offset, &header);
 }
@@ -347,9 +360,7 @@ int fls_salvage_leads_wide(struct fls_salvage_search *search, uint64_t offset)
     if (!fls_salvage_plausible(search, &search->input->far, offset, &header) ||
         header.length <= wide)
         return 0;
-    uint64_t end = offset + search->header + header.length;
-    uint64_t stop = fls_min_u64(end, offset + 1 + wide);
-    return fls_salvage_find_in_step(search, offset + 1, stop) == stop &&
+    return holds_no_step(search, offset, offset + search->header + header.length) &&
            compare_if_affordable(search, &search->input->far, offset, &header);
 }
 

@@ -82,6 +82,7 @@ READ = (
          Row("flatstream next", "flatstream", "next"),
          Row("flatstream next_batch", "flatstream", "batch"),
          Row("flatstream next_batch, read ahead", "flatstream", "ahead"),
+         Row("flatstream next_batch, mapped", "flatstream", "mmap"),
          Row("flatstream next, aligned to 8", "flatstream", "aligned"),
          Row("fstrm", "fstrm", "buffered", file=FSTRM),
          Row("fstrm, 256 KiB stdio buffer", "fstrm", "buffered-256k", file=FSTRM),
@@ -97,11 +98,13 @@ READ = (
          Row("raw parse with XXH3", "raw", "parse-xxh3"),
          Row("flatstream next, xxh3", "flatstream", "next-xxh3"),
          Row("flatstream next_batch, xxh3", "flatstream", "batch-xxh3"),
-         Row("flatstream next_batch, read ahead, xxh3", "flatstream", "ahead-xxh3")),
+         Row("flatstream next_batch, read ahead, xxh3", "flatstream", "ahead-xxh3"),
+         Row("flatstream next_batch, mapped, xxh3", "flatstream", "mmap-xxh3")),
     read("crc32",
          Row("raw parse with CRC-32", "raw", "parse-crc32"),
          Row("flatstream next, crc32", "flatstream", "next-crc32"),
-         Row("flatstream next_batch, read ahead, crc32", "flatstream", "ahead-crc32")),
+         Row("flatstream next_batch, read ahead, crc32", "flatstream", "ahead-crc32"),
+         Row("flatstream next_batch, mapped, crc32", "flatstream", "mmap-crc32")),
 )
 PIPE = (
     Group("pipe", "writer to reader", (

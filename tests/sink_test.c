@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -240,6 +243,71 @@ static void file_modes(void **state)
     unlink(scratch_path());
     write_file(FLS_FILE_APPEND, "new");
     assert_file_is("new");
+    unlink(scratch_path());
+}
+
+/* Of the file on the disk, in bytes: its size, and the blocks that it has. */
+static struct stat state_of_file(void)
+{
+    struct stat file;
+
+    assert_int_equal(stat(scratch_path(), &file), 0);
+    return file;
+}
+
+static void write_mebibytes(struct fls_sink *sink, int count)
+{
+    size_t length = (size_t)1 << 20;
+    uint8_t *bytes = malloc(length);
+
+    assert_non_null(bytes);
+    for (int i = 0; i < count; i++) {
+        memset(bytes, i + 1, length);
+        assert_ok(write_bytes(sink, bytes, length, NULL));
+    }
+    free(bytes);
+}
+
+/* On ext4 a file has more blocks than its size needs while it is written, and none more when it is
+ * closed; elsewhere never. */
+static void blocks_reserved_ahead(void **state)
+{
+    const off_t mebibyte = 1 << 20;
+    struct statfs system;
+    struct fls_sink *sink;
+
+    (void)state;
+    assert_ok(fls_sink_open_file(scratch_path(), FLS_FILE_TRUNCATE, &sink, NULL));
+    assert_int_equal(statfs(scratch_path(), &system), 0);
+    for (int i = 0; i < 4; i++) {
+        write_mebibytes(sink, 5);
+        assert_ok(fls_sink_flush(sink, FLS_LEVEL_MACHINE, NULL)); /* so that blocks are counted */
+        struct stat file = state_of_file();
+        assert_int_equal(file.st_size, (i + 1) * 5 * mebibyte);
+        if (system.f_type == EXT4_SUPER_MAGIC)
+            assert_true(file.st_blocks * 512 > file.st_size + mebibyte / 2);
+    }
+    assert_true(sink->system_calls <= 20 + 4 + 7); /* 20 MiB by 3 and some */
+    assert_ok(fls_sink_close(sink, NULL));
+    struct stat file = state_of_file();
+    assert_int_equal(file.st_size, 20 * mebibyte);
+    assert_true(file.st_blocks * 512 <= file.st_size + 64 * 1024);
+}
+
+/* What another process appends meanwhile stays; and who appends reserves nothing. */
+static void reserved_blocks_and_others(void **state)
+{
+    struct fls_sink *sink, *other;
+
+    (void)state;
+    assert_ok(fls_sink_open_file(scratch_path(), FLS_FILE_TRUNCATE, &sink, NULL));
+    write_mebibytes(sink, 6);
+    assert_ok(fls_sink_open_file(scratch_path(), FLS_FILE_APPEND, &other, NULL));
+    write_mebibytes(other, 6);
+    assert_int_equal(other->system_calls, 6);
+    assert_ok(fls_sink_close(other, NULL));
+    assert_ok(fls_sink_close(sink, NULL));
+    assert_int_equal(state_of_file().st_size, 12 << 20);
     unlink(scratch_path());
 }
 
@@ -820,6 +888,8 @@ int main(void)
         cmocka_unit_test(empty_segments_only),
         cmocka_unit_test(more_segments_than_iov_max),
         cmocka_unit_test(file_modes),
+        cmocka_unit_test(blocks_reserved_ahead),
+        cmocka_unit_test(reserved_blocks_and_others),
         cmocka_unit_test(files_that_cannot_be_opened),
         cmocka_unit_test(full_device),
         cmocka_unit_test(short_write_at_a_file_limit),

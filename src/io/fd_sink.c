@@ -15,9 +15,11 @@
 #include "base/error.h"
 #include "base/os.h"
 
-/* Into blocks that are there already ext4 writes at two thirds of the cost. So many bytes are
- * reserved at a time, from the first so many on, before three quarters of them are used. */
-#define RESERVE_BYTES (UINT64_C(4) << 20)
+/* Into blocks that are there already ext4 writes at two thirds of the cost (docs/performance.md).
+ * When so much is written, which only a long recording comes to, so many bytes are reserved at a
+ * time, and the next when three quarters of them are used. */
+#define RESERVE_FROM (UINT64_C(64) << 20)
+#define RESERVE_BYTES (UINT64_C(16) << 20)
 #define RESERVE_USED (RESERVE_BYTES / 4 * 3)
 
 /*
@@ -155,6 +157,6 @@ enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
     if (status != FLS_OK)
         fls_os_close(fd, NULL);
     else if (mode != FLS_FILE_APPEND) /* others may append as well, and lose what is cut */
-        ((struct fd_sink *)*sink)->reserve_at = RESERVE_BYTES;
+        ((struct fd_sink *)*sink)->reserve_at = RESERVE_FROM;
     return status;
 }

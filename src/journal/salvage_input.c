@@ -18,6 +18,8 @@
 #define NEAR_BYTES ((size_t)256 * 1024)
 #define FAR_BYTES ((size_t)1024)
 
+/* A glance makes a stretch be read on by so much: to read it whole at once would be to read it
+ * twice from memory, since the second-level cache does not hold it. */
 #define GLANCE_BYTES ((size_t)512 * 1024)
 
 /* So much from where the walk stands is held while the damage there is searched: what the search

@@ -718,8 +718,8 @@ uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from
     return first;
 }
 
-/* Headers of which none leads to more than S bytes behind `found`, or as far as S bytes before it.
- */
+/* Headers, one at least, of which none leads to more than S bytes behind `found`; as far as S bytes
+ * before it. */
 static struct fls_salvage_trail trail_towards(const struct fls_salvage_search *search,
                                               uint64_t found)
 {

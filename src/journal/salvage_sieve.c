@@ -65,7 +65,7 @@ static void sift_lengths(const struct fls_salvage_search *search,
 {
     size_t header = search->header, count = 0, i = 0;
     uint64_t tried_places = sought->tried_to > window->at ? sought->tried_to - window->at : 0;
-    uint64_t room = sought->end - window->at;
+    uint64_t room = sought->end > window->at ? sought->end - window->at : 0;
 
     while ((i = next_zero_top(window->bytes, i, places, sought->longest <= 0xffff)) < places) {
         size_t zeros = zero_headers(window->bytes + i, places - i, header);

@@ -298,13 +298,19 @@ class Salvage:
                     and (self.length(o) <= self.wide or self.surely_hops(self.next(o)))]
             followed = [o for o in fits if self.length(o) > self.wide or self.next(o) == self.end or
                         self.plausible(self.next(o)) and self.length(self.next(o)) <= self.wide]
-            return (followed + fits + [found])[0]
+            return followed, fits
 
         if is_open() and said is not None:
-            found = large(range(max(start, said - self.small), min(found, said + self.small + 1)),
-                          LIMIT)
+            near = range(max(start, said - self.small), min(found, said + self.small + 1))
+            followed, fits = large(near, LIMIT)
+            if followed + fits:
+                found = (followed + fits)[0]
+                if self.closed(start - 1, found):
+                    said = None
         if is_open():
-            found = large(range(start, found), self.wide)
+            found = (large(range(start, found), self.wide)[0] + [found])[0]
+        if is_open():
+            found = (large(range(start, found), self.wide)[1] + [found])[0]
         return found
 
     # --- the walk ---

@@ -337,6 +337,61 @@ static void test_length_leads_onto_a_later_frame(void **state)
     }
 }
 
+#define IMAGE_COUNT ((size_t)16)
+#define IMAGE_BYTES ((size_t)100000)
+#define IMAGE_FRAME (IMAGE_BYTES + 8)
+
+/* Messages of more than C bytes, as of a camera. */
+static struct frames image_frames(void)
+{
+    struct frames frames = {NULL, 0, 0};
+    uint8_t *image = malloc(IMAGE_BYTES);
+
+    assert_non_null(image);
+    for (size_t message = 0; message < IMAGE_COUNT; message++) {
+        for (size_t i = 0; i < IMAGE_BYTES; i++)
+            image[i] = (uint8_t)(test_random() >> 9);
+        frames_put(&frames, (struct fls_checksum){FLS_CHECKSUM_CRC32, NULL}, image, IMAGE_BYTES);
+    }
+    free(image);
+    return frames;
+}
+
+/* Message 4 is whole between damaged ones, and the header behind it is not, while that behind a
+ * later whole one is. Both come out. */
+static void test_large_message_before_a_broken_header(void **state)
+{
+    (void)state;
+    struct frames frames = image_frames();
+
+    frames.bytes[1 * IMAGE_FRAME + 9000] ^= 1;
+    frames.bytes[2 * IMAGE_FRAME + 9000] ^= 1;
+    frames.bytes[3 * IMAGE_FRAME + 2] ^= 0x21; /* leads to nothing */
+    frames.bytes[3 * IMAGE_FRAME + 9000] ^= 1;
+    frames.bytes[5 * IMAGE_FRAME + 3] = 0x83;
+    frames.bytes[6 * IMAGE_FRAME + 6] ^= 1;
+    frames.bytes[9 * IMAGE_FRAME + 9000] ^= 1;
+    frames.bytes[9 * IMAGE_FRAME + 2] ^= 0x11; /* so that message 7 is not in step */
+    expect(&frames, IMAGE_COUNT - 6, 0);
+}
+
+/* The length of damaged message 5 leads behind message 6, which is whole, onto one that is not in
+ * step. Nothing between is taken for a part of message 5. */
+static void test_large_length_leads_onto_a_frame(void **state)
+{
+    (void)state;
+    struct frames frames = image_frames();
+    uint32_t length = 2 * IMAGE_FRAME - 8;
+
+    for (size_t i = 0; i < 4; i++)
+        frames.bytes[5 * IMAGE_FRAME + i] = (uint8_t)(length >> 8 * i);
+    frames.bytes[5 * IMAGE_FRAME + 9000] ^= 1;
+    frames.bytes[8 * IMAGE_FRAME] ^= 0x55;
+    frames.bytes[8 * IMAGE_FRAME + 9000] ^= 1;
+    frames.bytes[9 * IMAGE_FRAME + 9000] ^= 1;
+    expect(&frames, IMAGE_COUNT - 3, 0);
+}
+
 /* A byte put into a header near the end makes a length that leads beyond it. */
 static void test_length_leads_beyond_the_end(void **state)
 {
@@ -501,6 +556,8 @@ int main(void)
                                        cmocka_unit_test(test_large_messages),
                                        cmocka_unit_test(test_large_messages_damaged_in_a_row),
                                        cmocka_unit_test(test_length_leads_onto_a_later_frame),
+                                       cmocka_unit_test(test_large_message_before_a_broken_header),
+                                       cmocka_unit_test(test_large_length_leads_onto_a_frame),
                                        cmocka_unit_test(test_length_leads_beyond_the_end),
                                        cmocka_unit_test(test_lost_sector_is_no_messages),
                                        cmocka_unit_test(test_verifier_refuses_empty_ones),

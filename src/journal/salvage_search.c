@@ -703,18 +703,17 @@ uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from
         first = find_large_near(search, near, to, found, 1);
         if (first == found)
             first = find_large_near(search, near, to, found, 0);
+        if (first < found && fls_salvage_is_closed(search, from + search->header - 1, first, 1))
+            said = 0; /* by accident */
     }
-    if (fls_salvage_is_open(search, from, first, said)) {
-        found = first;
-        first = find_large_in_gap(search, from, found, 1);
-        swap_effort(search, &search->large_effort);
-        swap_effort(search, &search->rest_effort);
-        if (first == found)
-            first = find_large_in_gap(search, from, found, 0);
-        swap_effort(search, &search->rest_effort);
-        return first;
-    }
+    if (fls_salvage_is_open(search, from, first, said))
+        first = find_large_in_gap(search, from, first, 1);
     swap_effort(search, &search->large_effort);
+    if (fls_salvage_is_open(search, from, first, said)) {
+        swap_effort(search, &search->rest_effort);
+        first = find_large_in_gap(search, from, first, 0);
+        swap_effort(search, &search->rest_effort);
+    }
     return first;
 }
 

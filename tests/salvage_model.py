@@ -197,9 +197,9 @@ class Salvage:
         return next((o for o in range(start, stop) if self.in_step(o, longest)), stop)
 
     def leads_towards(self, o, end):
-        """Three headers from o on, or one and up to S before the end, none leading over S behind it."""
-        for hop in range(3):
-            if hop > 0 and o >= end - self.small:
+        """Three headers from o on, or up to S before the end, none leading to over S behind it."""
+        for _ in range(3):
+            if o >= end - self.small:
                 return True
             if not self.plausible(o) or self.next(o) > end + self.small:
                 return False

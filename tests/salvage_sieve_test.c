@@ -60,7 +60,7 @@ static int may_begin(const struct fls_salvage_search *search,
         (search->checksum.kind == FLS_CHECKSUM_XXH3 && zeros >= 5))
         return 0;
     for (int hop = 0; hop < trail->headers; hop++) {
-        if (hop >= trail->least && end >= trail->enough)
+        if (end >= trail->enough)
             return 1;
         if (end - window->at + search->header > window->count)
             return 1;
@@ -84,7 +84,6 @@ static struct fls_salvage_sought random_sought(void)
         .tried = test_random() % 30,
         .tried_to = test_random() % 2 ? AT + test_random() % WINDOW_BYTES : 0,
         .trail = {.headers = (int)(test_random() % 4),
-                  .least = (int)(test_random() % 2),
                   .longest = longest[test_random() % 5],
                   .enough = end - test_random() % 400,
                   .reach = end + test_random() % 400}};

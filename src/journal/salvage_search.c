@@ -270,7 +270,7 @@ static struct fls_salvage_trail trail_of(const struct fls_salvage_search *search
 {
     uint64_t end = search->input->end;
 
-    return (struct fls_salvage_trail){headers, 0, longest, end, end};
+    return (struct fls_salvage_trail){headers, longest, end, end};
 }
 
 static int follows(struct fls_salvage_search *search, uint64_t offset,
@@ -278,7 +278,7 @@ static int follows(struct fls_salvage_search *search, uint64_t offset,
 {
     struct fls_salvage_header header;
 
-    for (int i = 0; fls_salvage_trail_goes_on(trail, i, offset); i++) {
+    for (int i = 0; i < trail->headers && offset < trail->enough; i++) {
         if (!fls_salvage_plausible(search, &search->input->far, offset, &header) ||
             header.length > trail->longest)
             return 0;
@@ -717,14 +717,14 @@ uint64_t fls_salvage_find_large(struct fls_salvage_search *search, uint64_t from
     return first;
 }
 
-/* Headers, one at least, of which none leads to more than S bytes behind `found`; as far as S bytes
- * before it. */
+/* Headers of which none leads to more than S bytes behind `found`, or as far as S bytes before it.
+ */
 static struct fls_salvage_trail trail_towards(const struct fls_salvage_search *search,
                                               uint64_t found)
 {
     uint64_t small = search->bounds.small_bytes_max;
 
-    return (struct fls_salvage_trail){HOPS, 1, UINT64_MAX, found > small ? found - small : 0,
+    return (struct fls_salvage_trail){HOPS, UINT64_MAX, found > small ? found - small : 0,
                                       found + small};
 }
 

@@ -86,14 +86,13 @@ static void sift_lengths(const struct fls_salvage_search *search,
 /* Those of them that one header more may follow. */
 static void sift_hop(const struct fls_salvage_search *search,
                      const struct fls_salvage_window *window, const struct fls_salvage_trail *trail,
-                     int passed, struct fls_salvage_candidates *candidates)
+                     struct fls_salvage_candidates *candidates)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < candidates->count; i++) {
         uint64_t end = candidates->ends[i], within = end - window->at;
-        int shows = (within + search->header <= window->count) &
-                    ((passed < trail->least) | (end < trail->enough));
+        int shows = (within + search->header <= window->count) & (end < trail->enough);
         uint64_t length = fls_header_payload_bytes(window->bytes + (shows ? within : 0));
         uint64_t next = end + search->header + length;
         candidates->places[count] = candidates->places[i];
@@ -126,7 +125,7 @@ void fls_salvage_sift(const struct fls_salvage_search *search,
 {
     sift_lengths(search, window, places, sought, candidates);
     for (int hop = 0; hop < sought->trail.headers && candidates->count > 0; hop++)
-        sift_hop(search, window, &sought->trail, hop, candidates);
+        sift_hop(search, window, &sought->trail, candidates);
     if (search->checksum.kind == FLS_CHECKSUM_XXH3)
         sift_checksums(search, window, candidates);
 }

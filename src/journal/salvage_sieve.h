@@ -10,22 +10,14 @@
 
 /*
  * What must follow a frame: plausible headers one after another, of at most `longest` bytes each,
- * none of which leads beyond `reach`; `headers` of them, or as far as `enough`, but at least
- * `least`.
+ * none of which leads beyond `reach`; `headers` of them, or as far as `enough`.
  */
 struct fls_salvage_trail {
     int headers;
-    int least;
     uint64_t longest;
     uint64_t enough;
     uint64_t reach;
 };
-
-static inline int fls_salvage_trail_goes_on(const struct fls_salvage_trail *trail, int passed,
-                                            uint64_t offset)
-{
-    return passed < trail->headers && (passed < trail->least || offset < trail->enough);
-}
 
 /*
  * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at

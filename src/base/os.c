@@ -145,6 +145,16 @@ enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error)
     return result == 0 ? FLS_OK : fls_error_system(error, "ftruncate", errno);
 }
 
+void fls_os_give_back(int fd, uint64_t bytes)
+{
+    uint64_t there;
+    enum fls_status status = fls_os_file_bytes(fd, &there, NULL);
+
+    if (status == FLS_OK && there == bytes) /* cutting it to the present size frees them */
+        status = fls_os_truncate(fd, bytes, NULL);
+    (void)status;
+}
+
 void fls_os_boot(char boot[FLS_OS_BOOT_BYTES])
 {
     ssize_t got;

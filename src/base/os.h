@@ -70,6 +70,10 @@ FLS_MUST_USE enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct f
 /* ftruncate; EINTR is retried. FLS_OK, FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error);
 
+/* Frees the blocks that are reserved behind the end of the regular file, if that is at `bytes`:
+ * else another has written to it, and it stays as it is. That it fails costs space only. */
+void fls_os_give_back(int fd, uint64_t bytes);
+
 /* What tells the present boot of the system from all others, as text; empty when the system does
  * not say. */
 #define FLS_OS_BOOT_BYTES 40

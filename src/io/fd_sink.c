@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
 #include <flatstream/sink.h>
 
@@ -15,9 +14,9 @@
 #include "base/error.h"
 #include "base/os.h"
 
-/* Into blocks that are there already ext4 writes at two thirds of the cost (docs/performance.md).
- * When so much is written, which only a long recording comes to, so many bytes are reserved at a
- * time, and the next when three quarters of them are used. */
+/* ext4 writes at less cost into blocks that are there already (docs/performance.md). When so much
+ * is written, which only a long recording comes to, so many bytes are reserved at a time, and the
+ * next when three quarters of them are used. */
 #define RESERVE_FROM (UINT64_C(64) << 20)
 #define RESERVE_BYTES (UINT64_C(16) << 20)
 #define RESERVE_USED (RESERVE_BYTES / 4 * 3)
@@ -63,16 +62,6 @@ static void reserve(struct fd_sink *sink)
     sink->reserve_at = sink->written + RESERVE_USED;
 }
 
-/* Cutting the file to the size that it has frees them; not when another has written to it. */
-static void give_back(struct fd_sink *sink)
-{
-    struct stat file;
-
-    if (fstat(sink->fd, &file) == 0 && (uint64_t)file.st_size == sink->written &&
-        ftruncate(sink->fd, file.st_size) != 0)
-        return; /* space only, until the file is cut or deleted */
-}
-
 /* --- the sink ---------------------------------------------------------------------------------
  */
 
@@ -113,7 +102,7 @@ static enum fls_status fd_close(struct fls_sink *base, struct fls_error *error)
     enum fls_status status = FLS_OK;
 
     if (sink->reserved)
-        give_back(sink);
+        fls_os_give_back(sink->fd, sink->written);
     if (sink->ownership == FLS_OWNED)
         status = fls_os_close(sink->fd, error);
     free(sink);

@@ -63,14 +63,3 @@ void fls_disk_reserve(int fd, uint64_t bytes)
     if (bytes > 0)
         (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
 }
-
-void fls_disk_give_back(int fd, uint64_t bytes)
-{
-    uint64_t there;
-    enum fls_status status = fls_os_file_bytes(fd, &there, NULL);
-
-    /* Truncating to the present size frees the blocks behind it; that it fails costs space only. */
-    if (status == FLS_OK && there == bytes)
-        status = fls_os_truncate(fd, bytes, NULL);
-    (void)status;
-}

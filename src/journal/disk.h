@@ -25,7 +25,4 @@ FLS_MUST_USE enum fls_status fls_disk_cut(int fd, uint64_t bytes, struct fls_err
 /* Reserves the file's first `bytes` bytes without changing its size, where that can be done. */
 void fls_disk_reserve(int fd, uint64_t bytes);
 
-/* Gives back what is reserved behind the file's end, which is at `bytes`. */
-void fls_disk_give_back(int fd, uint64_t bytes);
-
 #endif

@@ -217,7 +217,7 @@ enum fls_status fls_journal_segment_close(struct fls_journal *journal,
     if (segment->torn) /* once more; else the next opening does it */
         segment->torn = fls_disk_cut(segment->fd, segment->bytes, NULL) != FLS_OK;
     if (journal->options.rotation.preallocate_bytes > segment->bytes)
-        fls_disk_give_back(segment->fd, segment->bytes);
+        fls_os_give_back(segment->fd, segment->bytes);
     fls_lock_stream_let_go(segment->fd);
     (void)fls_sink_close(segment->sink, NULL);
     segment->sink = NULL;

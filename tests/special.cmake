@@ -21,7 +21,7 @@ endif()
 set(faults_wrapped write writev pwritev2 sendmsg read readv fdatasync ftruncate open close mmap
     mremap munmap malloc calloc realloc aligned_alloc free)
 list(TRANSFORM faults_wrapped PREPEND "-Wl,--wrap=")
-foreach(name fault_write_test fault_read_test counts_test)
+foreach(name fault_write_test fault_read_test counts_test ownership_test)
     if(TARGET ${name})
         target_link_options(${name} PRIVATE ${faults_wrapped})
         set_tests_properties(${name} PROPERTIES TIMEOUT 1200) # under sanitizers

@@ -583,60 +583,57 @@ static void released_after_again(void **state)
     }
 }
 
-/* Nothing was taken: the message is given up by writing another, and stays the caller's. */
-static void given_up_stays_the_callers(void **state)
+/* Nothing was taken: a message that is the caller's is given up by writing another. */
+static void given_up_for_another(void **state)
 {
     struct fls_fault_plan plan = {.fail_at = 1, .fail_count = 1, .status = FLS_AGAIN};
     struct fls_writer_options options = {.framer = FLS_FRAMER_VECTORED};
-    struct iovec segment, other_segment;
-    struct fls_payload payload = payload_of(&segment, messages[10], 9000);
-    struct fls_payload other = payload_of(&other_segment, messages[8], 4097);
+    struct iovec segment;
+    struct fls_payload other = payload_of(&segment, messages[8], 4097);
     struct fls_sink *inner, *sink = moody_sink(&plan, &inner);
     struct frames expected = {NULL, 0, 0};
     struct fls_writer *writer;
-    int released = 0, other_released = 0;
+    int other_released = 0;
 
     (void)state;
     frames_put(&expected, (struct fls_checksum){FLS_CHECKSUM_NONE, NULL}, messages[8], 4097);
     assert_ok(fls_writer_open(sink, &options, &writer, NULL));
-    assert_int_equal(fls_writer_write_owned(writer, &payload, count_release, &released), FLS_AGAIN);
+    assert_int_equal(fls_writer_write(writer, messages[10], 9000), FLS_AGAIN);
     assert_ok(fls_writer_write_owned(writer, &other, count_release, &other_released));
-    assert_int_equal(released, 0);
     assert_int_equal(other_released, 1);
     assert_ok(fls_writer_close(writer, NULL));
-    assert_int_equal(released, 0);
     assert_sink_holds(inner, &expected);
     fls_sink_close(sink, NULL);
     free(expected.bytes);
 }
 
-/* The promise of exactly one release holds for a small payload too: given up, it is owed none. */
-static void given_up_small_is_not_released(void **state)
+/* An owned one is the writer's: another is refused, and the first goes out all the same. */
+static void owned_is_never_given_up(void **state)
 {
-    struct fls_fault_plan plan = {.fail_at = 1, .fail_count = 2, .status = FLS_AGAIN};
-    struct fls_writer_options options = {.framer = FLS_FRAMER_VECTORED};
-    struct iovec segment;
-    struct fls_payload payload = payload_of(&segment, messages[4], 64);
-    struct fls_sink *inner, *sink = moody_sink(&plan, &inner);
-    struct fls_writer *writer;
-    int released = 0;
+    const size_t lengths[] = {64, 9000};
 
     (void)state;
-    assert_ok(fls_writer_open(sink, &options, &writer, NULL));
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
+        struct fls_fault_plan plan = {.fail_at = 1, .fail_count = 1, .status = FLS_AGAIN};
+        struct fls_writer_options options = {.framer = framers[i / 2]};
+        struct iovec segment;
+        struct fls_payload payload = payload_of(&segment, messages[10], lengths[i % 2]);
+        struct fls_sink *inner, *sink = moody_sink(&plan, &inner);
+        struct fls_writer *writer;
+        int released = 0, other_released = 0;
+        assert_ok(fls_writer_open(sink, &options, &writer, NULL));
         assert_int_equal(fls_writer_write_owned(writer, &payload, count_release, &released),
                          FLS_AGAIN);
-        assert_int_equal(released, 0); /* only after FLS_AGAIN is it still owed */
+        assert_int_equal(fls_writer_write_owned(writer, &payload, count_release, &other_released),
+                         FLS_INVALID_ARGUMENT);
+        assert_int_equal(other_released, 1);
+        assert_int_equal(fls_writer_write(writer, "other", 5), FLS_INVALID_ARGUMENT);
+        assert_int_equal(released, 0);
+        assert_ok(fls_writer_close(writer, NULL));
+        assert_int_equal(released, 1);
+        assert_int_equal(bytes_in(inner), 4 + lengths[i % 2]);
+        fls_sink_close(sink, NULL);
     }
-    assert_ok(fls_writer_write_owned(writer, &payload, count_release, &released));
-    assert_int_equal(released, 1);
-    plan.fail_at = plan.calls + 1;
-    plan.fail_count = 1;
-    assert_int_equal(fls_writer_write_owned(writer, &payload, count_release, &released), FLS_AGAIN);
-    assert_ok(fls_writer_write(writer, "other", 5));
-    assert_int_equal(released, 1);
-    assert_ok(fls_writer_close(writer, NULL));
-    fls_sink_close(sink, NULL);
 }
 
 /* --- refusals ----------------------------------------------------------------------------------
@@ -1235,8 +1232,8 @@ int main(void)
         cmocka_unit_test(released_on_failure_and_after),
         cmocka_unit_test(released_on_abandon),
         cmocka_unit_test(released_after_again),
-        cmocka_unit_test(given_up_stays_the_callers),
-        cmocka_unit_test(given_up_small_is_not_released),
+        cmocka_unit_test(given_up_for_another),
+        cmocka_unit_test(owned_is_never_given_up),
         cmocka_unit_test(limits),
         cmocka_unit_test(default_limit),
         cmocka_unit_test(length_must_be_the_sum),

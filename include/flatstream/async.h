@@ -104,12 +104,15 @@ FLS_API FLS_MUST_USE enum fls_status fls_async_write(struct fls_async *async, co
                                                      size_t bytes);
 
 /*
- * Hands over one message by reference; the segments' list is copied. `release(context)` is called
- * exactly once, when the bytes are needed no more: by the drain thread after they were written, or
- * when the message is dropped, refused or lost (then by whichever thread does that); also when this
- * call fails, before it returns. It must not wait on this object (flush, or write when that may
- * block). Any thread. Statuses as for fls_async_write; FLS_INVALID_ARGUMENT when payload->length is
- * not the sum of the segments, or their list is larger than a quarter of the queue.
+ * Hands over one message by reference; the segments' list is copied. The message is the library's
+ * from this call on, whatever it returns, as with fls_writer_write_owned. `release(context)` is
+ * called exactly once, when the bytes are needed no more: by the drain thread after they were
+ * written, or when the message is dropped, refused or lost (then by whichever thread does that);
+ * also when this call fails, before it returns. It must not wait on this object (flush, or write
+ * when that may block). A NULL `release`: the bytes must stay until a flush that covers them has
+ * returned FLS_OK, or the close. Any thread. Statuses as for fls_async_write; FLS_INVALID_ARGUMENT
+ * when payload->length is not the sum of the segments, or their list is larger than a quarter of
+ * the queue.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_async_write_owned(struct fls_async *async,
                                                            const struct fls_payload *payload,

@@ -17,6 +17,14 @@
  * taken yet, it may also be given up, by writing another that lies elsewhere: the same address and
  * length are taken for the same message.
  *
+ * Who owns a message. One given with a release callback (fls_writer_write_owned) is the library's
+ * from the moment of the call, whatever the call returns, with every framer and every sink, as in
+ * fls_async_write_owned: it is released exactly once. So FLS_AGAIN always means of it that it was
+ * taken, also where a full batch has to go first, and fls_writer_position has moved past it. It
+ * goes out with the same call made again, or with fls_writer_flush or fls_writer_close; it is never
+ * given up for another message, only by fls_writer_abandon. Any other message stays the caller's
+ * throughout.
+ *
  * Failure. When a system error leaves part of a frame (or, batched, taken messages) behind that
  * cannot be completed, the writer is poisoned: each later call returns the same error, whose
  * `offset` and `frame` are those of the first frame that is not whole. A message that was refused
@@ -199,11 +207,19 @@ FLS_API FLS_MUST_USE enum fls_status fls_writer_write_payload(struct fls_writer 
 
 /*
  * The same, with a promise: the payload's bytes stay unchanged until `release(context)` is called.
- * It is called exactly once, from within a call on this writer, as soon as the bytes are needed no
- * more: when they were copied or written, when the message is refused, when the writer fails, at
- * the latest in fls_writer_close or fls_writer_abandon. Only after FLS_AGAIN is it still owed. So a
- * batch keeps large payloads by reference without copying. A payload whose bytes change earlier is
- * the caller's breach: the frame's checksum will not match.
+ * The message is the writer's from this call on, whatever it returns (see the top of this header).
+ * `release` is called exactly once, from within a call on this writer, as soon as the bytes are
+ * needed no more: when they were copied or written, when the message is refused, when the writer
+ * fails, at the latest in fls_writer_close or fls_writer_abandon. It must not call this writer. So
+ * a batch keeps large payloads by reference without copying. A payload whose bytes change earlier
+ * is the caller's breach: the frame's checksum will not match. Statuses as for
+ * fls_writer_write_payload:
+ *   FLS_OK            taken; released already, or owed
+ *   FLS_AGAIN         taken, and owed: call again with the same arguments (`release` and `context`
+ *                     too), which goes on with this message and takes nothing anew; or flush until
+ *                     that returns FLS_OK
+ *   any other         not written, and released before the call returned
+ * A NULL `release` makes this fls_writer_write_payload: nothing changes hands.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_writer_write_owned(struct fls_writer *writer,
                                                             const struct fls_payload *payload,
@@ -223,9 +239,9 @@ FLS_API FLS_MUST_USE enum fls_status fls_writer_write_batch(struct fls_writer *w
 
 /*
  * Finishes what is unfinished, sends the batch and carries the bytes to `level` (with
- * FLS_LEVEL_OBJECT nothing is done). After it every referenced payload is the caller's again.
- * FLS_OK, FLS_AGAIN, FLS_IO, FLS_UNSUPPORTED (see fls_sink_flush). A failed FLS_LEVEL_MACHINE
- * poisons: the system may have dropped the pages.
+ * FLS_LEVEL_OBJECT nothing is done). After it every referenced payload is the caller's again, and
+ * every owned one released. FLS_OK, FLS_AGAIN, FLS_IO, FLS_UNSUPPORTED (see fls_sink_flush). A
+ * failed FLS_LEVEL_MACHINE poisons: the system may have dropped the pages.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_writer_flush(struct fls_writer *writer,
                                                       enum fls_level level);
@@ -251,7 +267,8 @@ FLS_API struct fls_writer_counts fls_writer_statistics(const struct fls_writer *
  */
 FLS_API enum fls_status fls_writer_close(struct fls_writer *writer, struct fls_error *error);
 
-/* Frees the writer without sending what it holds; closes an owned sink. NULL is allowed. */
+/* Frees the writer without sending what it holds, which is released; closes an owned sink. NULL is
+ * allowed. */
 FLS_API void fls_writer_abandon(struct fls_writer *writer);
 
 FLS_END_DECLS

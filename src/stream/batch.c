@@ -58,10 +58,12 @@ static size_t grown_capacity(size_t capacity, size_t wanted, size_t item_bytes)
     return grown <= SIZE_MAX / item_bytes ? grown : 0;
 }
 
+/* The cursor of a batch that is being sent moves with the list. */
 static enum fls_status reserve_segments(struct fls_batch *batch, size_t wanted)
 {
     struct iovec *before = batch->segments == batch->first_segments ? NULL : batch->segments;
     size_t grown = grown_capacity(batch->segment_capacity, wanted, sizeof *before);
+    size_t at = batch->sending ? (size_t)(batch->left.segments - batch->segments) : 0;
 
     if (wanted <= batch->segment_capacity)
         return FLS_OK;
@@ -70,6 +72,8 @@ static enum fls_status reserve_segments(struct fls_batch *batch, size_t wanted)
         return FLS_NO_MEMORY;
     if (!before)
         memcpy(segments, batch->first_segments, sizeof batch->first_segments);
+    if (batch->sending)
+        batch->left.segments = segments + at;
     batch->segments = segments;
     batch->segment_capacity = grown;
     return FLS_OK;
@@ -92,7 +96,7 @@ static enum fls_status reserve_references(struct fls_batch *batch, size_t wanted
 }
 
 /* Room for a payload's segments, the run before and the run after it, and for its release. */
-static enum fls_status reserve_reference(struct fls_batch *batch, size_t segments)
+enum fls_status fls_batch_reserve(struct fls_batch *batch, size_t segments)
 {
     if (segments > SIZE_MAX - batch->segment_count - 2)
         return FLS_NO_MEMORY;
@@ -111,7 +115,7 @@ static void stage_header(struct fls_batch *batch, const struct fls_payload *payl
 enum fls_status fls_batch_add_reference(struct fls_batch *batch, const struct fls_payload *payload,
                                         struct fls_release release)
 {
-    enum fls_status status = reserve_reference(batch, payload->count);
+    enum fls_status status = fls_batch_reserve(batch, payload->count);
 
     if (status != FLS_OK)
         return status;
@@ -201,9 +205,8 @@ void fls_batch_whole(const struct fls_batch *batch, size_t *frames, uint64_t *by
     }
 }
 
-void fls_batch_drop(struct fls_batch *batch, int keep_owed)
+void fls_batch_drop(struct fls_batch *batch)
 {
-    if (!keep_owed)
-        release_all(batch);
+    release_all(batch);
     fls_batch_reset(batch);
 }

@@ -114,6 +114,10 @@ static inline void fls_batch_add_short(struct fls_batch *batch, const void *data
 /* Adds a payload that fits by copying its segments. */
 void fls_batch_add_copy_of(struct fls_batch *batch, const struct fls_payload *payload);
 
+/* Takes the memory to add a payload of so many segments by reference, also while the batch is being
+ * sent: added to what stands there now, or later, it is not refused. FLS_OK, FLS_NO_MEMORY. */
+FLS_MUST_USE enum fls_status fls_batch_reserve(struct fls_batch *batch, size_t segments);
+
 /* Adds a payload that fits by reference, and keeps its release. FLS_OK, or FLS_NO_MEMORY with
  * nothing added. */
 FLS_MUST_USE enum fls_status fls_batch_add_reference(struct fls_batch *batch,
@@ -176,7 +180,7 @@ fls_batch_send_run(struct fls_batch *batch, struct fls_sink *sink, struct fls_er
 /* After a failed send: how many leading frames the sink has whole, and their bytes. */
 void fls_batch_whole(const struct fls_batch *batch, size_t *frames, uint64_t *bytes);
 
-/* Empties the batch unsent; calls the releases unless `keep_owed`. */
-void fls_batch_drop(struct fls_batch *batch, int keep_owed);
+/* Empties the batch unsent; calls the releases. */
+void fls_batch_drop(struct fls_batch *batch);
 
 #endif

@@ -30,11 +30,15 @@ struct in_flight {
     int active;
     const void *key;
     size_t size;
-    size_t next;                /* write_batch: the first payload not staged yet */
-    uint64_t first_frame;       /* write_batch: index of payloads[0] */
-    struct fls_release release; /* of a copied payload: owed until the call has succeeded */
-    enum fls_status refusal;    /* write_batch: what the message behind those staged came to, */
-    struct fls_error refused;   /* not to be asked of the taps again */
+    size_t next;              /* write_batch: the first payload not staged yet */
+    uint64_t first_frame;     /* write_batch: index of payloads[0] */
+    enum fls_status refusal;  /* write_batch: what the message behind those staged came to, */
+    struct fls_error refused; /* not to be asked of the taps again */
+
+    struct fls_release owner;   /* write_owned: of the message */
+    int owed;                   /* here, not in the batch: it was copied, or waits */
+    int waits;                  /* it is admitted, and staged when the batch before it has gone */
+    struct fls_payload waiting; /* its segments are the writer's copy */
 };
 
 struct fls_writer {
@@ -58,6 +62,7 @@ struct fls_writer {
     uint64_t payload_bytes_max;
     struct fls_tap_chain taps;
     struct fls_buffer flat;
+    struct fls_buffer waiting_segments;
     struct fls_memory_policy *memory_policy;
     struct fls_clock clock;
     uint64_t batch_age_ns;
@@ -191,6 +196,7 @@ static void free_writer(struct fls_writer *writer)
     fls_batch_free(&writer->batch);
     fls_tap_chain_free(&writer->taps);
     fls_buffer_free(&writer->flat);
+    fls_buffer_free(&writer->waiting_segments);
     free(writer);
 }
 
@@ -265,7 +271,7 @@ static enum fls_status fail(struct fls_writer *writer, enum fls_status status)
     fls_error_locate(&writer->error, writer->sent_frames, writer->sent_bytes);
     writer->poisoned = torn || writer->framer == FLS_FRAMER_BATCHED;
     writer->in_flight.active = 0;
-    fls_batch_drop(&writer->batch, 0);
+    fls_batch_drop(&writer->batch);
     update_quick(writer);
     return status;
 }
@@ -332,10 +338,15 @@ static int batch_is_due(const struct fls_writer *writer)
 
 void fls_writer_position(const struct fls_writer *writer, uint64_t *offset, uint64_t *frame)
 {
-    if (offset)
+    const struct in_flight *taken = &writer->in_flight;
+
+    if (offset) {
         *offset = writer->sent_bytes + fls_batch_bytes(&writer->batch);
+        if (taken->waits)
+            *offset += fls_batch_header_bytes(&writer->batch) + taken->waiting.length;
+    }
     if (frame)
-        *frame = writer->sent_frames + writer->batch.messages;
+        *frame = writer->sent_frames + writer->batch.messages + (taken->waits ? 1 : 0);
 }
 
 /* Completes writer->error with where the refused message would have stood. */
@@ -445,20 +456,45 @@ FLS_HOT static enum fls_status send_by_rule(struct fls_writer *writer, int held)
     return status == FLS_AGAIN ? FLS_OK : status;
 }
 
+static void release_now(struct fls_release release)
+{
+    if (release.function)
+        release.function(release.context);
+}
+
+static void end_in_flight(struct fls_writer *writer)
+{
+    struct in_flight ended = writer->in_flight;
+
+    writer->in_flight = (struct in_flight){0};
+    if (ended.owed)
+        release_now(ended.owner);
+    update_quick(writer);
+}
+
+/* Is the unfinished message done with, when another one is written? One that is the caller's is
+ * given up if nothing of it has left; an owned one, if all has. */
 static int gives_up(struct fls_writer *writer)
 {
-    if (writer->framer == FLS_FRAMER_BATCHED || writer->batch.accepted > 0 ||
-        writer->batch.messages != 1 || writer->in_flight.next > 0)
+    if (writer->in_flight.owner.function && !writer->in_flight.waits && !writer->batch.sending) {
+        end_in_flight(writer);
+        return 1;
+    }
+    if (writer->in_flight.owner.function || writer->framer == FLS_FRAMER_BATCHED ||
+        writer->batch.accepted > 0 || writer->batch.messages != 1 || writer->in_flight.next > 0)
         return 0;
-    fls_batch_drop(&writer->batch, 1);
+    fls_batch_drop(&writer->batch);
     writer->in_flight = (struct in_flight){0};
     return 1;
 }
 
-static int is_in_flight(const struct fls_writer *writer, const void *key, size_t size)
+static int is_in_flight(const struct fls_writer *writer, const void *key, size_t size,
+                        struct fls_release owner)
 {
-    return writer->in_flight.active && writer->in_flight.key == key &&
-           writer->in_flight.size == size;
+    const struct in_flight *known = &writer->in_flight;
+
+    return known->active && known->key == key && known->size == size &&
+           known->owner.function == owner.function && known->owner.context == owner.context;
 }
 
 /* May a new call begin? FLS_OK, the poison, or FLS_INVALID_ARGUMENT. */
@@ -470,12 +506,6 @@ static enum fls_status begin(struct fls_writer *writer)
         return fls_error_set(&writer->error, FLS_INVALID_ARGUMENT,
                              "another message is unfinished: write it again, or flush");
     return FLS_OK;
-}
-
-static void release_now(struct fls_release release)
-{
-    if (release.function)
-        release.function(release.context);
 }
 
 /* Sends by the framer's rule; when the message must be waited for, remembers whose it is. */
@@ -491,40 +521,97 @@ FLS_HOT static enum fls_status send_or_wait(struct fls_writer *writer, int held,
     return status;
 }
 
-/* From making room to the framer's rule; calls or keeps the release. */
-static enum fls_status write_new(struct fls_writer *writer, const struct fls_payload *payload,
-                                 struct fls_release release, const void *key)
+/* The batch before an owned message would block: it is the writer's already, so it waits here. The
+ * memory to stage it is taken now; later there is no one to refuse it to. */
+static enum fls_status wait_for_room(struct fls_writer *writer, const struct fls_payload *payload,
+                                     struct fls_release owner, const void *key)
 {
-    int may_hold = release.function || writer->keep_references;
-    int copy = copies(payload, may_hold ? writer->copy_bytes_max : writer->copy_unheld_bytes_max);
-    enum fls_status status = make_room(writer, payload, copy);
+    size_t bytes = payload->count * sizeof *payload->segments;
 
-    if (status == FLS_OK)
-        status = admit(writer, payload);
-    if (status == FLS_OK)
-        status = stage(writer, payload, release, copy);
-    if (status != FLS_OK && status != FLS_AGAIN)
-        release_now(release);
-    if (status != FLS_OK)
-        return status;
-    status = send_or_wait(writer, !copy && !may_hold, key, payload->length);
-    if (copy && status == FLS_AGAIN)
-        writer->in_flight.release = release;
-    else if (copy)
-        release_now(release);
+    if (fls_buffer_reserve(&writer->waiting_segments, fls_max_size(bytes, 1), 0) != FLS_OK ||
+        fls_batch_reserve(&writer->batch, payload->count) != FLS_OK) {
+        fls_error_no_memory(&writer->error, bytes);
+        return refuse(writer, FLS_NO_MEMORY);
+    }
+    struct iovec *segments = (void *)writer->waiting_segments.bytes;
+    if (bytes > 0)
+        memcpy(segments, payload->segments, bytes);
+    writer->in_flight = (struct in_flight){
+        .active = 1, .key = key, .size = payload->length, .owner = owner, .owed = 1, .waits = 1};
+    writer->in_flight.waiting = (struct fls_payload){segments, payload->count, payload->length};
+    update_quick(writer);
+    return FLS_AGAIN;
+}
+
+static enum fls_status stage_waiting(struct fls_writer *writer)
+{
+    struct in_flight *taken = &writer->in_flight;
+    int copy = copies(&taken->waiting, writer->copy_bytes_max);
+    enum fls_status status;
+
+    taken->waits = 0;
+    status = stage(writer, &taken->waiting, taken->owner, copy);
+    taken->owed = copy || status != FLS_OK;
     return status;
 }
 
-static void end_in_flight(struct fls_writer *writer)
+/* Stages an admitted message, and sends by the framer's rule; calls or keeps the release. */
+static enum fls_status stage_new(struct fls_writer *writer, const struct fls_payload *payload,
+                                 struct fls_release owner, const void *key, int copy)
 {
-    release_now(writer->in_flight.release);
-    writer->in_flight = (struct in_flight){0};
-    update_quick(writer);
+    int may_hold = owner.function || writer->keep_references;
+    enum fls_status status = stage(writer, payload, owner, copy);
+
+    if (status != FLS_OK) {
+        release_now(owner);
+        return status;
+    }
+    status = send_or_wait(writer, !copy && !may_hold, key, payload->length);
+    if (status == FLS_AGAIN) {
+        writer->in_flight.owner = owner;
+        writer->in_flight.owed = copy;
+    } else if (copy) {
+        release_now(owner);
+    }
+    return status;
+}
+
+/* From making room on. An owned message is the writer's from here, whatever comes of it. */
+static enum fls_status write_new(struct fls_writer *writer, const struct fls_payload *payload,
+                                 struct fls_release owner, const void *key)
+{
+    int may_hold = owner.function || writer->keep_references;
+    int copy = copies(payload, may_hold ? writer->copy_bytes_max : writer->copy_unheld_bytes_max);
+    enum fls_status status = make_room(writer, payload, copy);
+    int waits = status == FLS_AGAIN && owner.function;
+
+    if (status == FLS_OK || waits)
+        status = admit(writer, payload);
+    if (status == FLS_OK && !waits)
+        return stage_new(writer, payload, owner, key, copy);
+    if (status == FLS_OK)
+        status = wait_for_room(writer, payload, owner, key);
+    if (!writer->in_flight.waits)
+        release_now(owner);
+    return status;
+}
+
+/* Sends the batch, and an owned message that waits behind it. */
+static enum fls_status send_all(struct fls_writer *writer)
+{
+    enum fls_status status = send(writer);
+
+    if (status == FLS_OK && writer->in_flight.waits) {
+        status = stage_waiting(writer);
+        if (status == FLS_OK)
+            status = send(writer);
+    }
+    return status;
 }
 
 static enum fls_status resume(struct fls_writer *writer)
 {
-    enum fls_status status = send(writer);
+    enum fls_status status = send_all(writer);
 
     if (status != FLS_AGAIN)
         end_in_flight(writer);
@@ -536,7 +623,7 @@ static enum fls_status write_one(struct fls_writer *writer, const struct fls_pay
 {
     const void *key = payload->count > 0 ? payload->segments[0].iov_base : NULL;
 
-    if (is_in_flight(writer, key, payload->length))
+    if (is_in_flight(writer, key, payload->length, release))
         return resume(writer);
     enum fls_status status = begin(writer);
     if (status != FLS_OK) {
@@ -716,7 +803,7 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
     enum fls_status status = FLS_OK;
     size_t next = 0;
 
-    if (is_in_flight(writer, payloads, count)) {
+    if (is_in_flight(writer, payloads, count, (struct fls_release){NULL, NULL})) {
         next = writer->in_flight.next;
         writer->in_flight.active = 0;
         status = writer->in_flight.refusal;
@@ -769,7 +856,7 @@ enum fls_status fls_writer_flush(struct fls_writer *writer, enum fls_level level
         return writer->error.status;
     if (level == FLS_LEVEL_OBJECT)
         return FLS_OK;
-    enum fls_status status = send(writer);
+    enum fls_status status = send_all(writer);
     if (status == FLS_OK)
         status = flush_sink(writer, level);
     if (status != FLS_AGAIN && status != FLS_UNSUPPORTED)
@@ -811,7 +898,8 @@ struct fls_writer_counts fls_writer_statistics(const struct fls_writer *writer)
         .largest_message = writer->largest_message,
     };
 
-    statistics.messages = writer->sent_frames + writer->batch.messages - writer->start_frame;
+    fls_writer_position(writer, NULL, &statistics.messages);
+    statistics.messages -= writer->start_frame;
     if (!writer->batch.sending) {
         statistics.copies += writer->batch.messages - writer->batch.reference_count;
         statistics.bytes_copied += fls_batch_copied_bytes(&writer->batch);
@@ -826,8 +914,8 @@ static enum fls_status finish(struct fls_writer *writer, enum fls_status status,
 
     if (status != FLS_OK)
         fls_error_copy(error, &writer->error);
-    release_now(writer->in_flight.release);
-    fls_batch_drop(&writer->batch, 0);
+    end_in_flight(writer);
+    fls_batch_drop(&writer->batch);
     free_writer(writer);
     enum fls_status closed = fls_sink_close(sink, status == FLS_OK ? error : NULL);
     return status == FLS_OK ? closed : status;

@@ -144,9 +144,21 @@ expect 1 "$flatstream" write -o bad.fls --from jsonl --schema t.fbs bad.jsonl
 says err 'bad.jsonl: line 3, column 9: .*; the messages before it were written'
 expect 0 "$flatstream" verify --json bad.fls
 python 'o["frames"] == 1'
-expect 0 "$flatstream" write -o bad.fls --from jsonl --schema t.fbs --skip-bad bad.jsonl
+expect 1 "$flatstream" write -o bad.fls --from jsonl --schema t.fbs --skip-bad bad.jsonl
 for line in 3 4 5 7 8 9; do says err "bad.jsonl: line $line, column [0-9]+: .*; skipped"; done
 says err '6 bad lines were skipped, 2 messages written'
+# The same through every way out; a line that was skipped is lost, whoever wrote the others.
+for how in "--async" "--rotate-messages 1" "--append" "--checksum none --batch 1"; do
+    rm -f how*.fls
+    # shellcheck disable=SC2086
+    expect 1 "$flatstream" write -o how.fls --from jsonl --schema t.fbs $how --skip-bad bad.jsonl
+    says err '6 bad lines were skipped, 2 messages written'
+    grep '"x"\|"ok"' bad.jsonl >good.jsonl
+    rm -f how*.fls
+    # shellcheck disable=SC2086
+    expect 0 "$flatstream" write -o how.fls --from jsonl --schema t.fbs $how --skip-bad good.jsonl
+    quiet err
+done
 expect 0 "$flatstream" cat --as json --schema t.fbs bad.fls
 python '[l["host"] for l in lines] == ["x", "ok"]'
 printf '{"host":"x\0y"}\n' >zero.jsonl

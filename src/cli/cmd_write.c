@@ -41,7 +41,7 @@ static const char help[] =
     "                     files  each input is one message\n"
     "                     jsonl  each line is a JSON object, and becomes a message by --schema\n"
     "  --skip-bad         jsonl: report and pass over lines that make no message; else the\n"
-    "                     first ends it, with exit status 1\n" CLI_SCHEMA_HELP
+    "                     first ends it. The exit status is 1 either way\n" CLI_SCHEMA_HELP
     "  --checksum KIND    none, crc16, crc32, or xxh3 (the default); auto is xxh3, or with\n"
     "                     --append what the file has\n"
     "  --framer HOW       how frames reach the system; the bytes are the same: batched (many\n"
@@ -719,7 +719,7 @@ static int finish(const struct options *options, struct target *target, enum fls
         return cli_signal_exit();
     }
     if (status == FLS_OK || status == FLS_END)
-        return CLI_WELL;
+        return target->bad_lines > 0 ? CLI_DAMAGED : CLI_WELL;
     if (refused)
         cli_fail(target->name, &refusal, "the messages before it were written");
     else

@@ -1,12 +1,14 @@
 # A thin face for CMake: what people type. `make help` lists it.
 PREFIX ?= /usr/local
 BUILD := build
+CONFIGURE := cmake --preset release >/dev/null || cmake --preset release
+BUILT := cmake --build --preset release -j$$(nproc)
 
 .PHONY: all help deps demo test bench fuzz soak install format check clean
 
 all: deps ## build the command (build/flatstream) and the libraries beside it
-	cmake --preset release >/dev/null || cmake --preset release
-	cmake --build --preset release -j$$(nproc)
+	@$(CONFIGURE)
+	$(BUILT)
 
 help: ## list what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,16 +16,20 @@ help: ## list what can be made
 deps: ## install what is missing (Debian packages; root or sudo)
 	@sh scripts/install-dependencies.sh
 
-demo: all ## record real telemetry, look at it, break it, recover it
+demo: deps ## record real telemetry, look at it, break it, recover it
+	@sh scripts/build-quietly.sh flatstream_command example_telemetry_agent
 	@bash scripts/demo.sh
 
-test: all ## build and pass all tests
+test: ## build and pass all tests
+	@sh scripts/install-dependencies.sh test
+	@$(CONFIGURE)
+	$(BUILT)
 	@bash scripts/test.sh
 
-bench: all ## measure, beside raw loops and peers (QUICK=1: the short form)
+bench: ## measure, beside raw loops and peers (QUICK=1: the short form)
 	@bash scripts/bench.sh
 
-fuzz: deps ## fuzz each target for FUZZ_SECONDS (60)
+fuzz: ## fuzz each target for FUZZ_SECONDS (60)
 	@bash scripts/fuzz.sh
 
 soak: all ## long runs: a 10 GiB stream in flat memory
@@ -33,9 +39,10 @@ install: all ## install to PREFIX (/usr/local); DESTDIR is honoured
 	cmake --install $(BUILD) --prefix $(PREFIX)
 
 format: ## format the sources
+	@sh scripts/install-dependencies.sh full
 	@sh scripts/format.sh
 
-check: deps ## everything: both compilers, sanitizers, valgrind, fuzzing, install, format
+check: ## everything: both compilers, sanitizers, valgrind, fuzzing, install, format
 	@bash scripts/check.sh
 
 clean: ## remove everything that was built

@@ -1,6 +1,12 @@
-# What the library needs from the system. Required: xxHash and one library for CRC-32.
-find_package(PkgConfig REQUIRED)
+# What the library needs from the system. Required: xxHash and one library for CRC-32. What is
+# optional is found through pkg-config, and not without it.
+find_package(PkgConfig QUIET)
 find_package(Threads REQUIRED)
+macro(find_optional name)
+    if(PKG_CONFIG_FOUND)
+        pkg_check_modules(${name} QUIET IMPORTED_TARGET ${ARGN})
+    endif()
+endmacro()
 
 add_library(flatstream_dependencies INTERFACE)
 target_link_libraries(flatstream_dependencies INTERFACE Threads::Threads)
@@ -54,12 +60,14 @@ target_link_libraries(flatstream_dependencies INTERFACE ${crc32_library})
 
 # Optional.
 if(FLATSTREAM_URING)
-    pkg_check_modules(LIBURING QUIET IMPORTED_TARGET liburing)
+    find_optional(LIBURING liburing)
 endif()
 if(FLATSTREAM_URING AND LIBURING_FOUND)
     target_compile_definitions(flatstream_dependencies INTERFACE FLS_WITH_URING)
     target_link_libraries(flatstream_dependencies INTERFACE PkgConfig::LIBURING)
     string(APPEND flatstream_private_libs " -luring")
 endif()
-pkg_check_modules(FLATBUFFERS QUIET IMPORTED_TARGET flatbuffers)
+if(CMAKE_CXX_COMPILER)
+    find_optional(FLATBUFFERS flatbuffers)
+endif()
 find_program(FLATC flatc)

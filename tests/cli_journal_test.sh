@@ -83,10 +83,12 @@ except OSError: # its other end is closed
 print(text.decode())
 sys.exit(write.wait())
 END
-expect 0 python3 terminal.py "$flatstream" write -o loud.fls --rotate-messages 10000 lines
-says out "loud.fls: rotated $(($(count 'loud-*.fls') - 1)) times; the longest pause [0-9]+\.[0-9] ms"
-expect 0 python3 terminal.py "$flatstream" write -o one-only.fls --rotate-bytes 1G lines
-grep -q rotated out && fail "no rotation was none"
+if has_terminals how often a recorder rotated; then
+    expect 0 python3 terminal.py "$flatstream" write -o loud.fls --rotate-messages 10000 lines
+    says out "loud.fls: rotated $(($(count 'loud-*.fls') - 1)) times; the longest pause [0-9]+\.[0-9] ms"
+    expect 0 python3 terminal.py "$flatstream" write -o one-only.fls --rotate-bytes 1G lines
+    grep -q rotated out && fail "no rotation was none"
+fi
 expect 0 "$flatstream" write -o b.fls --rotate-bytes 100K --preallocate 1M lines
 for segment in b-*.fls; do
     [ "$(stat -c %s "$segment")" -le 102400 ] || fail "$segment is too large"

@@ -17,7 +17,7 @@ root_type Reading;
 END
 "$flatstream" write -o probe.fls --from jsonl --schema t.fbs /dev/null 2>err || {
     echo "no JSON in this build: nothing to replay"
-    exit 0
+    exit 77
 }
 
 # 100 messages, 10 ms apart, from a time that no double holds exactly.
@@ -129,8 +129,10 @@ percents = [int(p) for p in re.findall(rb"(\d+) %  [^\r]*/s, \d+ s left", text)]
 assert len(set(percents)) > 3 and percents == sorted(percents), text
 assert 0 < percents[0] < 80 and percents[-1] < 100, percents
 END
-expect 0 python3 terminal.py "$flatstream" replay "${key[@]}" --speed 0.4 rec.fls copy.fls
-same copy.fls rec.fls
+if has_terminals progress of replay; then
+    expect 0 python3 terminal.py "$flatstream" replay "${key[@]}" --speed 0.4 rec.fls copy.fls
+    same copy.fls rec.fls
+fi
 
 # --- a signal, damage, wrong usage -----------------------------------------------------------------
 "$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls 2>err &

@@ -566,7 +566,7 @@ expect 0 env LC_ALL=C.UTF-8 "$flatstream" info --schema t.fbs --plot-field seque
 says out '█'
 expect 0 env LC_ALL=C "$flatstream" info --schema t.fbs --plot-field sequence t.fls
 says out '#'
-if command -v script >/dev/null; then
+if command -v script >/dev/null && has_terminals a plot on a terminal; then
     expect 0 script -qec "env LC_ALL=C.UTF-8 '$flatstream' info t.fls" /dev/null
     says out 'message size in bytes'
     says out '█'

@@ -54,6 +54,13 @@ same() {
     }
 }
 
+# has_terminals WHAT: can a terminal be had here? Says what is skipped when not.
+has_terminals() {
+    python3 -c 'import pty; pty.openpty()' 2>/dev/null && return 0
+    echo "skipped: $*: no terminal can be had here, or no python3"
+    return 1
+}
+
 # finish: the last line of a test.
 finish() {
     echo "$(basename "$0" .sh): $checks checks, $failures failures"

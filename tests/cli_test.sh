@@ -715,7 +715,8 @@ exec 8>&-
 wait $pid
 
 # --- progress, and descriptors that do not block -------------------------------------------------
-python3 - "$flatstream" <<'PY' || fail "progress or non-blocking descriptors"
+! has_terminals progress, non-blocking descriptors ||
+    python3 - "$flatstream" <<'PY' || fail "progress or non-blocking descriptors"
 import os, pty, subprocess, sys, time, fcntl
 tool = sys.argv[1]
 line = b"x" * 999 + b"\n"
@@ -802,7 +803,8 @@ says out '^\| write --io uring --direct +\| +([0-9]+|-) \|'
 expect 0 "$flatstream" bench --seconds 1 --quick --sizes 100 --checksum none --dir . --disk-bytes 0
 grep -q fdatasync out && fail "bench --disk-bytes 0 went to the disk"
 [ -s err ] && fail "progress, but no terminal"
-python3 - "$flatstream" <<'PY' || fail "bench shows no progress on a terminal"
+! has_terminals progress of bench ||
+    python3 - "$flatstream" <<'PY' || fail "bench shows no progress on a terminal"
 import os, pty, re, sys
 pid, fd = pty.fork()
 if pid == 0:

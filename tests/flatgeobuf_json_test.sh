@@ -14,12 +14,12 @@ fail() {
 
 command -v python3 >/dev/null || {
     echo "flatgeobuf_json_test: no python3: nothing was compared"
-    exit 0
+    exit 77
 }
 if ! : | "$FLATSTREAM" write -o "$scratch/none.fls" --from jsonl --schema "$data/feature.fbs" 2>"$scratch/err"; then
     grep -q 'no JSON support' "$scratch/err" || fail "$(cat "$scratch/err")"
     echo "flatgeobuf_json_test: the command has no JSON support: nothing was compared"
-    exit 0
+    exit 77
 fi
 
 # The header is the one FlatBuffer between the magic (8 bytes, with its size 12) and the features.

@@ -71,7 +71,7 @@ status=0
 
 # --- one message as flatc sees it, beside /proc -----------------------------------------------------
 if ! command -v flatc >/dev/null || ! command -v python3 >/dev/null; then
-    echo "telemetry_test: no flatc or python3: the numbers were not looked at"
+    echo "skipped: the numbers beside /proc: no flatc or python3"
     exit 0
 fi
 "$FLATSTREAM" cat --as raw --count 1 "$scratch/t.fls" >"$scratch/message.bin"

@@ -175,14 +175,14 @@ kill_recording
 break_stream
 recover
 append
-# Without libflatbuffers the command is built without JSON.
-case $(flatstream cat --help) in
-*--schema*) as_json ;;
-*) say "(This build of the command has no JSON.)" ;;
-esac
-case $(flatstream --help) in
-*"  select "*) select_fields ;;
-esac
+# Without libflatbuffers the command reads no .fbs.
+if flatstream cat --as json --schema $schema --count 1 $out/telemetry.fls >/dev/null \
+    2>"$out/stderr" || ! grep -q 'no JSON support' "$out/stderr"; then
+    as_json
+    select_fields
+else
+    say "(This build of the command has no JSON: libflatbuffers was not there.)"
+fi
 rm -f $out/stderr $out/hex $out/json $out/selected.csv
 say "All of it is in $out/:"
 ls -l $out

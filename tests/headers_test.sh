@@ -53,9 +53,9 @@ for path in "$SOURCE_DIR"/include/flatstream/*.h; do
         compiles_alone "$compiler" "-std=c++17" cc "$header"
     done
 done
-for path in "$SOURCE_DIR"/include/flatstream/*.hpp; do
+for path in "$SOURCE_DIR"/include/flatstream/*.hpp "$SOURCE_DIR"/include/flatstream/cpp/*.hpp; do
     for compiler in $cxx_compilers; do
-        compiles_alone "$compiler" "-std=c++17" cc "$(basename "$path")"
+        compiles_alone "$compiler" "-std=c++17" cc "${path#"$SOURCE_DIR"/include/flatstream/}"
     done
 done
 for version in 30 31 40; do

@@ -24,6 +24,22 @@ target_compile_options(flatstream_strict INTERFACE
         -Wmissing-prototypes -Werror>
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wvla -Werror>)
 
+# Builds harden themselves: what it costs is in docs/performance.md. The sanitizers look closer than
+# FORTIFY does, and need its functions to stay what they are.
+option(FLATSTREAM_HARDEN "Stack protector, FORTIFY, full RELRO, PIE, and CET where there is one" ON)
+if(FLATSTREAM_HARDEN)
+    include(CheckCCompilerFlag)
+    include(CheckPIESupported)
+    check_pie_supported(LANGUAGES C)
+    set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+    check_c_compiler_flag(-fcf-protection FLATSTREAM_HAS_CET)
+    add_compile_options(-fstack-protector-strong $<$<BOOL:${FLATSTREAM_HAS_CET}>:-fcf-protection>)
+    add_link_options(-Wl,-z,relro -Wl,-z,now)
+    if(NOT FLATSTREAM_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+        add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    endif()
+endif()
+
 if(FLATSTREAM_SANITIZE)
     add_compile_options(-fsanitize=${FLATSTREAM_SANITIZE} -fno-omit-frame-pointer
                         -fno-sanitize-recover=all)

@@ -14,13 +14,17 @@ logs=$root/build-check
 mkdir -p "$logs"
 export CTEST_OUTPUT_ON_FAILURE=1
 
-all_steps="dependencies format release clang asan tsan valgrind crc32 fuzz install"
+all_steps="dependencies hygiene format release clang asan tsan valgrind crc32 fuzz install"
 steps=${CHECK_STEPS:-$all_steps}
 
 # --- the steps -----------------------------------------------------------------------------------
 
 check_dependencies() {
     sh scripts/install-dependencies.sh full
+}
+
+check_hygiene() {
+    bash scripts/check-hygiene.sh
 }
 
 check_format() {

@@ -164,7 +164,7 @@ enum fls_status fls_index_file_prove(const struct fls_index_file *file,
                                      const struct fls_index_entry *entry,
                                      const struct fls_index_cover *cover, struct fls_error *error)
 {
-    uint64_t mark;
+    uint64_t mark = 0;
     uint32_t payload_bytes;
 
     if (entry->frame >= cover->frames || entry->offset >= cover->bytes)
@@ -182,7 +182,7 @@ enum fls_status fls_index_file_prove(const struct fls_index_file *file,
 static enum fls_status prove_end(const struct fls_index_file *file,
                                  const struct fls_index_cover *cover, struct fls_error *error)
 {
-    uint64_t mark, header_bytes = file->slot.header_bytes;
+    uint64_t mark = 0, header_bytes = file->slot.header_bytes;
     uint32_t payload_bytes;
     enum fls_status status = fls_index_file_mark(file, header_bytes, cover->last_offset,
                                                  cover->bytes, &mark, &payload_bytes, error);

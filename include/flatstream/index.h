@@ -8,6 +8,10 @@
  * An index is checked when it is opened (that it belongs to this stream, that the stream is at
  * least as long as it says, that the frames that it names are where it says), and again at each
  * entry that is used. It may end before the stream does: what comes after is read.
+ *
+ * A file at the index's name that is a link, no regular file, another user's (neither this
+ * process's, nor the superuser's, nor the stream's owner's) or no index is neither followed, nor
+ * changed, nor removed: FLS_INVALID_ARGUMENT. A new index is no more readable than its stream.
  */
 #ifndef FLATSTREAM_INDEX_H
 #define FLATSTREAM_INDEX_H

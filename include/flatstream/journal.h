@@ -183,7 +183,9 @@ struct fls_journal;
  *   FLS_CHECKSUM_MISMATCH, FLS_INVALID_FRAME   corrupt: where, and what was expected
  *   FLS_INVALID_ARGUMENT   options; a stream that is there is of another checksum kind (it is then
  *                          never repaired); it is a plain file and rotation was asked for; or both
- *                          a plain file and segments are there
+ *                          a plain file and segments are there; or what stands at `<path>.lock`,
+ *                          or with_index at the index's name, is no such file of ours: a link, a
+ *                          pipe, another user's, other content. It is left as it is
  *   FLS_IO, FLS_NO_MEMORY
  */
 FLS_API FLS_MUST_USE enum fls_status

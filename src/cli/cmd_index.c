@@ -14,6 +14,7 @@
 
 #include <flatstream/series.h>
 
+#include "base/beside.h"
 #include "cli/index_use.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -159,23 +160,53 @@ static enum fls_status build_at(struct cli_input *input, const struct options *o
     return status == FLS_OK ? closed : status;
 }
 
+/* Is the place free, or an index's of ours? Before the stream is read for nothing. */
+static enum fls_status check_place(const char *name, const struct stat *stream,
+                                   struct fls_error *error)
+{
+    int fd;
+    enum fls_status status = fls_beside_open_index(name, stream, &fd, error);
+
+    if (status == FLS_OK)
+        close(fd);
+    return status == FLS_IO && error->os_errno == ENOENT ? FLS_OK : status;
+}
+
 /* Builds under a temporary name, which becomes the index's. */
+static enum fls_status build_and_name(struct cli_input *input, const struct options *options,
+                                      const char *temporary, const char *name,
+                                      struct fls_error *damage, struct fls_error *error)
+{
+    struct stat stream;
+
+    if (fstat(input->fd, &stream) != 0)
+        return cli_system_error(error, "fstat", errno);
+    enum fls_status status = check_place(name, &stream, error);
+    if (status != FLS_OK)
+        return status;
+    status = build_at(input, options, temporary, damage, error);
+    if (status == FLS_OK)
+        status = fls_beside_replace_index(temporary, name, &stream, error);
+    if (status == FLS_OK)
+        return FLS_OK;
+    enum fls_status removed = fls_beside_remove_index(temporary, &stream, NULL);
+    (void)removed; /* why it failed is what is told */
+    return status;
+}
+
 static enum fls_status build_whole(struct cli_input *input, const struct options *options,
                                    struct fls_error *damage, struct fls_error *error)
 {
-    size_t length = strlen(input->path) + sizeof ".idx.XXXXXX";
+    size_t length = strlen(input->path) + sizeof FLS_INDEX_ENDING ".XXXXXX";
     char *name = malloc(2 * length);
 
     if (!name)
         return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
     char *temporary = name + length;
-    snprintf(name, length, "%s.idx", input->path);
-    snprintf(temporary, length, "%s.idx.%06x", input->path, (unsigned)getpid() & 0xffffff);
-    enum fls_status status = build_at(input, options, temporary, damage, error);
-    if (status == FLS_OK && rename(temporary, name) != 0)
-        status = cli_system_error(error, "rename", errno);
-    if (status != FLS_OK)
-        (void)unlink(temporary);
+    snprintf(name, length, "%s" FLS_INDEX_ENDING, input->path);
+    snprintf(temporary, length, "%s" FLS_INDEX_ENDING ".%06x", input->path,
+             (unsigned)getpid() & 0xffffff);
+    enum fls_status status = build_and_name(input, options, temporary, name, damage, error);
     free(name);
     return status;
 }

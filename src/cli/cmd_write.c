@@ -252,10 +252,6 @@ static int prepare_append(const struct options *options, struct target *target)
 
     if (stat(options->output, &information) != 0 && errno == ENOENT)
         return CLI_GO_ON; /* a new file; other errors show when it is opened */
-    if (!S_ISREG(information.st_mode)) {
-        cli_error(options->output, "not a regular file: only such can be appended to");
-        return CLI_USAGE;
-    }
     if (options->checksum != CLI_CHECKSUM_AUTO)
         result = check_given_kind(options);
     return result == CLI_GO_ON ? scan_existing(options, target) : result;
@@ -776,12 +772,26 @@ static int refuse_beside_segments(const struct target *target)
     return CLI_USAGE;
 }
 
+/* What is appended to is read first; a pipe would have us wait. */
+static int refuse_no_file(const struct options *options, const struct target *target)
+{
+    struct stat information;
+
+    if (!options->append || target->is_stdout || stat(target->name, &information) != 0 ||
+        S_ISREG(information.st_mode))
+        return CLI_GO_ON;
+    cli_error(target->name, "not a regular file: only such can be appended to");
+    return CLI_USAGE;
+}
+
 /* A journal, when it is to be one, or is one. */
 static int open_target(const struct options *options, const struct cli_verb *verb,
                        struct target *target)
 {
-    int has_segments = 0;
+    int has_segments = 0, result = refuse_no_file(options, target);
 
+    if (result != CLI_GO_ON)
+        return result;
     if (!target->is_stdout)
         (void)is_there(target->name, &has_segments);
     if (has_segments && !options->append)
@@ -791,7 +801,7 @@ static int open_target(const struct options *options, const struct cli_verb *ver
     if (options->uring || options->async || options->framer != 0 || options->batch > 0)
         return cli_usage(verb, "--io, --async, --framer and --batch are not for journals");
     cli_signals_catch();
-    int result = cli_key_open(verb, &options->journal.key, &target->schema, &target->key);
+    result = cli_key_open(verb, &options->journal.key, &target->schema, &target->key);
     return result == CLI_GO_ON ? open_journal(options, target) : result;
 }
 

@@ -13,6 +13,7 @@
 #include <flatstream/sink.h>
 #include <flatstream/source.h>
 
+#include "base/beside.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "journal/aside.h"
@@ -77,27 +78,18 @@ static enum fls_status copy_tail(const char *path, uint64_t offset, int to, stru
     return status == FLS_END ? FLS_OK : status;
 }
 
-/* What only its owner may read stays so. */
-static enum fls_status copy_permissions(const char *path, int to, struct fls_error *error)
-{
-    struct stat information;
-
-    if (stat(path, &information) != 0)
-        return fls_error_system(error, "stat", errno);
-    if (fchmod(to, information.st_mode & 0777) != 0)
-        return fls_error_system(error, "fchmod", errno);
-    return FLS_OK;
-}
-
 static enum fls_status create(const char *path, char *name, size_t size, int *fd,
                               struct fls_error *error)
 {
     struct fls_error failure = FLS_ZERO;
     enum fls_status status = FLS_IO;
+    struct stat stream;
 
+    if (stat(path, &stream) != 0)
+        return fls_error_system(error, "stat", errno);
     for (int i = 1; i <= COPIES_MAX; i++) {
         snprintf(name, size, "%s.damaged-%06d", path, i);
-        status = fls_os_open(name, O_WRONLY | O_CREAT | O_EXCL, fd, &failure);
+        status = fls_beside_create(name, O_WRONLY, &stream, fd, &failure);
         if (status == FLS_OK || failure.os_errno != EEXIST)
             break;
     }
@@ -118,16 +110,13 @@ static enum fls_status sync_folder_of(const char *path, struct fls_error *error)
 
 static enum fls_status fill(const char *path, uint64_t offset, int fd, struct fls_error *error)
 {
-    enum fls_status status = copy_permissions(path, fd, error);
+    enum fls_status status = copy_tail(path, offset, fd, error);
 
-    if (status == FLS_OK)
-        status = copy_tail(path, offset, fd, error);
     if (status == FLS_OK)
         status = fls_disk_sync(fd, error);
     if (status == FLS_OK)
         status = sync_folder_of(path, error);
-    enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
-    return status == FLS_OK ? closed : status;
+    return status;
 }
 
 enum fls_status fls_set_aside(const char *path, uint64_t offset, char **name,
@@ -142,9 +131,11 @@ enum fls_status fls_set_aside(const char *path, uint64_t offset, char **name,
     enum fls_status status = create(path, *name, size, &fd, error);
     if (status == FLS_OK) {
         status = fill(path, offset, fd, error);
+        if (status != FLS_OK && fls_beside_is_at(fd, *name))
+            (void)unlink(*name);
+        (void)fls_os_close(fd, NULL); /* it is synced */
         if (status == FLS_OK)
             return FLS_OK;
-        (void)unlink(*name);
     }
     free(*name);
     *name = NULL;

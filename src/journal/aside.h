@@ -20,8 +20,8 @@ FLS_MUST_USE enum fls_status fls_tail_holds_frames(const char *path, uint64_t of
 
 /*
  * Copies what the file `path` has from `offset` on into the first `<path>.damaged-NNNNNN` that is
- * not there, with the file's permissions, synced, with its folder. The file itself is not changed.
- * FLS_OK: *name is the copy's, for free(); FLS_IO, FLS_NO_MEMORY: no copy is left.
+ * not there, no more readable than the file, synced, with its folder. The file itself is not
+ * changed. FLS_OK: *name is the copy's, for free(); FLS_IO, FLS_NO_MEMORY: no copy is left.
  */
 FLS_MUST_USE enum fls_status fls_set_aside(const char *path, uint64_t offset, char **name,
                                            struct fls_error *error);

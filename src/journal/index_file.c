@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -30,7 +31,7 @@ uint64_t fls_index_boot(void)
 
 char *fls_index_path(const char *stream_path, const char *index_path)
 {
-    static const char ending[] = ".idx";
+    static const char ending[] = FLS_INDEX_ENDING;
     const char *from = index_path ? index_path : stream_path;
     size_t length = strlen(from);
     char *path = malloc(length + sizeof ending);
@@ -325,9 +326,11 @@ static enum fls_status examine(struct fls_index_file *file, struct fls_error *er
 enum fls_status fls_index_file_open(struct fls_index_file *file, const char *index_path, int flags,
                                     struct fls_error *error)
 {
-    /* O_NONBLOCK: what is no file must not hold us up either */
-    enum fls_status status = fls_os_open(index_path, flags | O_NONBLOCK, &file->fd, error);
+    struct stat stream;
 
+    if (fstat(file->stream_fd, &stream) != 0)
+        return fls_error_system(error, "fstat", errno);
+    enum fls_status status = fls_beside_open(index_path, flags, &stream, &file->fd, error);
     if (status != FLS_OK) {
         file->fd = -1;
         return status;

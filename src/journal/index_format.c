@@ -6,10 +6,11 @@
 
 #include <string.h>
 
+#include "base/beside.h"
 #include "base/bytes.h"
 #include "frame/xxh3.h"
 
-static const uint8_t magic[8] = {'F', 'L', 'S', 'I', 'N', 'D', 'E', 'X'};
+#define MAGIC_BYTES (sizeof FLS_INDEX_MAGIC - 1)
 
 #define VERSION 1
 
@@ -43,7 +44,7 @@ static const uint8_t magic[8] = {'F', 'L', 'S', 'I', 'N', 'D', 'E', 'X'};
 void fls_index_encode_header(struct fls_index_header *header, uint8_t *bytes)
 {
     memset(bytes, 0, FLS_INDEX_HEADER_BYTES);
-    memcpy(bytes, magic, sizeof magic);
+    memcpy(bytes, FLS_INDEX_MAGIC, MAGIC_BYTES);
     fls_store_u32(bytes + AT_VERSION, VERSION);
     fls_store_u32(bytes + AT_ENTRIES, (uint32_t)FLS_INDEX_ENTRIES_AT);
     fls_store_u32(bytes + AT_CHECKSUM, (uint32_t)header->checksum);
@@ -61,7 +62,7 @@ const char *fls_index_decode_header(const uint8_t *bytes, struct fls_index_heade
 {
     uint32_t checksum = fls_load_u32(bytes + AT_CHECKSUM);
 
-    if (memcmp(bytes, magic, sizeof magic) != 0)
+    if (memcmp(bytes, FLS_INDEX_MAGIC, MAGIC_BYTES) != 0)
         return "it is no index";
     if (fls_load_u32(bytes + AT_VERSION) != VERSION)
         return "it is of another version";

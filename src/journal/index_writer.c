@@ -20,6 +20,7 @@
 
 #include <flatstream/index.h>
 
+#include "base/beside.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -110,23 +111,34 @@ static void free_writer(struct fls_index_writer *writer)
     free(writer);
 }
 
+/* One that cannot be removed says no more than was written of it. */
+static void remove_own(struct fls_index_writer *writer)
+{
+    enum fls_status status = fls_beside_remove(writer->file.fd, writer->path, NULL);
+
+    (void)status;
+}
+
 /* A header, and a slot that covers nothing; the other is zeros, which is no slot. */
 static enum fls_status write_beginning(struct fls_index_writer *writer, struct fls_error *error);
 
 /* A new file, so that whoever reads the old one goes on with that. */
 static enum fls_status begin_anew(struct fls_index_writer *writer, struct fls_error *error)
 {
-    if (unlink(writer->path) != 0 && errno != ENOENT)
-        return fls_error_system(error, "unlink", errno);
-    enum fls_status status =
-        fls_os_open(writer->path, O_RDWR | O_CREAT | O_EXCL, &writer->file.fd, error);
+    struct stat stream;
+
+    if (fstat(writer->file.stream_fd, &stream) != 0)
+        return fls_error_system(error, "fstat", errno);
+    enum fls_status status = fls_beside_remove_index(writer->path, &stream, error);
+    if (status == FLS_OK)
+        status = fls_beside_create(writer->path, O_RDWR, &stream, &writer->file.fd, error);
     if (status != FLS_OK) {
         writer->file.fd = -1;
         return status;
     }
     status = write_beginning(writer, error);
     if (status != FLS_OK)
-        (void)unlink(writer->path);
+        remove_own(writer);
     return status;
 }
 
@@ -290,7 +302,7 @@ static enum fls_status write_cover(struct fls_index_writer *writer, struct fls_e
 static enum fls_status give_up(struct fls_index_writer *writer, enum fls_status status)
 {
     writer->given_up = 1;
-    (void)unlink(writer->path);
+    remove_own(writer);
     fls_index_file_close(&writer->file);
     return status;
 }

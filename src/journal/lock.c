@@ -5,7 +5,8 @@
  * see that the file is still the one of that name; if not, it belongs to one who left, and the
  * next try finds or makes the new one. What stands in the file is for people, and for the one who
  * comes next: who holds it, and in which boot of the system. A file that names no boot, or is cut
- * short, counts as one of another boot: then more is looked at, and nothing is missed.
+ * short, counts as one of another boot: then more is looked at, and nothing is missed. A file that
+ * holds anything else is no lock, and is left as it is (base/beside.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "journal/lock.h"
@@ -61,7 +63,7 @@ static void write_holder(int fd, const char *boot)
     (void)gethostname(host, sizeof host - 1);
     if (gmtime_r(&now, &utc))
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    int length = snprintf(text, sizeof text, "pid %ld, %s, host %s, since %s\nboot %s\n",
+    int length = snprintf(text, sizeof text, "pid %ld, %.64s, host %s, since %s\nboot %s\n",
                           (long)getpid(), program_invocation_short_name, host, when, boot);
     if (length > 0 && fls_os_truncate(fd, 0, NULL) == FLS_OK)
         while (pwrite(fd, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1,
@@ -91,23 +93,33 @@ static enum fls_status say_busy(const char *text, const char *path, struct fls_e
                          text[0] ? text : "it has not said who it is", path);
 }
 
-static int is_still_there(int fd, const char *path)
+/* The stream's file, or the last of its segments; NULL when there is none. */
+static const struct stat *stat_stream(const char *path, struct stat *information)
 {
-    struct stat ours, named;
+    struct fls_series series;
 
-    return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_dev == named.st_dev &&
-           ours.st_ino == named.st_ino;
+    if (stat(path, information) == 0)
+        return information;
+    if (fls_series_list(path, &series, NULL) != FLS_OK)
+        return NULL;
+    int found = series.count > 0 && stat(series.segments[series.count - 1].path, information) == 0;
+    fls_series_free(&series);
+    return found ? information : NULL;
 }
 
-/* Opens the file; *created says that there was none. */
-static enum fls_status open_file(const char *path, int *fd, int *created, struct fls_error *error)
+/* Opens the file; *created says that there was none. FLS_AGAIN: it was removed meanwhile. */
+static enum fls_status open_file(struct fls_lock *lock, const struct stat *stream,
+                                 struct fls_error *error)
 {
     struct fls_error failure = FLS_ZERO;
-    enum fls_status status = fls_os_open(path, O_RDWR | O_CREAT | O_EXCL, fd, &failure);
+    enum fls_status status = fls_beside_create(lock->path, O_RDWR, stream, &lock->fd, &failure);
 
-    *created = status == FLS_OK;
-    if (status == FLS_IO && failure.os_errno == EEXIST)
-        status = fls_os_open(path, O_RDWR | O_CREAT, fd, &failure);
+    lock->created = status == FLS_OK;
+    if (status == FLS_IO && failure.os_errno == EEXIST) {
+        status = fls_beside_open(lock->path, O_RDWR, stream, &lock->fd, &failure);
+        if (status == FLS_IO && failure.os_errno == ENOENT)
+            return FLS_AGAIN;
+    }
     return status == FLS_OK ? FLS_OK : fls_error_copy(error, &failure);
 }
 
@@ -134,16 +146,49 @@ static enum fls_status lock_file(int fd, const char *path, struct fls_error *err
     return say_busy(text, path, error);
 }
 
-/* FLS_AGAIN: the file was removed meanwhile. */
-static enum fls_status try_once(struct fls_lock *lock, struct fls_error *error)
+/* Do the words stand in the text in this order? */
+static int has_in_order(const char *text, const char *const *words, size_t count)
 {
-    enum fls_status status = open_file(lock->path, &lock->fd, &lock->created, error);
+    for (size_t i = 0; i < count && text; i++)
+        text = strstr(text, words[i]);
+    return text != NULL;
+}
+
+/*
+ * Is it what write_holder has written? One that was killed before that, or whose power went, leaves
+ * nothing, or zeros.
+ */
+static enum fls_status check_content(const struct fls_lock *lock, struct fls_error *error)
+{
+    static const char *const words[] = {"pid ", ", host ", ", since ", "\nboot ", "\n"};
+    char text[TEXT_MAX] = "";
+    ssize_t got = pread(lock->fd, text, sizeof text, 0);
+
+    if (got < 0)
+        return fls_error_system(error, "read", errno);
+    int is_text = strnlen(text, sizeof text) == (size_t)got && got < TEXT_MAX;
+    if (got == 0 || (is_text && strncmp(text, words[0], strlen(words[0])) == 0 &&
+                     has_in_order(text, words, sizeof words / sizeof words[0])))
+        return FLS_OK;
+    for (ssize_t i = 0; i < got; i++)
+        if (got == TEXT_MAX || text[i] != '\0')
+            return fls_beside_refuse(lock->path, "no lock", error);
+    return FLS_OK;
+}
+
+/* FLS_AGAIN: the file was removed meanwhile. */
+static enum fls_status try_once(struct fls_lock *lock, const struct stat *stream,
+                                struct fls_error *error)
+{
+    enum fls_status status = open_file(lock, stream, error);
 
     if (status != FLS_OK)
         return status;
     status = lock_file(lock->fd, lock->path, error);
-    if (status == FLS_OK && !is_still_there(lock->fd, lock->path))
+    if (status == FLS_OK && !fls_beside_is_at(lock->fd, lock->path))
         status = FLS_AGAIN;
+    if (status == FLS_OK && !lock->created)
+        status = check_content(lock, error);
     if (status != FLS_OK) {
         (void)fls_os_close(lock->fd, NULL);
         return status;
@@ -160,13 +205,15 @@ enum fls_status fls_lock_take(struct fls_lock *lock, const char *path, struct fl
 {
     size_t length = strlen(path) + sizeof ".lock";
     enum fls_status status = FLS_AGAIN;
+    struct stat information;
+    const struct stat *stream = stat_stream(path, &information);
 
     lock->path = malloc(length);
     if (!lock->path)
         return fls_error_no_memory(error, length);
     snprintf(lock->path, length, "%s.lock", path);
     for (int i = 0; i < TRIES_MAX && status == FLS_AGAIN; i++)
-        status = try_once(lock, error);
+        status = try_once(lock, stream, error);
     if (status == FLS_AGAIN)
         status = fls_error_set(error, FLS_BUSY, "%s is made and removed all the time", lock->path);
     if (status != FLS_OK) {
@@ -200,8 +247,9 @@ void fls_lock_let_go(struct fls_lock *lock)
 
 void fls_lock_give_back(struct fls_lock *lock)
 {
-    if (lock->path && is_still_there(lock->fd, lock->path))
-        (void)unlink(lock->path);
+    enum fls_status status = lock->path ? fls_beside_remove(lock->fd, lock->path, NULL) : FLS_OK;
+
+    (void)status; /* one that stays makes the next opening look closer */
     fls_lock_let_go(lock);
 }
 
@@ -220,6 +268,7 @@ static void find_holder(const char *path, char text[TEXT_MAX])
 {
     size_t length = strlen(path) + sizeof ".lock";
     char *name = malloc(length);
+    struct stat information;
     long pid = 0;
     int fd;
 
@@ -227,7 +276,7 @@ static void find_holder(const char *path, char text[TEXT_MAX])
     if (!name)
         return;
     snprintf(name, length, "%s.lock", path);
-    if (fls_os_open(name, O_RDONLY, &fd, NULL) == FLS_OK) {
+    if (fls_beside_open(name, O_RDONLY, stat_stream(path, &information), &fd, NULL) == FLS_OK) {
         if (try_flock(fd) != 0 && errno == EWOULDBLOCK) /* else it tells of one who is gone */
             read_holder(fd, text);
         (void)fls_os_close(fd, NULL);

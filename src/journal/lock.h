@@ -23,7 +23,8 @@ struct fls_lock {
 
 /*
  * Takes the lock of the journal `path` without waiting. FLS_OK; FLS_BUSY: error->reason says who
- * holds it; FLS_IO; FLS_NO_MEMORY. After FLS_LOCK_OTHER_BOOT the file goes on saying so until it is
+ * holds it; FLS_INVALID_ARGUMENT: what stands at `<path>.lock` is no lock of ours (base/beside.h);
+ * FLS_IO; FLS_NO_MEMORY. After FLS_LOCK_OTHER_BOOT the file goes on saying so until it is
  * settled: who is refused meanwhile, or killed, leaves what he has found to the next one.
  */
 FLS_MUST_USE enum fls_status fls_lock_take(struct fls_lock *lock, const char *path,

@@ -45,7 +45,7 @@ enum fls_status fls_journal_open_reader_at(const char *path,
     struct fls_reader_options all = *options;
     struct fls_source *source;
     int fd;
-    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
+    enum fls_status status = fls_os_open(path, O_RDONLY | O_NONBLOCK, &fd, error);
 
     if (status != FLS_OK)
         return status;
@@ -69,7 +69,7 @@ enum fls_status fls_journal_open_reader_at(const char *path,
 static enum fls_status file_bytes(const char *path, uint64_t *bytes, struct fls_error *error)
 {
     int fd;
-    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
+    enum fls_status status = fls_os_open(path, O_RDONLY | O_NONBLOCK, &fd, error);
 
     if (status != FLS_OK)
         return status;
@@ -317,7 +317,7 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
     if (allowed == FLS_JOURNAL_REFUSE ||
         (allowed == FLS_JOURNAL_CUT_TORN && look->found.end == FLS_STREAM_CORRUPT))
         return fls_error_copy(error, &look->found.error);
-    enum fls_status status = fls_os_open(look->path, O_WRONLY, &fd, error);
+    enum fls_status status = fls_os_open(look->path, O_WRONLY | O_NONBLOCK, &fd, error);
     if (status != FLS_OK)
         return status;
     status = claim(look, fd, error);
@@ -350,7 +350,7 @@ static enum fls_status sync_those_before(const struct fls_series *series, struct
 
     for (size_t i = first_unsure(series); i < series->count && status == FLS_OK; i++) {
         int fd;
-        status = fls_os_open(series->segments[i].path, O_WRONLY, &fd, error);
+        status = fls_os_open(series->segments[i].path, O_WRONLY | O_NONBLOCK, &fd, error);
         if (status != FLS_OK)
             return status;
         status = fls_disk_sync(fd, error);

@@ -13,9 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "journal/disk.h"
+#include "journal/index_file.h"
 #include "journal/journal.h"
 
 /* ---- the index of a segment ----------------------------------------------------------------- */
@@ -90,9 +92,32 @@ static void keep_index(struct fls_journal *journal, struct journal_segment *segm
 
 /* ---- opening a file ------------------------------------------------------------------------- */
 
+/* Is the place of the segment's index free, or an index's? At the opening there is someone to be
+ * told that it is not; from then on the recording goes on without one. */
+static enum fls_status check_index_place(const struct fls_journal *journal, const char *path,
+                                         struct fls_error *error)
+{
+    struct fls_error failure = FLS_ZERO;
+    struct stat stream;
+    int fd;
+
+    if (!journal->options.with_index || journal->current)
+        return FLS_OK;
+    char *index = fls_index_path(path, NULL);
+    if (!index)
+        return fls_error_no_memory(error, strlen(path));
+    int is_there = stat(path, &stream) == 0;
+    enum fls_status status = fls_beside_open_index(index, is_there ? &stream : NULL, &fd, &failure);
+    free(index);
+    if (status == FLS_OK)
+        (void)fls_os_close(fd, NULL);
+    return status == FLS_INVALID_ARGUMENT ? fls_error_copy(error, &failure) : FLS_OK;
+}
+
 /* A segment on the file `path`, which becomes the segment's, also on failure. */
-static enum fls_status open_segment(char *path, uint64_t number, int flags,
-                                    struct journal_segment **segment, struct fls_error *error)
+static enum fls_status open_segment(const struct fls_journal *journal, char *path, uint64_t number,
+                                    int flags, struct journal_segment **segment,
+                                    struct fls_error *error)
 {
     struct journal_segment *opened = calloc(1, sizeof *opened);
 
@@ -102,15 +127,19 @@ static enum fls_status open_segment(char *path, uint64_t number, int flags,
     }
     opened->path = path;
     opened->number = number;
-    enum fls_status status = fls_os_open(path, O_WRONLY | O_APPEND | flags, &opened->fd, error);
+    enum fls_status status = check_index_place(journal, path, error);
+    if (status == FLS_OK)
+        status = fls_os_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | flags, &opened->fd, error);
     if (status == FLS_OK) {
         status = fls_lock_stream(opened->fd, path, error);
+        if (status == FLS_OK && (flags & O_CREAT))
+            status = fls_beside_drop_index(path, error);
         if (status == FLS_OK)
             status = fls_sink_open_fd(opened->fd, FLS_OWNED, &opened->sink, error);
+        if (status != FLS_OK && (flags & O_CREAT) && fls_beside_is_at(opened->fd, path))
+            (void)unlink(path); /* it would be in the way of the next try */
         if (status != FLS_OK)
             (void)fls_os_close(opened->fd, NULL);
-        if (status != FLS_OK && (flags & O_CREAT))
-            (void)unlink(path); /* it would be in the way of the next try */
     }
     if (status != FLS_OK)
         fls_journal_segment_free(opened);
@@ -128,7 +157,7 @@ enum fls_status fls_journal_segment_create(struct fls_journal *journal, uint64_t
 
     if (!path)
         return fls_error_no_memory(error, strlen(journal->path) + 1);
-    enum fls_status status = open_segment(path, number, O_CREAT | O_EXCL, segment, error);
+    enum fls_status status = open_segment(journal, path, number, O_CREAT | O_EXCL, segment, error);
     if (status != FLS_OK)
         return status;
     journal->folder_dirty = 1;
@@ -143,7 +172,7 @@ enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *
                                              struct fls_error *error)
 {
     uint64_t there;
-    enum fls_status status = open_segment(path, number, 0, segment, error);
+    enum fls_status status = open_segment(journal, path, number, 0, segment, error);
 
     if (status != FLS_OK)
         return status;
@@ -231,17 +260,11 @@ void fls_journal_segment_free(struct journal_segment *segment)
     free(segment);
 }
 
-static enum fls_status delete_file(const char *path, const char *ending, struct fls_error *error)
+static enum fls_status delete_file(const char *path, struct fls_error *error)
 {
-    size_t length = strlen(path) + strlen(ending) + 1;
-    char *name = malloc(length);
-
-    if (!name)
-        return fls_error_no_memory(error, length);
-    snprintf(name, length, "%s%s", path, ending);
-    int result = unlink(name);
-    free(name);
-    return result == 0 || errno == ENOENT ? FLS_OK : fls_error_system(error, "unlink", errno);
+    if (unlink(path) == 0 || errno == ENOENT)
+        return FLS_OK;
+    return fls_error_system(error, "unlink", errno);
 }
 
 static int is_too_much(const struct fls_journal_rotation *rotation, size_t count, uint64_t bytes)
@@ -268,9 +291,9 @@ enum fls_status fls_journal_delete_old(struct fls_journal *journal, uint64_t new
         const struct fls_segment *segment = &series.segments[i];
         if (segment->number > newest || !is_too_much(rotation, series.count - i, bytes))
             break;
-        status = delete_file(segment->path, "", error);
+        status = delete_file(segment->path, error);
         if (status == FLS_OK)
-            status = delete_file(segment->path, ".idx", error);
+            status = fls_beside_drop_index(segment->path, error);
         bytes -= segment->bytes;
         *deleted += status == FLS_OK;
     }

@@ -217,6 +217,17 @@ if "$flatstream" write -o all.fls --from jsonl --schema t.fbs all.jsonl 2>err; t
         "$flatstream" select - --schema t.fbs --fields load --as csv | tail -n +2 >loads
     sort -g loads >sorted
     same loads sorted
+    # More files than a process may have open; one message is larger than what is read ahead.
+    "$flatstream" split all.fls --count 10 -o few
+    printf '{"time":7,"host":"%0600000d","load":1}\n' 0 |
+        "$flatstream" write -o few-large.fls --from jsonl --schema t.fbs
+    expect 0 "$flatstream" merge few-*.fls --key time --schema t.fbs -o roomy.fls
+    (
+        ulimit -n 75
+        expect 0 "$flatstream" merge few-*.fls --key time --schema t.fbs -o scarce.fls
+        [ "$failures" = 0 ]
+    ) || fail "merge with few descriptors"
+    same scarce.fls roomy.fls
     expect 0 "$flatstream" merge a.fls --key time --schema t.fbs --checksum-out crc32 -o a32.fls
     "$flatstream" convert a.fls --to crc32 -o - >out
     same out a32.fls

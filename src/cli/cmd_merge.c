@@ -175,6 +175,7 @@ static int open_lanes(struct merging *m, const struct cli_operands *files)
         ahead = FLS_READ_AHEAD_BYTES_DEFAULT;
     if (ahead < READ_AHEAD_MIN)
         ahead = READ_AHEAD_MIN;
+    (void)cli_stream_in_raise_limit();
     for (size_t i = 0; i < m->count; i++) {
         struct lane *lane = &m->lanes[i];
         int result = cli_stream_in_open(&lane->in, files->argv[i], &m->options->read, ahead);

@@ -4,13 +4,58 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <sys/resource.h>
+
+#include "cli/parked_source.h"
 #include "cli/stream_in.h"
+
+/* So many descriptors are left for whatever else a verb opens. */
+#define SPARE_DESCRIPTORS 64
 
 static int ambiguous(const struct cli_input *input)
 {
     cli_error(input->name, "ambiguous: %s fit, and read it differently; say --checksum KIND",
               cli_candidate_names(input->candidates));
     return CLI_USAGE;
+}
+
+int cli_stream_in_raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int is_scarce(int fd)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           (rlim_t)fd + SPARE_DESCRIPTORS >= limit.rlim_cur;
+}
+
+/* A source of its own over a regular file; without a descriptor where these are about to run out.
+ */
+static enum fls_status open_file_source(struct cli_stream_in *in, size_t read_ahead_bytes,
+                                        struct fls_error *error)
+{
+    struct cli_input *input = &in->input;
+
+    fls_source_close(input->source);
+    input->source = NULL;
+    if (input->owned && is_scarce(input->fd)) {
+        enum fls_status status = cli_source_open_parked(input->path, input->fd, input->start,
+                                                        read_ahead_bytes, &in->source, error);
+        close(input->fd);
+        input->fd = -1;
+        return status;
+    }
+    if (lseek(input->fd, (off_t)input->start, SEEK_SET) < 0)
+        return cli_system_error(error, "lseek", errno);
+    return fls_source_open_fd(input->fd, FLS_BORROWED, read_ahead_bytes, &in->source, error);
 }
 
 static enum fls_status open_reader(struct cli_stream_in *in, const struct cli_read_options *options,
@@ -24,12 +69,7 @@ static enum fls_status open_reader(struct cli_stream_in *in, const struct cli_re
     enum fls_status status = FLS_OK;
 
     if (read_ahead_bytes > 0 && in->input.regular) {
-        fls_source_close(in->input.source);
-        in->input.source = NULL;
-        if (lseek(in->input.fd, (off_t)in->input.start, SEEK_SET) < 0)
-            return cli_system_error(error, "lseek", errno);
-        status =
-            fls_source_open_fd(in->input.fd, FLS_BORROWED, read_ahead_bytes, &in->source, error);
+        status = open_file_source(in, read_ahead_bytes, error);
         source = in->source;
     }
     return status == FLS_OK ? fls_reader_open(source, &reading, &in->reader, error) : status;

@@ -24,6 +24,13 @@ struct cli_stream_in {
 int cli_stream_in_open(struct cli_stream_in *in, const char *path,
                        const struct cli_read_options *options, size_t read_ahead_bytes);
 
+/*
+ * For a verb that opens many: as many descriptors as the system lets this process have. Where even
+ * those run out, cli_stream_in_open with `read_ahead_bytes` keeps regular files without one. -1
+ * when the system refuses, which costs speed alone.
+ */
+int cli_stream_in_raise_limit(void);
+
 /* What the reading came to, when `status` ended it: CLI_WELL at the clean end, else the exit status
  * with the message given. */
 int cli_stream_in_end(const struct cli_stream_in *in, enum fls_status status);

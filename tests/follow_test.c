@@ -770,6 +770,40 @@ static void test_a_write_wakes(void **state)
     fls_reader_close(reader);
 }
 
+/* While nothing comes, whoever would read is missed, wherever the source waits: before there is a
+ * segment, at its end, and inside a message. */
+static void test_reader_gone(void **state)
+{
+    struct frames torn = one_frame(FLS_CHECKSUM_XXH3, 5000);
+
+    (void)state;
+    for (int stage = 0; stage < 3; stage++) {
+        struct fls_series_options options = {.follow = 1, .poll_interval_ms = 60000};
+        char memory[5000];
+        struct iovec segment = {memory, sizeof memory};
+        struct fls_message message;
+        struct fls_source *source;
+        int ends[2];
+        if (stage == 1)
+            append_frame(1, 77);
+        if (stage == 2)
+            append(1, torn.bytes, torn.length - 1);
+        assert_int_equal(pipe(ends), 0);
+        options.reader_fd = ends[1];
+        struct fls_reader *reader = open_series(&options, FLS_CHECKSUM_XXH3, &source);
+        if (stage > 0)
+            expect_message(reader, 77);
+        close(ends[0]);
+        enum fls_status status = stage < 2 ? fls_reader_next(reader, &message)
+                                           : fls_reader_read_into(reader, &segment, 1, &message);
+        assert_int_equal(status, FLS_IO);
+        assert_int_equal(fls_reader_error(reader)->os_errno, EPIPE);
+        fls_reader_close(reader);
+        close(ends[1]);
+    }
+    free(torn.bytes);
+}
+
 /* The interval is of no help here: every wake-up is inotify's. */
 static void test_inotify_alone(void **state)
 {
@@ -874,6 +908,7 @@ int main(void)
         IN_A_FOLDER(test_replaced_tail),
         IN_A_FOLDER(test_declared_is_not_there),
         IN_A_FOLDER(test_a_write_wakes),
+        IN_A_FOLDER(test_reader_gone),
         IN_A_FOLDER(test_inotify_alone),
         IN_A_FOLDER(test_polling_alone),
         IN_A_FOLDER(test_by_default),

@@ -58,6 +58,10 @@ FLS_API char *fls_series_segment_path(const char *path, uint64_t number);
  *   poll_interval_ms  how often the file is looked at where inotify does not work, and in any
  *                     case as a safety net (inotify is silent on what another machine does to a
  *                     network file system, and on writes through a mapping); 0: 10
+ *   reader_fd         following, where what is read goes on to: while it waits, the source looks
+ *                     whether anyone is at this descriptor's other end (a pipe, a socket), and is
+ *                     FLS_IO with EPIPE when not, as a write there would be. Borrowed, and open as
+ *                     long as the source; 0: none
  */
 struct fls_series_options {
     int follow;
@@ -65,6 +69,7 @@ struct fls_series_options {
     uint64_t start_segment;
     uint64_t start_offset;
     uint32_t poll_interval_ms;
+    int reader_fd;
 };
 
 /*

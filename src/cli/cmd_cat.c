@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 
 static const char help[] =
     "Usage: flatstream cat [OPTION]... FILE\n"
@@ -164,6 +165,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     result = cli_schema_open(verb, &options.schema, 0, &options.printing.schema);
     if (result != CLI_GO_ON)
         return result;
+    cli_reader_watch_output(NULL);
     result = cat(files.argv[0], &options);
     cli_schema_close(&options.printing.schema);
     return result;

@@ -8,6 +8,7 @@
 #include "cli/frame_streams.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/signals.h"
 #include "cli/stream_in.h"
 #include "cli/stream_out.h"
@@ -135,7 +136,10 @@ static enum fls_status copy_frames(struct cli_stream_in *in, struct cli_stream_o
             break;
         }
     }
-    return status;
+    if (!cli_signal())
+        return status;
+    *failed = 1;
+    return FLS_STOPPED;
 }
 
 static int convert_stream(const char *path, const struct options *options)
@@ -262,6 +266,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         return cli_usage(verb, "a content type has at most %d bytes", CLI_CONTENT_TYPE_MAX);
     if (options.from_fstrm && options.read.checksum != CLI_CHECKSUM_AUTO)
         return cli_usage(verb, "--checksum goes with --from fls: Frame Streams have none");
+    cli_reader_watch_output(options.output);
     return options.from_fstrm ? convert_fstrm(files.argv[0], &options)
                               : convert_stream(files.argv[0], &options);
 }

@@ -15,6 +15,7 @@
 #include "cli/index_use.h"
 #include "cli/json_out.h"
 #include "cli/output.h"
+#include "cli/reader_gone.h"
 #include "cli/report.h"
 #include "cli/schema_file.h"
 
@@ -353,6 +354,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         result = cli_schema_open(verb, &options.schema, 0, &schema);
     if (result != CLI_GO_ON)
         return result;
+    if (!options.plot)
+        cli_reader_watch_output(NULL);
     result = info_all(verb, &options, &schema, &files);
     cli_schema_close(&schema);
     return result;

@@ -12,6 +12,7 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/schema_file.h"
 #include "cli/signals.h"
 #include "cli/stream_in.h"
@@ -205,7 +206,7 @@ static enum fls_status merge_messages(struct merging *m, struct fls_error *error
         if (m->heaped > 0)
             sink_down(m, 0);
     }
-    return status;
+    return cli_signal() ? FLS_STOPPED : status;
 }
 
 static void say_disorder(struct merging *m)
@@ -342,8 +343,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         result = cli_schema_open(verb, &options.schema, 0, &merging.schema);
     if (result == CLI_GO_ON)
         result = compile(verb, &merging);
-    if (result == CLI_GO_ON)
+    if (result == CLI_GO_ON) {
+        cli_reader_watch_output(options.output);
         result = merge(&merging, &files);
+    }
     free_merging(&merging);
     return result;
 }

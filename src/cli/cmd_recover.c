@@ -11,6 +11,7 @@
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 
@@ -349,6 +350,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         result = check(verb, &options, &files);
     if (result != CLI_GO_ON)
         return result;
+    if (!options.truncate)
+        cli_reader_watch_output(options.output);
     return recover(files.argv[0], &options);
 }
 

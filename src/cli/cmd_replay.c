@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <flatstream/clock.h>
@@ -20,6 +19,7 @@
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/sender.h"
 #include "cli/signals.h"
 #include "cli/time_key.h"
@@ -146,14 +146,6 @@ static double moment_of(const struct options *options, struct pace *pace,
     return pace->latest_ns;
 }
 
-static void sleep_until(uint64_t ns)
-{
-    struct timespec until = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
-
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR && !cli_signal())
-        continue;
-}
-
 /* Waits for the moment; what was written before goes out first. `sent`: the bytes of the input
  * before the message that waits, which move on the screen while nothing is read. */
 static enum fls_status await(struct replay *replay, double moment, uint64_t sent)
@@ -168,7 +160,7 @@ static enum fls_status await(struct replay *replay, double moment, uint64_t sent
     while (status == FLS_OK && left > 0 && !cli_signal()) {
         cli_progress_tick_work(sent);
         uint64_t step = left < (double)WAIT_NS_MAX ? (uint64_t)left : WAIT_NS_MAX;
-        sleep_until(now + step);
+        cli_wait_until(now + step);
         now = fls_clock_now_ns(NULL);
         left = moment - (double)(now - replay->pace.began_ns);
         if (left < 1)
@@ -195,6 +187,7 @@ static int open_output(struct replay *replay, const struct cli_input *input)
     if (strcmp(replay->out, "-") == 0) {
         replay->out = "standard output";
         replay->fd = STDOUT_FILENO;
+        cli_reader_watch_output(NULL);
         return CLI_GO_ON;
     }
     if (stat(replay->out, &information) == 0 && is_the_input(input, &information)) {
@@ -211,6 +204,7 @@ static int open_output(struct replay *replay, const struct cli_input *input)
         return CLI_SYSTEM;
     }
     replay->is_ours = S_ISREG(information.st_mode);
+    cli_reader_watch(replay->fd, replay->out);
     struct fls_error error;
     if (!replay->is_ours || cli_outfile_claim(replay->fd, replay->out, 1, &error) == FLS_OK)
         return CLI_GO_ON;

@@ -14,6 +14,7 @@
 #include "cli/json_out.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/schema_file.h"
 #include "cli/signals.h"
 #include "cli/stream_out.h"
@@ -432,6 +433,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     rescue.has_verifier = schema.verifier != NULL;
     if (rescue.has_verifier)
         rescue.verifier = fls_tap_schema(schema.verifier);
+    cli_reader_watch_output(options.output);
     result = salvage(files.argv[0], &rescue);
     cli_schema_close(&schema);
     return result;

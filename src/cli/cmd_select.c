@@ -16,6 +16,7 @@
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/schema_file.h"
 
 static const char help[] =
@@ -344,6 +345,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (result == CLI_GO_ON)
         result = compile(verb, &selection);
     selection.left = options.count;
+    cli_reader_watch_output(NULL);
     if (result == CLI_GO_ON)
         result = select_from(files.argv[0], &selection);
     cli_fields_free(&selection.fields);

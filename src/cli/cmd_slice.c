@@ -14,6 +14,7 @@
 #include "cli/index_use.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/signals.h"
 #include "cli/stream_out.h"
 #include "cli/time_key.h"
@@ -136,6 +137,8 @@ static enum fls_status put_all(struct slice *slice, struct fls_reader *reader,
         if (status != FLS_OK)
             return status;
     }
+    if (cli_signal())
+        return FLS_STOPPED;
     if (status != FLS_OK && status != FLS_END)
         *damage = *fls_reader_error(reader);
     return FLS_END;
@@ -344,8 +347,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (result == CLI_GO_ON)
         result =
             options.by == BY_TIME ? parse_times(verb, &options) : parse_numbers(verb, &options);
-    if (result == CLI_GO_ON)
+    if (result == CLI_GO_ON) {
+        cli_reader_watch_output(options.output);
         result = slice_path(files.argv[0], &options);
+    }
     cli_key_close(&options.key);
     cli_schema_close(&schema);
     return result;

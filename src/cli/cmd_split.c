@@ -265,6 +265,10 @@ static enum fls_status split_messages(struct splitting *s, int *failed, struct f
             return status;
         }
     }
+    if (cli_signal()) {
+        *failed = 1;
+        return FLS_STOPPED;
+    }
     for (size_t i = 0; i < s->count; i++) {
         enum fls_status finished = finish_part(s, &s->parts[i], error);
         if (finished != FLS_OK) {

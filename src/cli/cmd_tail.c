@@ -19,6 +19,7 @@
 #include "cli/output.h"
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/signals.h"
 
 static const char help[] =
@@ -38,7 +39,8 @@ static const char help[] =
     "prints them, are counted from the beginning of the segment that the output begins in.\n"
     "\n"
     "With -f a message is printed when it is whole. SIGINT, SIGTERM and SIGHUP end it: what is\n"
-    "whole is still printed, and the exit status is 0. A writer that crashed and goes on behind a\n"
+    "whole is still printed, and the exit status is 0. When the reader of its output goes away,\n"
+    "it ends at once, by SIGPIPE. A writer that crashed and goes on behind a\n"
     "tail that it cut off is followed too; one that writes zeros ahead (`write --io uring`) is "
     "not.\n"
     "A segment that is deleted before it was read is an error; so is a FILE, when all that it has\n"
@@ -270,13 +272,15 @@ static enum fls_status print_messages(struct fls_reader *reader, struct options 
     return status;
 }
 
-/* What went wrong, and in which segment. */
+/* What went wrong, and in which segment; that the output's reader is gone is no error. */
 static void complain(const char *name, const struct fls_source *source, const struct start *start,
                      const struct fls_error *error)
 {
     const struct fls_segment *segment;
     uint64_t offset = error->offset - start->place.offset;
 
+    if (error->os_errno == EPIPE)
+        cli_end_by_pipe();
     if (error->has_frame && fls_series_locate(source, offset, &segment, &offset) &&
         segment->number > 0)
         cli_fail(segment->path, error, NULL);
@@ -317,7 +321,8 @@ static int print_series(const char *path, struct options *options, int kind_know
 {
     struct fls_series_options from = {.follow = options->follow,
                                       .start_segment = start->segment,
-                                      .start_offset = start->place.offset};
+                                      .start_offset = start->place.offset,
+                                      .reader_fd = cli_reader_fd()};
     struct fls_source *source;
     struct fls_error error;
     unsigned candidates = 1u << kind;
@@ -337,6 +342,8 @@ static int print_series(const char *path, struct options *options, int kind_know
     }
     if (status == FLS_OK || status == FLS_END)
         return result;
+    if (error.os_errno == EPIPE)
+        cli_end_by_pipe();
     cli_fail(path, &error, NULL);
     return cli_exit_of(status);
 }
@@ -426,10 +433,11 @@ static int is_pipe(const char *path)
 
 static int tail_of_pipe(const char *path, struct options *options)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct fls_error error;
+    int fd;
 
-    if (fd < 0) {
-        cli_error(path, "%s", strerror(errno));
+    if (cli_open_input(path, &fd, &error) != FLS_OK) {
+        cli_fail(path, &error, NULL);
         return CLI_SYSTEM;
     }
     int result = tail_of_input(path, fd, options);
@@ -487,6 +495,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     result = cli_schema_open(verb, &options.schema, 0, &options.printing.schema);
     if (result != CLI_GO_ON)
         return result;
+    cli_reader_watch_output(NULL);
     result = tail_of(files.argv[0], &options);
     cli_schema_close(&options.printing.schema);
     return result;

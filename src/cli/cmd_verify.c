@@ -12,6 +12,7 @@
 #include "cli/index_use.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/report.h"
 #include "cli/schema_file.h"
 
@@ -224,6 +225,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     result = cli_schema_open(verb, &options.schema, 0, &schema);
     if (result != CLI_GO_ON)
         return result;
+    if (!options.quiet)
+        cli_reader_watch_output(NULL);
     result = verify_all(&files, &options, &schema);
     cli_schema_close(&schema);
     return result;

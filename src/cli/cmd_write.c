@@ -21,6 +21,7 @@
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/reader_gone.h"
 #include "cli/records.h"
 #include "cli/report.h"
 #include "cli/scan.h"
@@ -283,14 +284,17 @@ static int open_output(const struct options *options, struct target *target)
     struct fls_error error;
 
     target->fd = STDOUT_FILENO;
-    if (target->is_stdout)
+    if (target->is_stdout) {
+        cli_reader_watch_output(NULL);
         return CLI_GO_ON;
+    }
     do {
         target->fd = open(options->output, flags, 0666);
     } while (target->fd < 0 && errno == EINTR && !cli_signal());
     if (target->fd < 0 || fstat(target->fd, &information) != 0)
         return open_failed(target, errno);
     target->is_ours = S_ISREG(information.st_mode);
+    cli_reader_watch(target->fd, target->name);
     if (target->is_ours &&
         cli_outfile_claim(target->fd, target->name, !options->append, &error) != FLS_OK)
         return claim_failed(target, &error);
@@ -580,14 +584,17 @@ static enum fls_status open_and_write(struct target *target, struct cli_records 
                                       struct fls_error *error)
 {
     int is_stdin = strcmp(path, "-") == 0;
-    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = STDIN_FILENO;
     struct stat information;
+    enum fls_status status = is_stdin ? FLS_OK : cli_open_input(path, &fd, error);
 
     *culprit = INPUT;
-    if (fd < 0 || fstat(fd, &information) != 0)
-        return cli_system_error(error, "open", errno);
+    if (status != FLS_OK)
+        return status;
+    if (fstat(fd, &information) != 0)
+        return cli_system_error(error, "fstat", errno);
     cli_records_begin(records, fd, S_ISREG(information.st_mode));
-    enum fls_status status = write_input(target, records, cli_input_name(path), culprit, error);
+    status = write_input(target, records, cli_input_name(path), culprit, error);
     if (!is_stdin)
         close(fd);
     return status;

@@ -42,11 +42,8 @@ static enum fls_status open_path(struct cli_input *input, struct fls_error *erro
         input->fd = STDIN_FILENO;
         return FLS_OK;
     }
-    do {
-        input->fd = open(input->path, O_RDONLY | O_CLOEXEC);
-    } while (input->fd < 0 && errno == EINTR);
     input->owned = 1;
-    return input->fd < 0 ? cli_system_error(error, "open", errno) : FLS_OK;
+    return cli_open_input(input->path, &input->fd, error);
 }
 
 static enum fls_status ends_before(uint64_t end, uint64_t offset, struct fls_error *error)

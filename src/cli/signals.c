@@ -9,8 +9,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <flatstream/clock.h>
+
+#include "cli/cli.h"
+#include "cli/reader_gone.h"
 #include "cli/signals.h"
 
 static volatile sig_atomic_t caught;
@@ -124,9 +130,35 @@ int cli_input_ready(int fd)
 
 void cli_wait_for_input(int fd)
 {
-    struct pollfd both[2] = {{fd, POLLIN, 0}, {wake[0], POLLIN, 0}};
+    struct pollfd all[] = {{fd, POLLIN, 0}, {wake[0], POLLIN, 0}, {cli_reader_fd(), 0, 0}};
 
-    (void)poll(both, wake[0] >= 0 ? 2 : 1, -1);
+    if (poll(all, 3, -1) > 0)
+        cli_reader_look(all[2].revents);
+}
+
+void cli_wait_until(uint64_t ns)
+{
+    struct pollfd both[] = {{wake[0], POLLIN, 0}, {cli_reader_fd(), 0, 0}};
+    uint64_t now = fls_clock_now_ns(NULL), left = ns > now ? ns - now : 0;
+    struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+
+    if (ppoll(both, 2, &timeout, NULL) > 0)
+        cli_reader_look(both[1].revents);
+}
+
+enum fls_status cli_open_input(const char *path, int *fd, struct fls_error *error)
+{
+    struct stat information;
+    int is_fifo = stat(path, &information) == 0 && S_ISFIFO(information.st_mode);
+
+    do {
+        *fd = open(path, O_RDONLY | O_CLOEXEC | (is_fifo ? O_NONBLOCK : 0));
+    } while (*fd < 0 && errno == EINTR && !caught);
+    if (*fd < 0)
+        return cli_system_error(error, "open", errno);
+    if (is_fifo)
+        (void)fcntl(*fd, F_SETFL, 0); /* it only was not to wait for a writer */
+    return FLS_OK;
 }
 
 ssize_t cli_read(int fd, void *bytes, size_t count)

@@ -33,8 +33,16 @@ int cli_signal_exit(void);
 /* Is there something to read from `fd` at once (or its end)? Always true for a regular file. */
 int cli_input_ready(int fd);
 
-/* Waits until `fd` has input or a signal came; errors show in the read that follows. */
+/* Waits until `fd` has input or a signal came; errors show in the read that follows. Here and
+ * below: ends the process when the output's reader is gone (reader_gone.h). */
 void cli_wait_for_input(int fd);
+
+/* Waits until that moment of fls_clock_now_ns at most, or until a signal came. */
+void cli_wait_until(uint64_t ns);
+
+/* Opens a path for reading. That of a FIFO is open at once: its writer is waited for by the first
+ * wait for input, which must come before the first read. FLS_OK, FLS_IO. */
+enum fls_status cli_open_input(const char *path, int *fd, struct fls_error *error);
 
 /* read(2) that waits for input even on a non-blocking descriptor, and gives up when a signal comes:
  * -1 with EINTR then. 0 at the end. */

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "cli/parked_source.h"
+#include "cli/signals.h"
 #include "cli/stream_in.h"
 
 /* So many descriptors are left for whatever else a verb opens. */
@@ -104,6 +105,8 @@ int cli_stream_in_end(const struct cli_stream_in *in, enum fls_status status)
 {
     if (status == FLS_END)
         return CLI_WELL;
+    if (cli_signal())
+        return CLI_SYSTEM; /* whoever made the output says so */
     int result = cli_exit_of(status);
     const char *advice = NULL;
     if (status == FLS_UNEXPECTED_END) /* behind a torn tail there is nothing to be got */

@@ -502,8 +502,7 @@ static enum fls_status await_first(struct series_source *source, struct fls_erro
         return status;
     if (source->is_ending)
         return FLS_END;
-    fls_watch_wait(&source->watch);
-    return FLS_OK;
+    return fls_watch_wait(&source->watch, error);
 }
 
 /* Following, less than is needed is there: what now? FLS_OK: look again. */
@@ -531,7 +530,7 @@ static enum fls_status await_more(struct series_source *source, uint64_t availab
         return leave_or_end(source, available, error);
     status = check_name(source, available, error);
     if (status == FLS_OK)
-        fls_watch_wait(&source->watch);
+        status = fls_watch_wait(&source->watch, error);
     return status;
 }
 
@@ -604,7 +603,7 @@ static enum fls_status read_on(struct series_source *source, void *to, size_t by
         if (status == FLS_OK && available == 0)
             status = check_name(source, 0, error);
         if (status == FLS_OK && available == 0)
-            fls_watch_wait(&source->watch);
+            status = fls_watch_wait(&source->watch, error);
         return status;
     }
     if (status == FLS_OK)
@@ -681,6 +680,8 @@ static enum fls_status watch_folder(struct series_source *source, struct fls_err
     if (!folder)
         return fls_error_no_memory(error, strlen(source->path));
     status = fls_watch_open(&source->watch, folder, source->options.poll_interval_ms, error);
+    if (source->options.reader_fd > 0)
+        source->watch.reader = source->options.reader_fd;
     free(folder);
     return status;
 }

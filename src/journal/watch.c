@@ -24,7 +24,7 @@
 
 void fls_watch_init(struct fls_watch *watch)
 {
-    watch->inotify = watch->wake = watch->file = -1;
+    watch->inotify = watch->wake = watch->file = watch->reader = -1;
     watch->folder_changed = 0;
     watch->asked_ns = 0;
     watch->interval_ms = INTERVAL_MS_DEFAULT;
@@ -75,12 +75,18 @@ static void drain(struct fls_watch *watch)
     }
 }
 
-void fls_watch_wait(struct fls_watch *watch)
+enum fls_status fls_watch_wait(struct fls_watch *watch, struct fls_error *error)
 {
-    struct pollfd both[2] = {{watch->wake, POLLIN, 0}, {watch->inotify, POLLIN, 0}};
+    struct pollfd all[] = {
+        {watch->wake, POLLIN, 0}, {watch->inotify, POLLIN, 0}, {watch->reader, 0, 0}};
 
-    if (poll(both, 2, (int)watch->interval_ms) > 0 && (both[1].revents & POLLIN) != 0)
+    if (poll(all, 3, (int)watch->interval_ms) <= 0)
+        return FLS_OK;
+    if ((all[1].revents & POLLIN) != 0)
         drain(watch);
+    if ((all[2].revents & (POLLERR | POLLHUP)) != 0)
+        return fls_error_system(error, "follow: the reader is gone", EPIPE);
+    return FLS_OK;
 }
 
 int fls_watch_folder_changed(struct fls_watch *watch)

@@ -13,6 +13,7 @@
  *   inotify         -1: it is refused, and only the interval brings us back
  *   wake            an eventfd, readable for ever once it was stopped; -1: not open
  *   file            the watch on the present file; -1: none
+ *   reader          a descriptor whose other end must stay there; -1: none
  *   folder_changed  entries came or went since that was last asked
  *   asked_ns        when it was
  */
@@ -20,6 +21,7 @@ struct fls_watch {
     int inotify;
     int wake;
     int file;
+    int reader;
     int folder_changed;
     uint64_t asked_ns;
     uint32_t interval_ms;
@@ -37,8 +39,9 @@ FLS_MUST_USE enum fls_status fls_watch_open(struct fls_watch *watch, const char 
  * the file afterwards. */
 void fls_watch_file(struct fls_watch *watch, const char *path);
 
-/* Waits until something may have changed, for the interval at most. */
-void fls_watch_wait(struct fls_watch *watch);
+/* Waits until something may have changed, for the interval at most. FLS_OK; FLS_IO with EPIPE: the
+ * reader is gone. */
+FLS_MUST_USE enum fls_status fls_watch_wait(struct fls_watch *watch, struct fls_error *error);
 
 /* Whether the folder should be looked through: entries came or went, or it was not for a second. */
 int fls_watch_folder_changed(struct fls_watch *watch);

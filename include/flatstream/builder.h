@@ -68,7 +68,8 @@ FLS_BEGIN_DECLS
 /*
  * Where a builder gets its memory.
  *
- *   allocate  returns `bytes` bytes aligned as malloc aligns, or NULL
+ *   allocate  returns `bytes` bytes aligned as malloc aligns, or NULL. What is not even aligned for
+ *             a pointer is given back at once, and counts as NULL
  *   release   takes back what allocate returned (never NULL), with the size that was asked for
  *   context   given to both
  * Both NULL: malloc and free.

@@ -12,7 +12,8 @@ FLS_BEGIN_DECLS
 
 /*
  * `now_ns(context)` returns nanoseconds since any fixed origin and never runs backwards. A NULL
- * now_ns means the system's monotonic clock. The context is borrowed.
+ * now_ns means the system's monotonic clock. The context is borrowed. By one that runs backwards
+ * all the same, no time has passed.
  */
 struct fls_clock {
     uint64_t (*now_ns)(void *context);

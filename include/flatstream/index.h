@@ -22,8 +22,9 @@
 FLS_BEGIN_DECLS
 
 /*
- * The time of a message, in the caller's unit (nanoseconds by custom). Returns 1 and sets *time, or
- * 0 when this message has none (it then counts with the latest time before it).
+ * The time of a message, in the caller's unit (nanoseconds by custom). Returns 1 and sets *time,
+ * which is 0 before the call, or 0 when this message has none (it then counts with the latest time
+ * before it). Any number but 0 counts as 1.
  */
 typedef int fls_time_function(void *context, const void *payload, size_t bytes, int64_t *time);
 

@@ -41,7 +41,8 @@ struct fls_reclaim_info {
  * A policy: its settings and its running state. Given to a writer or reader by pointer; borrowed,
  * must outlive it, and belongs to it alone (the state is in here).
  *
- *   should_reclaim  asked after a message; FLS_RECLAIM_NONE to keep. `policy` is this struct
+ *   should_reclaim  asked after a message; FLS_RECLAIM_NONE, or a number that is no reason, to
+ *                   keep. `policy` is this struct
  *   on_reclaim      told after the decision to shrink; may be NULL
  *   context         the caller's, for both functions
  *   baseline_bytes  what is shrunk to; 0: the default

@@ -22,21 +22,34 @@ enum fls_level {
 
 struct fls_sink;
 
+/*
+ * What each slot promises. `error` is zeroed before each call and never NULL; with a failure the
+ * slot may fill os_errno, subject and reason (fls_error_system does), or nothing: the status that
+ * it returns decides, and the library completes the record from it.
+ *
+ * A slot that breaks its promise (a status not listed with it, FLS_OK with nothing accepted or more
+ * than was offered) has failed: its caller gets FLS_IO with EBADE, and the reason says what the
+ * slot did. A writer is then poisoned, whatever its framer, since nobody knows what the sink has
+ * taken.
+ */
 struct fls_sink_ops {
     /*
      * Takes a prefix of the `count` (1 to IOV_MAX) non-empty segments, and sets *accepted to its
-     * length in bytes. It is called only by the one write loop, which goes on after a short write.
-     *   FLS_OK     *accepted > 0
-     *   FLS_AGAIN  nothing accepted: a non-blocking endpoint is full
-     *   FLS_IO     nothing accepted: error->os_errno and error->subject are set. EINTR may be
-     *              reported so; the loop tries again
+     * length in bytes; *accepted is 0 before the call. It is called only by the one write loop,
+     * which goes on after a short write.
+     *   FLS_OK         *accepted > 0
+     *   FLS_AGAIN      nothing accepted: a non-blocking endpoint is full
+     *   FLS_IO         nothing accepted. EINTR may be reported so; the loop tries again
+     *   FLS_NO_MEMORY  nothing accepted
      * The segments are borrowed until it returns.
      */
     enum fls_status (*writev)(struct fls_sink *sink, const struct iovec *segments, int count,
                               size_t *accepted, struct fls_error *error);
-    /* Carries all accepted bytes to `level`. FLS_OK, FLS_AGAIN, FLS_IO, FLS_UNSUPPORTED. */
+    /* Carries all accepted bytes to `level`. FLS_OK, FLS_AGAIN, FLS_IO (after EINTR it is called
+     * again), FLS_UNSUPPORTED, FLS_NO_MEMORY. */
     enum fls_status (*flush)(struct fls_sink *sink, enum fls_level level, struct fls_error *error);
-    /* Releases everything, the sink itself included, also when it fails. FLS_OK, FLS_IO. */
+    /* Releases everything, the sink itself included, also when it fails. FLS_OK, FLS_IO,
+     * FLS_NO_MEMORY. */
     enum fls_status (*close)(struct fls_sink *sink, struct fls_error *error);
 };
 
@@ -68,7 +81,8 @@ struct fls_write_cursor {
  * Writes everything at the cursor: the one partial-write loop of the library. It goes on after
  * short writes and EINTR, cuts at IOV_MAX, skips empty segments. *accepted (may be NULL) is
  * increased by the bytes taken, also when it fails.
- * FLS_OK when nothing is left; FLS_AGAIN (call again with the same cursor); FLS_IO.
+ * FLS_OK when nothing is left; FLS_AGAIN (call again with the same cursor); FLS_IO; FLS_NO_MEMORY,
+ * of a sink that said so.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_sink_write(struct fls_sink *sink,
                                                     struct fls_write_cursor *cursor,

@@ -20,6 +20,17 @@ struct fls_view {
     size_t available;
 };
 
+/*
+ * What each slot promises. `error` is zeroed before each call and never NULL; with a failure the
+ * slot may fill os_errno, subject and reason (fls_error_system does), or nothing: the status that
+ * it returns decides, and the library completes the record from it. view and *filled are zero
+ * before the call; what a view shows with any status but FLS_OK, FLS_END and FLS_AGAIN is not
+ * looked at.
+ *
+ * A slot that breaks its promise (a status not listed with it, less shown or filled than that
+ * status says, or more than there is room for) has failed: its caller gets FLS_IO with EBADE, and
+ * the reason says what the slot did.
+ */
 struct fls_source_ops {
     /*
      * Shows at least `need` bytes (1 to source->peek_bytes_max) from the position, more when they
@@ -38,7 +49,7 @@ struct fls_source_ops {
      * Copies from the position into the segments until they are full, and moves the position: first
      * what was read ahead, the rest by readv straight into them, with the read-ahead buffer as the
      * last segment. *filled is set to the bytes placed, whatever is returned; the caller goes on
-     * from there. FLS_OK (full), FLS_END, FLS_AGAIN, FLS_IO.
+     * from there. FLS_OK (full), FLS_END, FLS_AGAIN, FLS_IO, FLS_NO_MEMORY.
      */
     enum fls_status (*read_into)(struct fls_source *source, const struct iovec *segments,
                                  size_t count, size_t *filled, struct fls_error *error);

@@ -17,8 +17,11 @@ struct fls_tap;
 /*
  * Looks at one message. Returns FLS_OK to let it pass. To refuse it, returns FLS_VALIDATION_FAILED,
  * FLS_INVALID_FRAME or FLS_INVALID_FLATBUFFER, and may write the reason, and expected and found,
- * into `error` (the caller fills the rest: the tap's name, frame and offset). Any other status is
- * passed on as it is. The payload is borrowed.
+ * into `error`, which is zeroed before the call and never NULL (the caller fills the rest: status,
+ * the tap's name, frame and offset). Any other status is passed on as it is, but for those that say
+ * where a stream stands (FLS_END, FLS_AGAIN, FLS_UNEXPECTED_END) and a number that is none: a tap
+ * may not return them, and the call fails with FLS_IO and EBADE, with the reason in words. The
+ * payload is borrowed.
  */
 typedef enum fls_status fls_tap_function(const struct fls_tap *tap,
                                          const struct fls_payload *payload,

@@ -27,7 +27,8 @@
  *
  * Failure. When a system error leaves part of a frame (or, batched, taken messages) behind that
  * cannot be completed, the writer is poisoned: each later call returns the same error, whose
- * `offset` and `frame` are those of the first frame that is not whole. A message that was refused
+ * `offset` and `frame` are those of the first frame that is not whole. So it is after a sink that
+ * broke its table's contract (sink.h). A message that was refused
  * (too long, by a tap, out of memory) leaves no byte behind and does not poison.
  */
 #ifndef FLATSTREAM_WRITER_H
@@ -194,7 +195,7 @@ FLS_API FLS_MUST_USE enum fls_status fls_writer_add_tap(struct fls_writer *write
  *   FLS_INVALID_FRAME the payload is over the limit, or a bound refused it; nothing was written
  *   FLS_VALIDATION_FAILED, FLS_INVALID_FLATBUFFER  a tap refused it; nothing was written
  *   FLS_IO            the sink failed
- *   FLS_NO_MEMORY     nothing was written
+ *   FLS_NO_MEMORY     nothing was written; or the sink said it (see "Failure" above)
  *   FLS_INVALID_ARGUMENT  another message is unfinished after FLS_AGAIN
  */
 FLS_API FLS_MUST_USE enum fls_status fls_writer_write(struct fls_writer *writer, const void *data,

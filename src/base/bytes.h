@@ -89,6 +89,12 @@ static inline size_t fls_max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* a - b, or 0 where b is more. */
+static inline uint64_t fls_minus_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 static inline uint64_t fls_max_u64(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;

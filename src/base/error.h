@@ -5,6 +5,8 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include <string.h>
+
 #include <flatstream/sink.h>
 #include <flatstream/status.h>
 
@@ -21,6 +23,41 @@ void fls_error_locate(struct fls_error *error, uint64_t frame, uint64_t offset);
 
 /* Copies `from` to `to` and returns its status. */
 enum fls_status fls_error_copy(struct fls_error *to, const struct fls_error *from);
+
+/*
+ * What a slot of a table that anyone may implement came to. Whoever calls a slot gives it a record
+ * of its own, all zero; the status that it returns then decides, and the record is made to agree.
+ *
+ * FLS_MAY names a status that a slot may return; `slot` says in errors whose it is ("sink writev").
+ */
+#define FLS_MAY(name) (1u << FLS_##name)
+
+/* Zeroes a record in pieces that every compiler makes into a few stores each; of all at once it
+ * makes a `rep stos`, which costs as much as the call of a slot. */
+static inline void fls_error_clear(struct fls_error *record)
+{
+    enum { PIECE = 64 };
+    unsigned char *at = (unsigned char *)record;
+    _Static_assert(sizeof *record == (size_t)4 * PIECE, "four pieces");
+
+    memset(at, 0, PIECE);
+    memset(at + PIECE, 0, PIECE);
+    memset(at + (size_t)2 * PIECE, 0, PIECE);
+    memset(at + (size_t)3 * PIECE, 0, PIECE);
+}
+
+/*
+ * `record` as the slot left it, and its status, which is among `allowed`: the status is written
+ * into the record, texts are made to end, and a record without a subject is given the slot's name.
+ * Any other status, also a number that is none, is a breach. Returns the status to go on with.
+ */
+FLS_MUST_USE enum fls_status fls_error_settle(struct fls_error *record, enum fls_status status,
+                                              unsigned allowed, const char *slot);
+
+/* A slot did what its table forbids: FLS_IO with EBADE, which no file or socket reports, and in
+ * words what it did. */
+enum fls_status fls_error_breach(struct fls_error *error, const char *slot, const char *what);
+int fls_error_is_breach(const struct fls_error *error);
 
 static inline enum fls_status fls_error_no_memory(struct fls_error *error, size_t bytes)
 {

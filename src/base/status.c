@@ -1,6 +1,7 @@
 /*
  * status.c: statuses as words, and an error as one line that a person can act on.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,7 +77,10 @@ static void add_system(struct line *line, const struct fls_error *error)
 
     if (error->subject[0])
         add(line, "%s: ", error->subject);
-    add(line, "%s", strerror_r(error->os_errno, text, sizeof text));
+    if (error->os_errno == 0) /* whoever reported it did not say */
+        add(line, "%s", fls_status_text(FLS_IO));
+    else
+        add(line, "%s", strerror_r(error->os_errno, text, sizeof text));
     if (error->reason[0])
         add(line, " (%s)", error->reason);
 }
@@ -183,4 +187,43 @@ enum fls_status fls_error_copy(struct fls_error *to, const struct fls_error *fro
     if (to)
         *to = *from;
     return from->status;
+}
+
+enum fls_status fls_error_breach(struct fls_error *error, const char *slot, const char *what)
+{
+    fls_error_system(error, slot, EBADE);
+    if (error)
+        snprintf(error->reason, sizeof error->reason, "%s", what);
+    return FLS_IO;
+}
+
+int fls_error_is_breach(const struct fls_error *error)
+{
+    return error->status == FLS_IO && error->os_errno == EBADE;
+}
+
+static enum fls_status wrong_status(struct fls_error *record, enum fls_status status,
+                                    const char *slot)
+{
+    char what[FLS_ERROR_TEXT_MAX];
+
+    snprintf(what, sizeof what, "it returned status %d, \"%s\", which it may not", (int)status,
+             fls_status_word(status));
+    return fls_error_breach(record, slot, what);
+}
+
+enum fls_status fls_error_settle(struct fls_error *record, enum fls_status status, unsigned allowed,
+                                 const char *slot)
+{
+    if ((unsigned)status >= STATUS_COUNT || !(allowed & 1u << status))
+        return wrong_status(record, status, slot);
+    record->status = status;
+    record->has_frame = 0; /* where in the stream it was is known to the caller alone */
+    if ((unsigned)record->part > FLS_PART_PAYLOAD)
+        record->part = FLS_PART_NONE;
+    record->subject[sizeof record->subject - 1] = '\0';
+    record->reason[sizeof record->reason - 1] = '\0';
+    if (record->subject[0] == '\0')
+        snprintf(record->subject, sizeof record->subject, "%s", slot);
+    return status;
 }

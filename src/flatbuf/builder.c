@@ -25,9 +25,20 @@ static void release_plain(void *context, void *memory, size_t bytes)
     free(memory);
 }
 
+/* Memory in which a pointer would not lie aligned cannot be used: it goes back at once. */
+static void *ask(const struct fls_allocator *allocator, size_t bytes)
+{
+    void *memory = allocator->allocate(allocator->context, bytes);
+
+    if ((uintptr_t)memory % sizeof(void *) == 0)
+        return memory;
+    allocator->release(allocator->context, memory, bytes);
+    return NULL;
+}
+
 void *fls_builder_try_allocate(struct fls_builder *b, size_t bytes)
 {
-    void *memory = b->allocator.allocate(b->allocator.context, bytes);
+    void *memory = ask(&b->allocator, bytes);
 
     b->statistics.allocations++;
     if (memory)
@@ -40,7 +51,7 @@ void *fls_builder_allocate(struct fls_builder *b, size_t bytes)
     void *memory = fls_builder_try_allocate(b, bytes);
 
     if (!memory)
-        fls_builder_fail(b, FLS_NO_MEMORY, bytes, 0, "the allocator gave nothing");
+        fls_builder_fail(b, FLS_NO_MEMORY, bytes, 0, "the allocator gave nothing that can be used");
     return memory;
 }
 
@@ -160,7 +171,7 @@ enum fls_status fls_builder_open(const struct fls_builder_options *options,
         return status;
     if (options->allocator.allocate)
         allocator = options->allocator;
-    b = allocator.allocate(allocator.context, sizeof *b);
+    b = ask(&allocator, sizeof *b);
     if (!b)
         return fls_error_no_memory(error, sizeof *b);
     memset(b, 0, sizeof *b);

@@ -5,7 +5,7 @@
 
 #include <flatstream/decorator.h>
 
-#include "base/error.h"
+#include "io/sink_turn.h"
 
 struct counting_sink {
     struct fls_sink base;
@@ -17,8 +17,7 @@ static enum fls_status sink_writev(struct fls_sink *base, const struct iovec *se
                                    size_t *accepted, struct fls_error *error)
 {
     struct counting_sink *sink = (struct counting_sink *)base;
-    enum fls_status status =
-        sink->inner->ops->writev(sink->inner, segments, count, accepted, error);
+    enum fls_status status = fls_sink_ask(sink->inner, segments, count, accepted, error);
 
     sink->counts->calls++;
     sink->counts->segments += (uint64_t)count;
@@ -32,7 +31,7 @@ static enum fls_status sink_flush(struct fls_sink *base, enum fls_level level,
                                   struct fls_error *error)
 {
     struct counting_sink *sink = (struct counting_sink *)base;
-    enum fls_status status = sink->inner->ops->flush(sink->inner, level, error);
+    enum fls_status status = fls_sink_flush(sink->inner, level, error);
 
     sink->counts->flushes++;
     base->system_calls = sink->inner->system_calls;

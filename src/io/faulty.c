@@ -5,8 +5,7 @@
 
 #include <flatstream/decorator.h>
 
-#include "base/bytes.h"
-#include "base/error.h"
+#include "io/sink_turn.h"
 
 /* Counts one call; whether the plan says that it fails. */
 static int call_fails(struct fls_fault_plan *plan)
@@ -37,7 +36,7 @@ static enum fls_status write_short(struct faulty_sink *sink, const struct iovec 
     struct iovec first = {segments->iov_base,
                           fls_min_size(segments->iov_len, sink->plan->bytes_max)};
 
-    return sink->inner->ops->writev(sink->inner, &first, 1, accepted, error);
+    return fls_sink_ask(sink->inner, &first, 1, accepted, error);
 }
 
 static enum fls_status sink_writev(struct fls_sink *base, const struct iovec *segments, int count,
@@ -51,7 +50,7 @@ static enum fls_status sink_writev(struct fls_sink *base, const struct iovec *se
     if (sink->plan->bytes_max > 0)
         status = write_short(sink, segments, accepted, error);
     else
-        status = sink->inner->ops->writev(sink->inner, segments, count, accepted, error);
+        status = fls_sink_ask(sink->inner, segments, count, accepted, error);
     base->system_calls = sink->inner->system_calls;
     return status;
 }
@@ -63,7 +62,7 @@ static enum fls_status sink_flush(struct fls_sink *base, enum fls_level level,
 
     if (call_fails(sink->plan))
         return failure_of(sink->plan, error);
-    enum fls_status status = sink->inner->ops->flush(sink->inner, level, error);
+    enum fls_status status = fls_sink_flush(sink->inner, level, error);
     base->system_calls = sink->inner->system_calls;
     return status;
 }

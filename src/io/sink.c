@@ -9,23 +9,83 @@
 
 #include "io/sink_turn.h"
 
-/* The last segment is cut for the time of the call. */
-enum fls_status fls_sink_take_piece(struct fls_sink *sink, const struct fls_write_cursor *cursor,
-                                    size_t *taken, struct fls_error *error)
+#define SINK_WRITEV "sink writev"
+
+/* What each slot of a sink may come to. */
+#define SINK_ENDS (FLS_MAY(OK) | FLS_MAY(IO) | FLS_MAY(NO_MEMORY))
+
+/* Offers the first `whole` segments and `bytes` of the one behind them, which is cut for the time
+ * of the call. */
+static enum fls_status take_cut(struct fls_sink *sink, struct iovec *segments, int whole,
+                                size_t bytes, size_t *taken, struct fls_error *error)
 {
-    int most = fls_sink_next_count(cursor), count = 0;
+    struct iovec *cut = &segments[whole];
+    size_t cut_bytes = cut->iov_len;
+
+    cut->iov_len = bytes;
+    enum fls_status status = sink->ops->writev(sink, segments, whole + 1, taken, error);
+    cut->iov_len = cut_bytes;
+    return status;
+}
+
+enum fls_status fls_sink_take_piece(struct fls_sink *sink, const struct fls_write_cursor *cursor,
+                                    int count, size_t *taken, struct fls_error *error)
+{
+    enum fls_status status;
+    int whole = 0;
     size_t left = cursor->piece_bytes;
 
-    while (count < most && cursor->segments[count].iov_len <= left)
-        left -= cursor->segments[count++].iov_len;
-    if (count == most || left == 0)
-        return sink->ops->writev(sink, cursor->segments, count, taken, error);
-    struct iovec *cut = &cursor->segments[count];
-    size_t whole = cut->iov_len;
-    cut->iov_len = left;
-    enum fls_status status = sink->ops->writev(sink, cursor->segments, count + 1, taken, error);
-    cut->iov_len = whole;
+    while (whole < count && cursor->segments[whole].iov_len <= left)
+        left -= cursor->segments[whole++].iov_len;
+    if (whole == count || left == 0)
+        status = sink->ops->writev(sink, cursor->segments, whole, taken, error);
+    else
+        status = take_cut(sink, cursor->segments, whole, left, taken, error);
+    if (*taken > cursor->piece_bytes)
+        *taken = SIZE_MAX;
     return status;
+}
+
+static enum fls_status settle(struct fls_error *record, enum fls_status status)
+{
+    return fls_error_settle(record, status, FLS_MAY(AGAIN) | SINK_ENDS, SINK_WRITEV);
+}
+
+static enum fls_status wrong_count(struct fls_error *error, size_t taken)
+{
+    return fls_error_breach(error, SINK_WRITEV,
+                            taken == 0 ? "it took nothing, and said that all was well"
+                                       : "it took more than it was offered");
+}
+
+enum fls_status fls_sink_turn_failed(enum fls_status status, size_t taken, struct fls_error *record,
+                                     struct fls_error *error)
+{
+    status = settle(record, status);
+    if (status == FLS_OK)
+        return wrong_count(error, taken);
+    if (status == FLS_IO && record->os_errno == EINTR)
+        return FLS_OK;
+    return status == FLS_AGAIN ? FLS_AGAIN : fls_error_copy(error, record);
+}
+
+enum fls_status fls_sink_ask(struct fls_sink *sink, const struct iovec *segments, int count,
+                             size_t *accepted, struct fls_error *error)
+{
+    struct fls_error record;
+    size_t taken = 0;
+
+    fls_error_clear(&record);
+    enum fls_status status = sink->ops->writev(sink, segments, count, &taken, &record);
+    status = settle(&record, status);
+    if (status == FLS_AGAIN)
+        return status;
+    if (status != FLS_OK)
+        return fls_error_copy(error, &record);
+    if (taken == 0 || taken > fls_payload_from_segments(segments, (size_t)count).length)
+        return wrong_count(error, taken);
+    *accepted = taken;
+    return FLS_OK;
 }
 
 static inline void skip_empty(struct fls_write_cursor *cursor)
@@ -52,18 +112,28 @@ FLS_HOT enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_c
 
 enum fls_status fls_sink_flush(struct fls_sink *sink, enum fls_level level, struct fls_error *error)
 {
-    struct fls_error failure;
+    unsigned allowed = FLS_MAY(AGAIN) | FLS_MAY(UNSUPPORTED) | SINK_ENDS;
+    struct fls_error record;
     enum fls_status status;
 
     if (level == FLS_LEVEL_OBJECT)
         return FLS_OK;
     do {
-        status = sink->ops->flush(sink, level, &failure);
-    } while (status == FLS_IO && failure.os_errno == EINTR);
-    return status == FLS_OK || status == FLS_AGAIN ? status : fls_error_copy(error, &failure);
+        fls_error_clear(&record);
+        status = sink->ops->flush(sink, level, &record);
+        status = fls_error_settle(&record, status, allowed, "sink flush");
+    } while (status == FLS_IO && record.os_errno == EINTR);
+    return status == FLS_OK || status == FLS_AGAIN ? status : fls_error_copy(error, &record);
 }
 
 enum fls_status fls_sink_close(struct fls_sink *sink, struct fls_error *error)
 {
-    return sink ? sink->ops->close(sink, error) : FLS_OK;
+    struct fls_error record;
+
+    if (!sink)
+        return FLS_OK;
+    fls_error_clear(&record);
+    enum fls_status status = sink->ops->close(sink, &record);
+    status = fls_error_settle(&record, status, SINK_ENDS, "sink close");
+    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &record);
 }

@@ -5,7 +5,6 @@
 #ifndef IO_SINK_TURN_H
 #define IO_SINK_TURN_H
 
-#include <errno.h>
 #include <limits.h>
 
 #include <flatstream/sink.h>
@@ -28,34 +27,52 @@ static inline int fls_sink_next_count(const struct fls_write_cursor *cursor)
     return (int)count;
 }
 
-static inline void fls_sink_advance(struct fls_write_cursor *cursor, size_t accepted)
+/* Moves the cursor over what was accepted of its first `offered` segments. Whether that can be:
+ * something, and no more than there was. */
+static inline int fls_sink_advance(struct fls_write_cursor *cursor, int offered, size_t accepted)
 {
     if (FLS_LIKELY(cursor->count == 1 && accepted == cursor->segments->iov_len)) {
         cursor->count = 0;
-        return;
+        return 1;
     }
-    while (accepted > 0 && accepted >= cursor->segments->iov_len) {
+    if (FLS_UNLIKELY(accepted == 0))
+        return 0;
+    for (; offered > 0 && accepted >= cursor->segments->iov_len; offered--) {
         accepted -= cursor->segments->iov_len;
         cursor->segments++;
         cursor->count--;
     }
-    if (FLS_UNLIKELY(accepted > 0)) {
-        cursor->segments->iov_base = (char *)cursor->segments->iov_base + accepted;
-        cursor->segments->iov_len -= accepted;
-    }
+    if (FLS_LIKELY(accepted == 0))
+        return 1;
+    if (offered == 0)
+        return 0;
+    cursor->segments->iov_base = (char *)cursor->segments->iov_base + accepted;
+    cursor->segments->iov_len -= accepted;
+    return 1;
 }
 
-/* As ops->writev, with no more than a piece. */
+/* As ops->writev of the first `count` segments, with no more than a piece. *taken is SIZE_MAX when
+ * the sink says that it took more. */
 enum fls_status fls_sink_take_piece(struct fls_sink *sink, const struct fls_write_cursor *cursor,
-                                    size_t *taken, struct fls_error *error);
+                                    int count, size_t *taken, struct fls_error *error);
+
+/* A turn that did not go well: the sink's status is not FLS_OK, or it took nothing, or more than it
+ * was offered. `record` is what the sink was given. */
+enum fls_status fls_sink_turn_failed(enum fls_status status, size_t taken, struct fls_error *record,
+                                     struct fls_error *error);
+
+/* One call of a sink's writev, by those who are a sink themselves: as that slot, but FLS_OK always
+ * comes with a count that can be, and a failure with a record. */
+enum fls_status fls_sink_ask(struct fls_sink *sink, const struct iovec *segments, int count,
+                             size_t *accepted, struct fls_error *error);
 
 static inline enum fls_status fls_sink_take(struct fls_sink *sink,
-                                            const struct fls_write_cursor *cursor, size_t *taken,
-                                            struct fls_error *error)
+                                            const struct fls_write_cursor *cursor, int count,
+                                            size_t *taken, struct fls_error *error)
 {
     if (FLS_UNLIKELY(cursor->piece_bytes > 0))
-        return fls_sink_take_piece(sink, cursor, taken, error);
-    return sink->ops->writev(sink, cursor->segments, fls_sink_next_count(cursor), taken, error);
+        return fls_sink_take_piece(sink, cursor, count, taken, error);
+    return sink->ops->writev(sink, cursor->segments, count, taken, error);
 }
 
 /*
@@ -66,18 +83,18 @@ static FLS_ALWAYS_INLINE enum fls_status fls_sink_turn(struct fls_sink *sink,
                                                        struct fls_write_cursor *cursor,
                                                        uint64_t *accepted, struct fls_error *error)
 {
-    struct fls_error failure;
+    struct fls_error record;
     size_t taken = 0;
-    enum fls_status status = fls_sink_take(sink, cursor, &taken, &failure);
+    int offered = fls_sink_next_count(cursor);
 
-    if (FLS_LIKELY(status == FLS_OK)) {
-        fls_sink_advance(cursor, taken);
+    fls_error_clear(&record);
+    enum fls_status status = fls_sink_take(sink, cursor, offered, &taken, &record);
+
+    if (FLS_LIKELY(status == FLS_OK && fls_sink_advance(cursor, offered, taken))) {
         *accepted += taken;
         return FLS_OK;
     }
-    if (status == FLS_AGAIN || (status == FLS_IO && failure.os_errno == EINTR))
-        return status == FLS_AGAIN ? FLS_AGAIN : FLS_OK;
-    return fls_error_copy(error, &failure);
+    return fls_sink_turn_failed(status, taken, &record, error);
 }
 
 #endif

@@ -58,7 +58,7 @@ static enum fls_status compare(struct check *check, const struct fls_message *me
 
 static void note_time(struct check *check, const struct fls_message *message)
 {
-    int64_t time;
+    int64_t time = 0;
 
     if (check->time && check->time(check->context, message->payload, message->bytes, &time) &&
         time > check->time_last)

@@ -418,7 +418,7 @@ FLS_HOT enum fls_status fls_index_writer_add(struct fls_index_writer *writer, ui
                                              struct fls_error *error)
 {
     struct fls_index_cover *live = &writer->live;
-    int64_t time;
+    int64_t time = 0;
     int has_time = 0;
 
     if (FLS_UNLIKELY(writer->given_up))
@@ -450,7 +450,7 @@ static void note_times(struct fls_index_writer *writer, size_t header_bytes, con
 
     while (frames < end) {
         size_t payload_bytes = fls_header_payload_bytes(frames);
-        int64_t time;
+        int64_t time = 0;
         frames += header_bytes;
         if (writer->time(writer->time_context, frames, payload_bytes, &time))
             note_time(&writer->live, time);

@@ -214,17 +214,21 @@ static enum fls_status refuse_empty(struct fls_journal *journal, size_t bytes)
                          "an empty message under this checksum is all zeros");
 }
 
-/* The error is the writer's, but it does not know the segments. */
+/* The error is the writer's, but it does not know the segments; or it is of the file, and then in
+ * its place already. */
 static enum fls_status note_refusal(struct fls_journal *journal, enum fls_status status)
 {
     const struct journal_segment *segment = journal->current;
 
-    if (status == FLS_NO_MEMORY)
+    if (journal->door.failed != FLS_OK)
+        status = journal->door.failed;
+    else if (status == FLS_NO_MEMORY)
         fls_error_set(&journal->error, status, "out of memory for one message");
     else
         journal->error = *fls_writer_error(journal->writer);
     fls_error_locate(&journal->error, segment->frames + journal->staged_frames,
                      segment->bytes + journal->staged);
+    journal->door.failed = FLS_OK;
     return status;
 }
 

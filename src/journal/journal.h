@@ -36,6 +36,7 @@ struct journal_segment {
 struct journal_door {
     struct fls_sink base;
     struct fls_journal *journal;
+    enum fls_status failed; /* what the writer was told as FLS_IO, until somebody has asked */
 };
 
 struct fls_journal {

@@ -230,8 +230,11 @@ static enum fls_status door_writev(struct fls_sink *base, const struct iovec *se
         status = write_through(journal, segments, count, frame_bytes);
     else if (status == FLS_OK)
         status = stage_frame(journal, segments, count, frame_bytes);
-    if (status != FLS_OK)
-        return fls_error_copy(error, &journal->error);
+    if (status != FLS_OK) { /* maybe one that a sink may not return */
+        journal->door.failed = status;
+        fls_error_copy(error, &journal->error);
+        return FLS_IO;
+    }
     journal->taken++;
     journal->taken_bytes += frame_bytes;
     *accepted = frame_bytes;
@@ -279,7 +282,7 @@ static enum fls_status open_writer(struct fls_journal *journal, struct fls_error
         .tap_count = options->tap_count,
     };
 
-    journal->door = (struct journal_door){{&door_ops, 0, 0}, journal};
+    journal->door = (struct journal_door){{&door_ops, 0, 0}, journal, FLS_OK};
     return fls_writer_open(&journal->door.base, &writer, &journal->writer, error);
 }
 

@@ -3,6 +3,8 @@
  */
 #include <flatstream/memory_policy.h>
 
+#include "base/bytes.h"
+
 struct fls_memory_policy fls_memory_policy_none(void)
 {
     return (struct fls_memory_policy){0};
@@ -31,7 +33,7 @@ static int cooled_down(struct fls_memory_policy *policy)
         policy->watermark.over_seen = 1;
         policy->watermark.over_since_ns = now;
     }
-    return now - policy->watermark.over_since_ns >= policy->watermark.cooldown_ns;
+    return fls_minus_u64(now, policy->watermark.over_since_ns) >= policy->watermark.cooldown_ns;
 }
 
 static enum fls_reclaim_reason watermark(struct fls_memory_policy *policy,
@@ -111,8 +113,8 @@ enum fls_reclaim_reason fls_memory_policy_consult(struct fls_memory_policy *poli
     if (capacity <= baseline)
         return FLS_RECLAIM_NONE;
     enum fls_reclaim_reason reason = policy->should_reclaim(policy, last_message_bytes, capacity);
-    if (reason == FLS_RECLAIM_NONE)
-        return reason;
+    if (reason == FLS_RECLAIM_NONE || (unsigned)reason > FLS_RECLAIM_SIZE_THRESHOLD)
+        return FLS_RECLAIM_NONE;
     *info = (struct fls_reclaim_info){reason, last_message_bytes, capacity, baseline};
     if (policy->on_reclaim)
         policy->on_reclaim(policy->context, info);

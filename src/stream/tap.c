@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "stream/tap.h"
 
@@ -107,22 +108,32 @@ struct fls_tap fls_tap_typed(const char *name, fls_verify_function *verify)
                             .state.verify = verify};
 }
 
+/* A tap may return anything but what says where a stream stands: who reads or writes would take its
+ * word for it. */
+#define STREAM_STATES (FLS_MAY(END) | FLS_MAY(AGAIN) | FLS_MAY(UNEXPECTED_END))
+
+static enum fls_status tap_failed(const struct fls_tap *tap, enum fls_status status,
+                                  struct fls_error *record, struct fls_error *error)
+{
+    char name[sizeof record->subject];
+
+    snprintf(name, sizeof name, "%s", tap->name ? tap->name : "");
+    status = fls_error_settle(record, status, ~STREAM_STATES, name);
+    fls_error_copy(error, record);
+    return status;
+}
+
 enum fls_status fls_tap_run(const struct fls_tap *tap, const struct fls_payload *payload,
                             struct fls_error *error)
 {
-    struct fls_error refusal = FLS_ZERO;
+    struct fls_error record;
 
     if (tap->contiguous && payload->count > 1)
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "tap %s needs the payload in one segment",
                              tap->name ? tap->name : "");
-    enum fls_status status = tap->run(tap, payload, &refusal);
-
-    if (status == FLS_OK)
-        return FLS_OK;
-    refusal.status = status;
-    if (refusal.subject[0] == '\0' && tap->name)
-        snprintf(refusal.subject, sizeof refusal.subject, "%s", tap->name);
-    return fls_error_copy(error, &refusal);
+    fls_error_clear(&record);
+    enum fls_status status = tap->run(tap, payload, &record);
+    return FLS_LIKELY(status == FLS_OK) ? FLS_OK : tap_failed(tap, status, &record, error);
 }
 
 enum fls_status fls_tap_chain_add(struct fls_tap_chain *chain, const struct fls_tap *taps,

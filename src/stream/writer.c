@@ -162,7 +162,7 @@ static void configure(struct fls_writer *writer, const struct fls_writer_options
     writer->batch_messages = options->batch_messages > 0 ? options->batch_messages : SIZE_MAX;
     writer->batch_bytes = options->batch_bytes > 0 ? options->batch_bytes : FLS_BATCH_BYTES_DEFAULT;
     writer->staged_max = fls_min_size(writer->batch_bytes, STAGING_BYTES_MAX);
-    writer->batch_age_ns = options->batch_age_ms * NS_PER_MS;
+    writer->batch_age_ns = fls_min_u64(options->batch_age_ms, UINT64_MAX / NS_PER_MS) * NS_PER_MS;
     writer->keep_references = options->keep_references;
     writer->payload_bytes_max = fls_payload_limit(options->payload_bytes_max);
     writer->quick_messages = writer->framer == FLS_FRAMER_BATCHED ? writer->batch_messages : 0;
@@ -258,7 +258,8 @@ static void account_copies(struct fls_writer *writer)
 
 /*
  * The sink failed. With the simple and the vectored framer, a failure between two frames leaves a
- * stream that is whole, and the messages behind it are simply not written; anything else poisons.
+ * stream that is whole, and the messages behind it are simply not written; anything else poisons,
+ * and so does a sink of which nobody knows what it took.
  */
 static enum fls_status fail(struct fls_writer *writer, enum fls_status status)
 {
@@ -269,7 +270,8 @@ static enum fls_status fail(struct fls_writer *writer, enum fls_status status)
     int torn = writer->batch.accepted > bytes;
     account_sent(writer, frames, bytes);
     fls_error_locate(&writer->error, writer->sent_frames, writer->sent_bytes);
-    writer->poisoned = torn || writer->framer == FLS_FRAMER_BATCHED;
+    writer->poisoned =
+        torn || writer->framer == FLS_FRAMER_BATCHED || fls_error_is_breach(&writer->error);
     writer->in_flight.active = 0;
     fls_batch_drop(&writer->batch);
     update_quick(writer);
@@ -328,10 +330,16 @@ static int batch_is_full(const struct fls_writer *writer)
            fls_batch_bytes(&writer->batch) >= writer->batch_bytes || batch_ends_on_line(writer);
 }
 
+/* How long the batch's oldest message has waited; 0 by a clock that ran backwards. */
+static uint64_t waited_ns(const struct fls_writer *writer)
+{
+    return fls_minus_u64(fls_clock_now_ns(&writer->clock), writer->batch_since_ns);
+}
+
 static int batch_is_due(const struct fls_writer *writer)
 {
     return writer->batch_age_ns > 0 && writer->batch.messages > 0 &&
-           fls_clock_now_ns(&writer->clock) - writer->batch_since_ns >= writer->batch_age_ns;
+           waited_ns(writer) >= writer->batch_age_ns;
 }
 
 /* --- one message ------------------------------------------------- */
@@ -840,7 +848,7 @@ static enum fls_status flush_sink(struct fls_writer *writer, enum fls_level leve
 {
     enum fls_status status = fls_sink_flush(writer->sink, level, &writer->error);
 
-    if (status == FLS_IO) {
+    if (status != FLS_OK && status != FLS_AGAIN && status != FLS_UNSUPPORTED) {
         writer->poisoned = 1;
         refuse(writer, status);
         update_quick(writer);
@@ -875,9 +883,8 @@ enum fls_status fls_writer_flush_due(struct fls_writer *writer, int *wait_ms)
     if (writer->batch.sending || batch_is_due(writer))
         status = resume(writer);
     if (wait_ms && writer->batch_age_ns > 0 && writer->batch.messages > 0) {
-        uint64_t waited = fls_clock_now_ns(&writer->clock) - writer->batch_since_ns;
-        uint64_t left = waited < writer->batch_age_ns ? writer->batch_age_ns - waited : 0;
-        *wait_ms = (int)fls_min_u64((left + NS_PER_MS - 1) / NS_PER_MS, INT32_MAX);
+        uint64_t left = fls_minus_u64(writer->batch_age_ns, waited_ns(writer));
+        *wait_ms = (int)fls_min_u64(left / NS_PER_MS + (left % NS_PER_MS > 0), INT32_MAX);
     }
     return status;
 }

@@ -16,8 +16,11 @@ foreach(section 1 3 5 7)
     endif()
 endforeach()
 
-configure_file(cmake/flatstream.pc.in flatstream.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/flatstream.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(package flatstream flatstream-static)
+    configure_file(cmake/${package}.pc.in ${package}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${package}.pc
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
 
 set(flatstream_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/flatstream)
 configure_package_config_file(cmake/flatstream-config.cmake.in flatstream-config.cmake

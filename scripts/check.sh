@@ -89,6 +89,17 @@ check_valgrind() {
     return "$failed"
 }
 
+# links_statically BUILD: the README's line for a program without any shared library.
+links_statically() {
+    local prefix=$1/static-prefix
+    cmake --install "$1" --prefix "$prefix" >/dev/null || return 1
+    printf '%s\n' '#include <flatstream/flatstream.h>' '#include <stdio.h>' \
+        'int main(void) { return puts(fls_version()) < 0; }' >"$prefix/program.c"
+    # shellcheck disable=SC2046
+    cc -static "$prefix/program.c" -o "$prefix/program" $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig \
+        pkg-config --static --cflags --libs flatstream) && "$prefix/program"
+}
+
 # The other libraries that can calculate CRC-32.
 check_crc32() {
     local library
@@ -97,6 +108,7 @@ check_crc32() {
             ctest --test-dir "$root/build-crc32-$library" --no-tests=error -j"$jobs" \
                 -R '^(checksum|golden|frame|damage|reader|writer)_test$' || return 1
     done
+    links_statically "$root/build-crc32-zlib"
 }
 
 check_fuzz() {

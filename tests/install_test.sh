@@ -89,11 +89,8 @@ by_pkg_config() {
     # shellcheck disable=SC2046
     "$CC" -std=c11 -Wall -Wextra -Werror write_read.c $(pkg-config --cflags --libs flatstream) -o shared
     LD_LIBRARY_PATH=$libdir expect ./shared
-    mkdir static_only # only the archive, in front of the folder that has both
-    cp "$libdir/libflatstream.a" static_only/
     # shellcheck disable=SC2046
-    "$CC" -std=c11 write_read.c $(pkg-config --cflags flatstream) -Lstatic_only \
-        $(pkg-config --static --libs flatstream) -o static
+    "$CC" -std=c11 write_read.c $(pkg-config --cflags --libs flatstream-static) -o static
     ! ldd static | grep -q libflatstream || say_and_fail "the static program needs the library"
     expect ./static
 }

@@ -87,19 +87,35 @@ if(FLATBUFFERS_FOUND AND FLATC)
                                ${CMAKE_CURRENT_SOURCE_DIR}/data/adapter.fbs
                        DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/adapter.fbs)
     add_custom_target(adapter_generated DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/adapter_generated.h)
-    foreach(variant cpp17 cpp20 cpp17_without_exceptions)
-        set(name ${variant}_adapter_test)
-        add_executable(${name} cpp_adapter_test.cc)
-        add_dependencies(${name} adapter_generated)
-        string(SUBSTRING ${variant} 3 2 standard)
-        set_target_properties(${name} PROPERTIES CXX_STANDARD ${standard})
-        target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
-        target_link_libraries(${name} PRIVATE flatstream_strict flatstream_static
-                              PkgConfig::FLATBUFFERS)
-        add_test(NAME ${name} COMMAND ${name})
-        set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/aligned_generated.h
+                       COMMAND ${FLATC} --cpp -o ${CMAKE_CURRENT_BINARY_DIR}
+                               ${CMAKE_CURRENT_SOURCE_DIR}/data/aligned.fbs
+                       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/aligned.fbs)
+    add_custom_target(aligned_generated DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/aligned_generated.h)
+
+    # Each tests/cpp_<name>_test.cc for both standards, and without exceptions.
+    foreach(test adapter alignment callbacks ownership)
+        foreach(variant cpp17 cpp20 cpp17_without_exceptions)
+            set(name ${variant}_${test}_test)
+            add_executable(${name} cpp_${test}_test.cc)
+            add_dependencies(${name} adapter_generated aligned_generated)
+            string(SUBSTRING ${variant} 3 2 standard)
+            set_target_properties(${name} PROPERTIES CXX_STANDARD ${standard})
+            target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+            target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+            target_link_libraries(${name} PRIVATE flatstream_strict flatstream_static
+                                  PkgConfig::FLATBUFFERS)
+            add_test(NAME ${name} COMMAND ${name})
+            set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+        endforeach()
+        target_compile_options(cpp17_without_exceptions_${test}_test PRIVATE -fno-exceptions)
     endforeach()
-    target_compile_options(cpp17_without_exceptions_adapter_test PRIVATE -fno-exceptions)
+    foreach(variant cpp17 cpp20 cpp17_without_exceptions)
+        target_compile_options(${variant}_alignment_test PRIVATE -fsanitize=alignment
+                               -fno-sanitize-recover=all)
+        target_link_options(${variant}_alignment_test PRIVATE -fsanitize=alignment)
+        set_tests_properties(${variant}_alignment_test PROPERTIES RESOURCE_LOCK cpp_alignment.fls)
+    endforeach()
     add_test(NAME cpp_example COMMAND example_cpp_write_read cpp_example.fls)
     set_tests_properties(cpp_example PROPERTIES PASS_REGULAR_EXPRESSION
         "100 readings, 5050 samples, warmest 119.0\nwithout its checksum: frame ")

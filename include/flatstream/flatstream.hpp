@@ -23,12 +23,25 @@
  * Where exactly it happened, and with which numbers, last_error().message() of the writer or reader
  * says: "frame 2 at byte 18: payload ends after 150 of 300 bytes".
  *
- * Ownership: sink, source, writer and reader own what they are named after and can be moved, not
- * copied. Destructors close and throw nothing: what fails there is lost, so call close() to know.
- * An object that is empty (default-constructed, moved from, closed) answers every call with
- * errc::invalid_argument. A writer or reader that is given a sink or source as an rvalue owns it;
- * as an lvalue it borrows it, and the sink or source must outlive it (and may be moved meanwhile).
- * Taps, checksums, clocks and policies in the options are borrowed as in C.
+ * Ownership: sink, source, writer, reader, async_writer, journal, index, index_writer and builder
+ * own what they are named after and can be moved, not copied. An object that is empty
+ * (default-constructed, moved from, closed) answers every call with errc::invalid_argument. A
+ * writer or reader that is given a sink or source as an rvalue owns it; as an lvalue it borrows it,
+ * and the sink or source must outlive it (and may be moved meanwhile). Function objects in the
+ * options (with_tap, with_clock, ...) are owned by the options and by what is opened with them;
+ * what the C structs point to is borrowed as in C. What would dangle does not compile: a view given
+ * away, a message of a reader that ends with the statement, a source over a temporary.
+ *
+ * Destructors close, send what can be sent, and throw nothing. What fails there, or cannot be sent,
+ * is told to set_drop_handler's function, which without NDEBUG prints it on stderr; a program that
+ * must know calls close().
+ *
+ * What C calls back into C++ with (taps, checksums, clocks, policies, time keys, releases) may
+ * throw: the call that led there throws it on. With a std::error_code that says
+ * errc::callback_threw, and exception() has it. What a tap or a writer's checksum throws refuses
+ * the message; whatever else throws, the call did what it did (position() tells). On a thread of
+ * the library's own (async_writer, journal) the next call carries it. Functions in other tables of
+ * C (sinks, sources) must not throw.
  *
  * What a call does, and what a message's lifetime is, is what writer.h, reader.h, sink.h and
  * source.h say of the C function of the same name; here stands only what differs. An object belongs
@@ -39,6 +52,10 @@
 
 #include <flatstream/flatstream.h>
 
+#include <flatstream/cpp/async.hpp>
+#include <flatstream/cpp/builder.hpp>
+#include <flatstream/cpp/index.hpp>
+#include <flatstream/cpp/journal.hpp>
 #include <flatstream/cpp/message.hpp>
 #include <flatstream/cpp/reader.hpp>
 #include <flatstream/cpp/sink.hpp>

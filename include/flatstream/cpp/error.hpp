@@ -1,9 +1,12 @@
 /*
- * cpp/error.hpp: errors as codes, and as exceptions where there are any.
+ * cpp/error.hpp: errors as codes, and as exceptions where there are any; and what a destructor had
+ * to drop.
  */
 #ifndef FLATSTREAM_CPP_ERROR_HPP
 #define FLATSTREAM_CPP_ERROR_HPP
 
+#include <atomic>
+#include <cstdio>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -20,7 +23,7 @@
 namespace flatstream
 {
 
-/* What happened; the values are those of enum fls_status. */
+/* What happened; the values are those of enum fls_status, but for the last. */
 enum class errc {
     end = FLS_END,
     again = FLS_AGAIN,
@@ -36,7 +39,9 @@ enum class errc {
     busy = FLS_BUSY,
     unsupported = FLS_UNSUPPORTED,
     io = FLS_IO,
-    no_memory = FLS_NO_MEMORY
+    no_memory = FLS_NO_MEMORY,
+    callback_threw =
+        200 /* a tap, checksum, clock, policy or release of the caller's: exception() */
 };
 
 namespace detail
@@ -56,6 +61,8 @@ class error_category final : public std::error_category
 
     std::string message(int value) const override
     {
+        if (value == static_cast<int>(errc::callback_threw))
+            return "a callback threw an exception";
         std::string text = fls_status_text(static_cast<fls_status>(value & status_mask));
 
         if (value >> errno_shift)
@@ -129,7 +136,7 @@ class failure
     {
     }
 
-    explicit failure(const fls_error &raw) noexcept : raw_(raw)
+    explicit failure(const fls_error &raw, bool threw = false) noexcept : raw_(raw), threw_(threw)
     {
     }
 
@@ -146,7 +153,7 @@ class failure
 
     std::error_code code() const noexcept
     {
-        return make_error_code(raw_);
+        return threw_ ? make_error_code(errc::callback_threw) : make_error_code(raw_);
     }
 
     /* One line that a person can act on (fls_error_format). */
@@ -165,16 +172,66 @@ class failure
 
   private:
     fls_error raw_;
+    bool threw_ = false;
 };
+
+/*
+ * What is told of a loss that no call reported: a destructor met an error (of sending, of closing,
+ * of a callback), or could not send what there was. `text` is one line without a newline. Unless a
+ * program sets its own, which may abort, it is printed on stderr, and with NDEBUG nothing is done.
+ */
+using drop_handler = void (*)(const char *text);
+
+namespace detail
+{
+
+#ifdef NDEBUG
+constexpr bool drops_are_told = false;
+#else
+constexpr bool drops_are_told = true;
+#endif
+
+inline void print_drop(const char *text) noexcept
+{
+    std::fprintf(stderr, "%s\n", text);
+}
+
+inline std::atomic<drop_handler> drops_go_to{drops_are_told ? print_drop : nullptr};
+
+/* Says that the destructor of a `what` dropped this. */
+inline void tell_of_drop(const char *what, const fls_error &found) noexcept
+{
+    drop_handler handler = drops_go_to.load();
+    char text[512], line[600];
+
+    if (!handler)
+        return;
+    fls_error_format(&found, text, sizeof text);
+    std::snprintf(line, sizeof line, "flatstream: dropped by the destructor of a %s: %s", what,
+                  text);
+    handler(line);
+}
+
+} // namespace detail
+
+/* Sets who is told; nullptr: nobody. Returns who was before. Any thread. */
+inline drop_handler set_drop_handler(drop_handler handler) noexcept
+{
+    return detail::drops_go_to.exchange(handler);
+}
 
 #if FLATSTREAM_EXCEPTIONS
 /* What the throwing functions throw. what() is the full line; code() as the other form sets it. */
 class error : public std::system_error
 {
   public:
-    explicit error(const fls_error &raw) : std::system_error(make_error_code(raw)), details_(raw)
+    explicit error(const fls_error &raw) : error(failure(raw))
     {
-        fls_error_format(&raw, text_, sizeof text_);
+    }
+
+    explicit error(const failure &what) : std::system_error(what.code()), details_(what)
+    {
+        fls_error_format(&what.raw(), text_, sizeof text_);
     }
 
     const char *what() const noexcept override
@@ -201,16 +258,22 @@ inline fls_error plain_error(fls_status status, const char *reason) noexcept
     fls_error made{};
 
     made.status = status;
-    for (std::size_t i = 0; reason[i] && i + 1 < sizeof made.reason; i++)
-        made.reason[i] = reason[i];
+    std::snprintf(made.reason, sizeof made.reason, "%s", reason);
     return made;
 }
 
-/* Takes over the error of a call that returned `status`; the object keeps one from an earlier call
- * when this status has no particulars. */
+/* The error of a call that returned `status`; an object keeps one from an earlier call when this
+ * status has no particulars. */
 inline fls_error matching_error(fls_status status, const fls_error &kept) noexcept
 {
     return kept.status == status ? kept : plain_error(status, "");
+}
+
+inline bool same_error(const fls_error &one, const fls_error &other) noexcept
+{
+    return one.status == other.status && one.os_errno == other.os_errno &&
+           one.has_frame == other.has_frame && one.frame == other.frame &&
+           one.offset == other.offset;
 }
 
 inline bool report(const fls_error &found, std::error_code &code) noexcept

@@ -9,7 +9,7 @@
 namespace flatstream
 {
 
-/* A place in a stream: where a frame begins, and its index. */
+/* Where a frame begins, and its index. */
 struct position {
     std::uint64_t offset = 0;
     std::uint64_t frame = 0;

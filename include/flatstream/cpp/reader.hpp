@@ -4,23 +4,53 @@
 #ifndef FLATSTREAM_CPP_READER_HPP
 #define FLATSTREAM_CPP_READER_HPP
 
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
-#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
+#include <flatstream/cpp/handle.hpp>
 #include <flatstream/cpp/message.hpp>
 #include <flatstream/cpp/options.hpp>
 #include <flatstream/cpp/position.hpp>
 #include <flatstream/cpp/source.hpp>
+#include <flatstream/reader.h>
 
 namespace flatstream
 {
 
+namespace detail
+{
+
+struct c_reader {
+    using type = fls_reader;
+    static constexpr const char *name = "reader";
+    static constexpr const char *empty = "the reader is empty";
+
+    static fls_status close(fls_reader *owned, fls_error *) noexcept
+    {
+        fls_reader_close(owned);
+        return FLS_OK;
+    }
+
+    static void last(fls_reader *from, fls_error *found) noexcept
+    {
+        *found = *fls_reader_error(from);
+    }
+};
+
+} // namespace detail
+
 /*
  * Frames in, messages out (reader.h). After an error the next call goes on as in C: behind the
  * frame after checksum_mismatch, validation_failed and invalid_flatbuffer, else at it again.
+ *
+ * Messages are views into the reader, so what gives them out is not to be called on a reader that
+ * ends with the statement.
  */
-class reader
+class reader : public detail::handle<detail::c_reader>
 {
   public:
     /* The messages of a reader, each once. The loop ends at the clean end of the stream or at the
@@ -28,6 +58,8 @@ class reader
     class range
     {
       public:
+        /* A message is read when the iterator is next looked at, not by `it++`: so what `*it++`
+         * gives is valid until then. */
         class iterator
         {
           public:
@@ -37,38 +69,63 @@ class reader
             using pointer = const message *;
             using reference = const message &;
 
+            /* What `it++` leaves behind. */
+            class previous
+            {
+              public:
+                const message &operator*() const noexcept
+                {
+                    return kept_;
+                }
+
+              private:
+                friend class iterator;
+
+                explicit previous(const message &kept) noexcept : kept_(kept)
+                {
+                }
+
+                message kept_;
+            };
+
             iterator() noexcept = default;
 
-            reference operator*() const noexcept
+            reference operator*() const
             {
+                settle();
                 return current_;
             }
 
-            pointer operator->() const noexcept
+            pointer operator->() const
             {
+                settle();
                 return &current_;
             }
 
             iterator &operator++()
             {
-                if (!from_->advance(current_, code_))
-                    from_ = nullptr;
+                settle();
+                advance();
                 return *this;
             }
 
-            void operator++(int)
+            previous operator++(int)
             {
-                ++*this;
+                settle();
+                owes_a_step_ = true;
+                return previous(current_);
             }
 
-            friend bool operator==(const iterator &left, const iterator &right) noexcept
+            friend bool operator==(const iterator &left, const iterator &right)
             {
+                left.settle();
+                right.settle();
                 return left.from_ == right.from_;
             }
 
-            friend bool operator!=(const iterator &left, const iterator &right) noexcept
+            friend bool operator!=(const iterator &left, const iterator &right)
             {
-                return left.from_ != right.from_;
+                return !(left == right);
             }
 
           private:
@@ -76,12 +133,26 @@ class reader
 
             iterator(reader *from, std::error_code *code) : from_(from), code_(code)
             {
-                ++*this;
+                advance();
             }
 
-            reader *from_ = nullptr;
+            void settle() const
+            {
+                if (owes_a_step_)
+                    advance();
+            }
+
+            void advance() const
+            {
+                owes_a_step_ = false;
+                if (!from_->advance(current_, code_))
+                    from_ = nullptr;
+            }
+
+            mutable reader *from_ = nullptr;
             std::error_code *code_ = nullptr;
-            message current_;
+            mutable message current_;
+            mutable bool owes_a_step_ = false;
         };
 
         iterator begin() const
@@ -107,107 +178,104 @@ class reader
 
     using iterator = range::iterator;
 
-    reader() noexcept : error_()
-    {
-    }
+    reader() noexcept = default;
 
     /* Borrows the source. */
-    reader(source &from, const fls_reader_options &options, std::error_code &code) noexcept
-        : error_()
+    reader(source &from, const reader_options &options, std::error_code &code) noexcept
     {
         open(from, options, false, code);
     }
 
+    reader(source &from, std::error_code &code) noexcept : reader(from, reader_options(), code)
+    {
+    }
+
     /* Takes the source over; when it fails the source stays the caller's. */
-    reader(source &&from, const fls_reader_options &options, std::error_code &code) noexcept
-        : error_()
+    reader(source &&from, const reader_options &options, std::error_code &code) noexcept
     {
         open(from, options, true, code);
     }
 
-    /* Opens a file. */
-    reader(const path_view &path, const fls_reader_options &options, std::error_code &code) noexcept
-        : error_()
+    reader(source &&from, std::error_code &code) noexcept
+        : reader(std::move(from), reader_options(), code)
     {
-        source from = source::open_file(path, error_);
+    }
 
-        if (from)
-            open(from, options, true, code);
-        else
-            detail::report(error_, code);
+    /* Opens a file. */
+    reader(const path_view &path, const reader_options &options, std::error_code &code) noexcept
+    {
+        open(path, options, code);
+    }
+
+    reader(const path_view &path, std::error_code &code) noexcept
+        : reader(path, reader_options(), code)
+    {
+    }
+
+    /* Takes over a reader of the C interface, with what it has. */
+    explicit reader(fls_reader *owned) noexcept : handle(owned)
+    {
     }
 
 #if FLATSTREAM_EXCEPTIONS
-    explicit reader(source &from, const fls_reader_options &options = fls_reader_options())
-        : error_()
+    explicit reader(source &from, const reader_options &options = reader_options())
     {
         std::error_code code;
-
-        if (!open(from, options, false, code))
-            throw error(error_);
+        check(open(from, options, false, code));
     }
 
-    explicit reader(source &&from, const fls_reader_options &options = fls_reader_options())
-        : error_()
+    explicit reader(source &&from, const reader_options &options = reader_options())
     {
         std::error_code code;
-
-        if (!open(from, options, true, code))
-            throw error(error_);
+        check(open(from, options, true, code));
     }
 
-    explicit reader(const path_view &path, const fls_reader_options &options = fls_reader_options())
-        : error_()
+    explicit reader(const path_view &path, const reader_options &options = reader_options())
     {
         std::error_code code;
-
-        *this = reader(path, options, code);
-        if (code)
-            throw error(error_);
+        check(open(path, options, code));
     }
 #endif
 
-    explicit operator bool() const noexcept
-    {
-        return handle_ != nullptr;
-    }
-
     /* The next message; none at the clean end (the code is cleared) and on an error (it is set). */
-    std::optional<message> next(std::error_code &code) noexcept
+    std::optional<message> next(std::error_code &code) &noexcept
     {
         message found;
 
         return next_into(found, code) ? std::optional<message>(found) : std::nullopt;
     }
+    std::optional<message> next(std::error_code &code) && = delete;
 
     /* `for (auto &message : reader.messages(code))`: look at the code after the loop. */
-    range messages(std::error_code &code) noexcept
+    range messages(std::error_code &code) &noexcept
     {
         code.clear();
         return {this, &code};
     }
+    range messages(std::error_code &code) && = delete;
 
     /* As many messages as are already read ahead, at most `capacity`, at least one; 0 at the clean
      * end and on an error. All of them are valid until the next call. */
     std::size_t next_batch(fls_message *messages_read, std::size_t capacity,
-                           std::error_code &code) noexcept
+                           std::error_code &code) &noexcept
     {
         std::size_t count = 0;
 
-        finish(handle_ ? fls_reader_next_batch(handle_.get(), messages_read, capacity, &count)
-                       : closed(),
-               code);
+        finish_read(object_ ? fls_reader_next_batch(object_, messages_read, capacity, &count)
+                            : empty(),
+                    code);
         return count;
     }
+    std::size_t next_batch(fls_message *messages_read, std::size_t capacity,
+                           std::error_code &code) && = delete;
 
     /* The next payload, into the caller's segments; none as for next(). */
     std::optional<message> read_into(const iovec *segments, std::size_t count,
                                      std::error_code &code) noexcept
     {
         message found;
-        bool well = finish(
-            handle_ ? fls_reader_read_into(handle_.get(), segments, count, &found.raw_) : closed(),
-            code);
+        bool well = finish_read(
+            object_ ? fls_reader_read_into(object_, segments, count, &found.raw_) : empty(), code);
 
         return well ? std::optional<message>(found) : std::nullopt;
     }
@@ -217,51 +285,69 @@ class reader
     {
         std::uint64_t skipped = 0;
 
-        finish(handle_ ? fls_reader_skip(handle_.get(), count, &skipped) : closed(), code);
+        finish_read(object_ ? fls_reader_skip(object_, count, &skipped) : empty(), code);
         return skipped;
     }
 
     bool add_tap(const fls_tap &tap, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_reader_add_tap(handle_.get(), &tap) : closed(), code);
+        return finish(object_ ? add(tap, nullptr) : empty(), code);
+    }
+
+    /* From a function object, which the reader owns: see with_tap in options.hpp. */
+    template <class F> bool add_tap(std::string name, F &&function, std::error_code &code)
+    {
+        detail::owned_functions made;
+
+        made.add_tap(std::move(name), std::forward<F>(function));
+        return finish(object_ ? add(made.taps->raw, made.taps) : empty(), code);
     }
 
 #if FLATSTREAM_EXCEPTIONS
-    std::optional<message> next()
+    std::optional<message> next() &
     {
         std::error_code code;
         std::optional<message> found = next(code);
 
-        check(code);
+        check(!code);
         return found;
     }
+    std::optional<message> next() && = delete;
 
-    /* `for (auto &message : reader)`: throws on an error. */
-    iterator begin()
+    /* `for (auto &message : reader)`, or `: reader.messages()`: throws on an error. */
+    iterator begin() &
     {
         return range(this, nullptr).begin();
     }
+    iterator begin() && = delete;
 
     iterator end() noexcept
     {
         return iterator();
     }
 
-    std::size_t next_batch(fls_message *messages_read, std::size_t capacity)
+    range messages() &noexcept
+    {
+        return {this, nullptr};
+    }
+    range messages() && = delete;
+
+    std::size_t next_batch(fls_message *messages_read, std::size_t capacity) &
     {
         std::error_code code;
         std::size_t count = next_batch(messages_read, capacity, code);
 
-        check(code);
+        check(!code);
         return count;
     }
+    std::size_t next_batch(fls_message *messages_read, std::size_t capacity) && = delete;
 
     std::optional<message> read_into(const iovec *segments, std::size_t count)
     {
         std::error_code code;
         std::optional<message> found = read_into(segments, count, code);
 
-        check(code);
+        check(!code);
         return found;
     }
 
@@ -270,29 +356,27 @@ class reader
         std::error_code code;
         std::uint64_t skipped = skip(count, code);
 
-        check(code);
+        check(!code);
         return skipped;
     }
 
     void add_tap(const fls_tap &tap)
     {
         std::error_code code;
+        check(add_tap(tap, code));
+    }
 
-        add_tap(tap, code);
-        check(code);
+    template <class F> void add_tap(std::string name, F &&function)
+    {
+        std::error_code code;
+        check(add_tap(std::move(name), std::forward<F>(function), code));
     }
 #endif
 
     /* Closes an owned source and leaves the reader empty. */
     void close() noexcept
     {
-        handle_.reset();
-    }
-
-    /* The last failed call's error, kept also when opening failed. */
-    failure last_error() const noexcept
-    {
-        return failure(error_);
+        drop();
     }
 
     /* Where the next frame begins; zeroes when empty. */
@@ -300,8 +384,8 @@ class reader
     {
         flatstream::position at;
 
-        if (handle_)
-            fls_reader_position(handle_.get(), &at.offset, &at.frame);
+        if (object_)
+            fls_reader_position(object_, &at.offset, &at.frame);
         return at;
     }
 
@@ -310,70 +394,87 @@ class reader
     {
         struct fls_reader_counts none = {};
 
-        return handle_ ? fls_reader_statistics(handle_.get()) : none;
-    }
-
-    /* For what only the C interface has, recovery for example. */
-    fls_reader *get() const noexcept
-    {
-        return handle_.get();
+        return object_ ? fls_reader_statistics(object_) : none;
     }
 
   private:
-    struct closer {
-        void operator()(fls_reader *owned) const noexcept
-        {
-            fls_reader_close(owned);
-        }
-    };
+    friend class index;
 
-    bool open(source &from, const fls_reader_options &options, bool owns,
+    bool open(source &from, const reader_options &options, bool owns,
               std::error_code &code) noexcept
     {
-        fls_reader_options all = options;
-        fls_reader *opened = nullptr;
+        fls_error none = detail::plain_error(FLS_INVALID_ARGUMENT, "the source is empty");
 
-        all.owns_source = owns;
-        if (!from) {
-            error_ = detail::plain_error(FLS_INVALID_ARGUMENT, "the source is empty");
-            return detail::report(error_, code);
-        }
-        if (!finish_open(fls_reader_open_versioned(from.get(), &all, sizeof all, &opened, &error_),
-                         code))
+        if (!from)
+            return adopt(none.status, nullptr, none, code);
+        if (!open(from.get(), options, owns, code))
             return false;
-        handle_.reset(opened);
         if (owns)
             static_cast<void>(from.release());
         return true;
     }
 
-    bool finish_open(fls_status status, std::error_code &code) noexcept
+    bool open(const path_view &path, const reader_options &options, std::error_code &code) noexcept
     {
-        if (status == FLS_OK)
-            error_ = fls_error{};
-        return detail::report(error_, code);
+        fls_error found{};
+        fls_source *from = nullptr;
+        fls_status status = fls_source_open_file(path.c_str(), 0, &from, &found);
+
+        if (status != FLS_OK)
+            return adopt(status, nullptr, found, code);
+        if (open(from, options, true, code))
+            return true;
+        fls_source_close(from);
+        return false;
     }
 
-    fls_status closed() noexcept
+    bool open(fls_source *from, const reader_options &options, bool owns,
+              std::error_code &code) noexcept
     {
-        error_ = detail::plain_error(FLS_INVALID_ARGUMENT, "the reader is empty");
-        return FLS_INVALID_ARGUMENT;
+        return open_by(
+            [=](fls_reader_options &all, fls_reader **opened, fls_error *found) {
+                all.owns_source = owns;
+                return fls_reader_open_versioned(from, &all, sizeof all, opened, found);
+            },
+            options, code);
     }
 
-    /* What a call came to: the code is set, and the error kept; the clean end is none. */
-    bool finish(fls_status status, std::error_code &code) noexcept
+    template <class Open>
+    bool open_by(Open &&open, const reader_options &options, std::error_code &code) noexcept
     {
+        fls_reader_options all = options;
+        fls_reader *opened = nullptr;
+        fls_error found{};
+        fls_status status = FLS_NO_MEMORY;
+
+        if (all.alignment == 0)
+            all.alignment = typed_alignment;
+        if (bound() && callbacks_->bind(all, options.owned, false))
+            status = open(all, &opened, &found);
+        return adopt(status, opened, found, code);
+    }
+
+    fls_status add(const fls_tap &tap, std::shared_ptr<const void> owner) noexcept
+    {
+        fls_tap outer{};
+
+        if (!bound() || !callbacks_->bind_tap(tap, std::move(owner), outer))
+            return FLS_NO_MEMORY;
+        return fls_reader_add_tap(object_, &outer);
+    }
+
+    /* The clean end is no error. */
+    bool finish_read(fls_status status, std::error_code &code) noexcept
+    {
+        if (status != FLS_END || raised())
+            return finish(status, code);
         code.clear();
-        if (status == FLS_OK || status == FLS_END)
-            return status == FLS_OK;
-        error_ =
-            detail::matching_error(status, handle_ ? *fls_reader_error(handle_.get()) : error_);
-        return detail::report(error_, code);
+        return false;
     }
 
     bool next_into(message &found, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_reader_next(handle_.get(), &found.raw_) : closed(), code);
+        return finish_read(object_ ? fls_reader_next(object_, &found.raw_) : empty(), code);
     }
 
     /* One step of a loop; without a code to set, an error is thrown. */
@@ -383,21 +484,10 @@ class reader
         bool more = next_into(found, code ? *code : own);
 
 #if FLATSTREAM_EXCEPTIONS
-        check(own);
+        check(!own);
 #endif
         return more;
     }
-
-#if FLATSTREAM_EXCEPTIONS
-    void check(const std::error_code &code) const
-    {
-        if (code)
-            throw error(error_);
-    }
-#endif
-
-    std::unique_ptr<fls_reader, closer> handle_;
-    fls_error error_;
 };
 
 } // namespace flatstream

@@ -4,166 +4,141 @@
 #ifndef FLATSTREAM_CPP_SOURCE_HPP
 #define FLATSTREAM_CPP_SOURCE_HPP
 
-#include <memory>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
-#include <flatstream/cpp/error.hpp>
-#include <flatstream/cpp/path.hpp>
+#include <flatstream/cpp/sink.hpp>
 #include <flatstream/source.h>
 
 namespace flatstream
 {
 
-/* Where bytes come from. Each constructor function returns an empty source when it fails. */
-class source
+namespace detail
 {
+
+struct c_source {
+    using type = fls_source;
+    static constexpr const char *name = "source";
+    static constexpr const char *empty = "the source is empty";
+
+    static fls_status close(fls_source *owned, fls_error *) noexcept
+    {
+        fls_source_close(owned);
+        return FLS_OK;
+    }
+
+    static void last(fls_source *, fls_error *) noexcept
+    {
+    }
+};
+
+/* A string or vector that is gone when the statement is: nothing to borrow from. */
+template <class T>
+using if_temporary =
+    std::enable_if_t<!std::is_lvalue_reference_v<T> && has_bytes<T>::value && owns_bytes<T>::value>;
+
+} // namespace detail
+
+/* Where bytes come from. Each constructor function returns an empty source when it fails. */
+class source : public detail::handle<detail::c_source>
+{
+    static auto file_opener(const path_view &path) noexcept
+    {
+        return [&path](fls_source **opened, fls_error *found) {
+            return fls_source_open_file(path.c_str(), 0, opened, found);
+        };
+    }
+
+    static auto fd_opener(int descriptor, fls_ownership ownership) noexcept
+    {
+        return [descriptor, ownership](fls_source **opened, fls_error *found) {
+            return fls_source_open_fd(descriptor, ownership, 0, opened, found);
+        };
+    }
+
+    static auto memory_opener(std::string_view bytes) noexcept
+    {
+        return [bytes](fls_source **opened, fls_error *found) {
+            return fls_source_open_memory(bytes.data(), bytes.size(), opened, found);
+        };
+    }
+
+    static auto mapping_opener(const path_view &path) noexcept
+    {
+        return [&path](fls_source **opened, fls_error *found) {
+            return fls_source_open_mmap(path.c_str(), opened, found);
+        };
+    }
+
   public:
     source() noexcept = default;
 
-    /* Takes over a source of the C interface. */
-    explicit source(fls_source *owned) noexcept : handle_(owned)
+    /* Takes over a source of the C interface. Its functions must not throw. */
+    explicit source(fls_source *owned) noexcept : handle(owned)
     {
     }
 
     static source file(const path_view &path, std::error_code &code) noexcept
     {
-        fls_error found{};
-        source opened = open_file(path, found);
-
-        detail::report(found, code);
-        return opened;
+        return detail::open_or_report<source, detail::c_source>(file_opener(path), code);
     }
 
     static source fd(int descriptor, fls_ownership ownership, std::error_code &code) noexcept
     {
-        fls_error found{};
-        source opened = open_fd(descriptor, ownership, found);
-
-        detail::report(found, code);
-        return opened;
+        return detail::open_or_report<source, detail::c_source>(fd_opener(descriptor, ownership),
+                                                                code);
     }
 
-    /* The caller's memory, borrowed. */
+    /* The caller's memory, borrowed: it must outlive the source, so a temporary is refused. */
     static source memory(std::string_view bytes, std::error_code &code) noexcept
     {
-        fls_error found{};
-        source opened = open_memory(bytes, found);
-
-        detail::report(found, code);
-        return opened;
+        return detail::open_or_report<source, detail::c_source>(memory_opener(bytes), code);
     }
+
+    template <class T, class = detail::if_temporary<T>>
+    static source memory(T &&, std::error_code &) = delete;
 
     /* A mapping of a file that must not shrink meanwhile. */
     static source mapped(const path_view &path, std::error_code &code) noexcept
     {
-        fls_error found{};
-        source opened = open_mapped(path, found);
-
-        detail::report(found, code);
-        return opened;
+        return detail::open_or_report<source, detail::c_source>(mapping_opener(path), code);
     }
 
 #if FLATSTREAM_EXCEPTIONS
     static source file(const path_view &path)
     {
-        fls_error found{};
-        return or_throw(open_file(path, found), found);
+        return detail::open_or_throw<source, detail::c_source>(file_opener(path));
     }
 
     static source fd(int descriptor, fls_ownership ownership)
     {
-        fls_error found{};
-        return or_throw(open_fd(descriptor, ownership, found), found);
+        return detail::open_or_throw<source, detail::c_source>(fd_opener(descriptor, ownership));
     }
 
     static source memory(std::string_view bytes)
     {
-        fls_error found{};
-        return or_throw(open_memory(bytes, found), found);
+        return detail::open_or_throw<source, detail::c_source>(memory_opener(bytes));
     }
+
+    template <class T, class = detail::if_temporary<T>> static source memory(T &&) = delete;
 
     static source mapped(const path_view &path)
     {
-        fls_error found{};
-        return or_throw(open_mapped(path, found), found);
+        return detail::open_or_throw<source, detail::c_source>(mapping_opener(path));
     }
 #endif
-
-    explicit operator bool() const noexcept
-    {
-        return handle_ != nullptr;
-    }
 
     void close() noexcept
     {
-        handle_.reset();
-    }
-
-    fls_source *get() const noexcept
-    {
-        return handle_.get();
+        drop();
     }
 
     /* Gives it up: the caller closes it. */
-    fls_source *release() noexcept
+    [[nodiscard]] fls_source *release() noexcept
     {
-        return handle_.release();
+        return std::exchange(object_, nullptr);
     }
-
-  private:
-    friend class reader;
-
-    struct closer {
-        void operator()(fls_source *owned) const noexcept
-        {
-            fls_source_close(owned);
-        }
-    };
-
-    static source open_file(const path_view &path, fls_error &found) noexcept
-    {
-        fls_source *opened = nullptr;
-
-        return source(fls_source_open_file(path.c_str(), 0, &opened, &found) == FLS_OK ? opened
-                                                                                       : nullptr);
-    }
-
-    static source open_fd(int descriptor, fls_ownership ownership, fls_error &found) noexcept
-    {
-        fls_source *opened = nullptr;
-
-        return source(fls_source_open_fd(descriptor, ownership, 0, &opened, &found) == FLS_OK
-                          ? opened
-                          : nullptr);
-    }
-
-    static source open_memory(std::string_view bytes, fls_error &found) noexcept
-    {
-        fls_source *opened = nullptr;
-
-        return source(fls_source_open_memory(bytes.data(), bytes.size(), &opened, &found) == FLS_OK
-                          ? opened
-                          : nullptr);
-    }
-
-    static source open_mapped(const path_view &path, fls_error &found) noexcept
-    {
-        fls_source *opened = nullptr;
-
-        return source(fls_source_open_mmap(path.c_str(), &opened, &found) == FLS_OK ? opened
-                                                                                    : nullptr);
-    }
-
-#if FLATSTREAM_EXCEPTIONS
-    static source or_throw(source opened, const fls_error &found)
-    {
-        if (!opened)
-            throw error(found);
-        return opened;
-    }
-#endif
-
-    std::unique_ptr<fls_source, closer> handle_;
 };
 
 } // namespace flatstream

@@ -4,96 +4,123 @@
 #ifndef FLATSTREAM_CPP_WRITER_HPP
 #define FLATSTREAM_CPP_WRITER_HPP
 
-#include <memory>
-#include <new>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
 
-#include <flatstream/cpp/bytes.hpp>
+#include <flatstream/cpp/giving.hpp>
+#include <flatstream/cpp/message.hpp>
 #include <flatstream/cpp/options.hpp>
 #include <flatstream/cpp/position.hpp>
 #include <flatstream/cpp/sink.hpp>
+#include <flatstream/writer.h>
 
 namespace flatstream
 {
 
-/*
- * Messages in, frames out (writer.h). The functions with a std::error_code return true when all is
- * well. On a non-blocking sink errc::again means: call again with the same arguments, or flush
- * until that succeeds.
- */
-class writer
+namespace detail
 {
-  public:
-    writer() noexcept : error_()
+
+struct c_writer {
+    using type = fls_writer;
+    static constexpr const char *name = "writer";
+    static constexpr const char *empty = "the writer is empty";
+
+    /* Without waiting: what cannot be sent is given up. */
+    static fls_status close(fls_writer *owned, fls_error *found) noexcept
     {
+        fls_status status = fls_writer_close(owned, found);
+
+        if (status == FLS_AGAIN) {
+            fls_writer_abandon(owned);
+            *found = plain_error(FLS_AGAIN, "messages were not sent");
+        }
+        return status;
     }
 
+    static void last(fls_writer *from, fls_error *found) noexcept
+    {
+        *found = *fls_writer_error(from);
+    }
+
+    static fls_status write_owned(fls_writer *to, const fls_payload *payload,
+                                  fls_release_function *release, void *context) noexcept
+    {
+        return fls_writer_write_owned(to, payload, release, context);
+    }
+};
+
+} // namespace detail
+
+/*
+ * Messages in, frames out. The functions with a std::error_code return true when all is well. On a
+ * non-blocking sink errc::again means: call again with the same arguments, or flush until that
+ * succeeds; after write_owned, flush.
+ */
+class writer : public detail::giving_handle<detail::c_writer>
+{
+  public:
+    writer() noexcept = default;
+
     /* Borrows the sink. */
-    writer(sink &target, const fls_writer_options &options, std::error_code &code) noexcept
-        : error_()
+    writer(sink &target, const writer_options &options, std::error_code &code) noexcept
     {
         open(target, options, false, code);
     }
 
+    writer(sink &target, std::error_code &code) noexcept : writer(target, writer_options(), code)
+    {
+    }
+
     /* Takes the sink over; when it fails the sink stays the caller's. */
-    writer(sink &&target, const fls_writer_options &options, std::error_code &code) noexcept
-        : error_()
+    writer(sink &&target, const writer_options &options, std::error_code &code) noexcept
     {
         open(target, options, true, code);
     }
 
-    /* Opens a file. With FLS_FILE_APPEND nothing is checked: scan it first (recover.h). */
-    writer(const path_view &path, fls_file_mode mode, const fls_writer_options &options,
-           std::error_code &code) noexcept
-        : error_()
+    writer(sink &&target, std::error_code &code) noexcept
+        : writer(std::move(target), writer_options(), code)
     {
-        sink target = sink::open_file(path, mode, error_);
+    }
 
-        if (target)
-            open(target, options, true, code);
-        else
-            detail::report(error_, code);
+    /* Opens a file. With FLS_FILE_APPEND nothing is checked: scan it first (recover.h). */
+    writer(const path_view &path, fls_file_mode mode, const writer_options &options,
+           std::error_code &code) noexcept
+    {
+        open(path, mode, options, code);
+    }
+
+    writer(const path_view &path, fls_file_mode mode, std::error_code &code) noexcept
+        : writer(path, mode, writer_options(), code)
+    {
     }
 
 #if FLATSTREAM_EXCEPTIONS
-    explicit writer(sink &target, const fls_writer_options &options = fls_writer_options())
-        : error_()
+    explicit writer(sink &target, const writer_options &options = writer_options())
     {
         std::error_code code;
-
-        if (!open(target, options, false, code))
-            throw error(error_);
+        check(open(target, options, false, code));
     }
 
-    explicit writer(sink &&target, const fls_writer_options &options = fls_writer_options())
-        : error_()
+    explicit writer(sink &&target, const writer_options &options = writer_options())
     {
         std::error_code code;
-
-        if (!open(target, options, true, code))
-            throw error(error_);
+        check(open(target, options, true, code));
     }
 
     writer(const path_view &path, fls_file_mode mode,
-           const fls_writer_options &options = fls_writer_options())
-        : error_()
+           const writer_options &options = writer_options())
     {
         std::error_code code;
-
-        *this = writer(path, mode, options, code);
-        if (code)
-            throw error(error_);
+        check(open(path, mode, options, code));
     }
 #endif
-
-    explicit operator bool() const noexcept
-    {
-        return handle_ != nullptr;
-    }
 
     /* One message of contiguous bytes. */
     bool write(const void *data, std::size_t bytes, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_writer_write(handle_.get(), data, bytes) : closed(), code);
+        return finish(object_ ? fls_writer_write(object_, data, bytes) : empty(), code);
     }
 
     bool write(std::string_view bytes, std::error_code &code) noexcept
@@ -101,10 +128,16 @@ class writer
         return write(bytes.data(), bytes.size(), code);
     }
 
-    /* One message in segments: from fls_builder_finish, from flatcc's adapter, or your own. */
+    /* One that was read. */
+    bool write(const message &read, std::error_code &code) noexcept
+    {
+        return write(read.data(), read.size(), code);
+    }
+
+    /* One message in segments: from a builder, from flatcc's adapter, or your own. */
     bool write(const fls_payload &payload, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_writer_write_payload(handle_.get(), &payload) : closed(), code);
+        return finish(object_ ? fls_writer_write_payload(object_, &payload) : empty(), code);
     }
 
     /* A finished flatbuffers::FlatBufferBuilder, or anything else with GetBufferPointer() and
@@ -117,34 +150,29 @@ class writer
         return write(view.data, view.bytes, code);
     }
 
-    /* Gives the message away: it is destroyed when its bytes are through (or refused), so a batch
-     * keeps it without a copy. `writer.write_owned(builder.Release())`. After errc::again it has
-     * been taken: flush until that succeeds. On no_memory and invalid_argument the message may not
-     * have been taken. */
-    template <class T, class = detail::if_writable<T>,
-              class = std::enable_if_t<!std::is_lvalue_reference_v<T>>>
+    /*
+     * Gives the message away: it is moved from by this call, whatever comes of it, and destroyed
+     * when its bytes are through, refused or given up; so a batch keeps it without a copy.
+     * `writer.write_owned(builder.Release())`. After errc::again it has been taken: flush until
+     * that succeeds. Any other error: it was not written, and is destroyed. What owns nothing (a
+     * view) is refused by the compiler, see owns_bytes.
+     */
+    template <class T, class = detail::if_may_be_given<T>>
     bool write_owned(T &&given, std::error_code &code)
     {
-        using held = detail::held_message<T>;
-
-        if (!handle_)
-            return finish(closed(), code);
-        held *kept = new (std::nothrow) held(std::move(given));
-        if (!kept)
-            return finish(FLS_NO_MEMORY, code);
-        return write_owned(kept->payload, &held::release, kept, code);
+        return finish(give(std::forward<T>(given)), code);
     }
 
+    /* It would dangle. */
+    template <class T, class = detail::if_may_not_be_given<T>, class = void>
+    bool write_owned(T &&given, std::error_code &code) = delete;
+
     /* The same for bytes that anyone owns: `release(context)` is called exactly once, also when
-     * the writer is empty. */
+     * the writer is empty. nullptr: nothing changes hands, as in write. */
     bool write_owned(const fls_payload &payload, fls_release_function *release, void *context,
                      std::error_code &code) noexcept
     {
-        if (!handle_) {
-            release(context);
-            return finish(closed(), code);
-        }
-        return finish(fls_writer_write_owned(handle_.get(), &payload, release, context), code);
+        return finish(give(payload, release, context), code);
     }
 
     /* Many messages in few gathered writes; returns how many leading ones are through. */
@@ -153,15 +181,14 @@ class writer
     {
         std::size_t written = 0;
 
-        finish(handle_ ? fls_writer_write_batch(handle_.get(), payloads, count, &written)
-                       : closed(),
+        finish(object_ ? fls_writer_write_batch(object_, payloads, count, &written) : empty(),
                code);
         return written;
     }
 
     bool flush(fls_level level, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_writer_flush(handle_.get(), level) : closed(), code);
+        return finish(object_ ? fls_writer_flush(object_, level) : empty(), code);
     }
 
     bool flush(std::error_code &code) noexcept
@@ -172,12 +199,21 @@ class writer
     /* Sends the batch if it is old enough; *wait_ms as in C. */
     bool flush_due(int *wait_ms, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_writer_flush_due(handle_.get(), wait_ms) : closed(), code);
+        return finish(object_ ? fls_writer_flush_due(object_, wait_ms) : empty(), code);
     }
 
     bool add_tap(const fls_tap &tap, std::error_code &code) noexcept
     {
-        return finish(handle_ ? fls_writer_add_tap(handle_.get(), &tap) : closed(), code);
+        return finish(object_ ? add(tap, nullptr) : empty(), code);
+    }
+
+    /* From a function object, which the writer owns: see with_tap in options.hpp. */
+    template <class F> bool add_tap(std::string name, F &&function, std::error_code &code)
+    {
+        detail::owned_functions made;
+
+        made.add_tap(std::move(name), std::forward<F>(function));
+        return finish(object_ ? add(made.taps->raw, made.taps) : empty(), code);
     }
 
     /* Sends what is left, closes an owned sink, and leaves the writer empty, except after
@@ -185,16 +221,8 @@ class writer
     bool close(std::error_code &code) noexcept
     {
         fls_error found{};
-        fls_status status = handle_ ? fls_writer_close(handle_.get(), &found) : FLS_OK;
 
-        if (status != FLS_AGAIN)
-            static_cast<void>(handle_.release());
-        if (status == FLS_OK) {
-            code.clear();
-            return true;
-        }
-        error_ = detail::matching_error(status, found);
-        return detail::report(error_, code);
+        return finish_close(fls_writer_close(object_, &found), found, code);
     }
 
 #if FLATSTREAM_EXCEPTIONS
@@ -210,6 +238,12 @@ class writer
         check(write(bytes.data(), bytes.size(), code));
     }
 
+    void write(const message &read)
+    {
+        std::error_code code;
+        check(write(read, code));
+    }
+
     void write(const fls_payload &payload)
     {
         std::error_code code;
@@ -222,13 +256,14 @@ class writer
         check(write(message_bytes, code));
     }
 
-    template <class T, class = detail::if_writable<T>,
-              class = std::enable_if_t<!std::is_lvalue_reference_v<T>>>
-    void write_owned(T &&given)
+    template <class T, class = detail::if_may_be_given<T>> void write_owned(T &&given)
     {
         std::error_code code;
-        check(write_owned(std::move(given), code));
+        check(write_owned(std::forward<T>(given), code));
     }
+
+    template <class T, class = detail::if_may_not_be_given<T>, class = void>
+    void write_owned(T &&given) = delete;
 
     void write_owned(const fls_payload &payload, fls_release_function *release, void *context)
     {
@@ -264,6 +299,12 @@ class writer
         check(add_tap(tap, code));
     }
 
+    template <class F> void add_tap(std::string name, F &&function)
+    {
+        std::error_code code;
+        check(add_tap(std::move(name), std::forward<F>(function), code));
+    }
+
     void close()
     {
         std::error_code code;
@@ -271,19 +312,13 @@ class writer
     }
 #endif
 
-    /* The last failed call's error, kept also when opening or closing failed. */
-    failure last_error() const noexcept
-    {
-        return failure(error_);
-    }
-
     /* Where the next message will begin; zeroes when empty. */
     flatstream::position position() const noexcept
     {
         flatstream::position at;
 
-        if (handle_)
-            fls_writer_position(handle_.get(), &at.offset, &at.frame);
+        if (object_)
+            fls_writer_position(object_, &at.offset, &at.frame);
         return at;
     }
 
@@ -292,80 +327,64 @@ class writer
     {
         struct fls_writer_counts none = {};
 
-        return handle_ ? fls_writer_statistics(handle_.get()) : none;
-    }
-
-    /* For what only the C interface has. */
-    fls_writer *get() const noexcept
-    {
-        return handle_.get();
+        return object_ ? fls_writer_statistics(object_) : none;
     }
 
   private:
-    struct closer {
-        void operator()(fls_writer *owned) const noexcept
-        {
-            if (fls_writer_close(owned, nullptr) == FLS_AGAIN)
-                fls_writer_abandon(owned);
-        }
-    };
-
-    bool open(sink &target, const fls_writer_options &options, bool owns,
+    bool open(sink &target, const writer_options &options, bool owns,
               std::error_code &code) noexcept
     {
-        fls_writer_options all = options;
-        fls_writer *opened = nullptr;
+        fls_error none = detail::plain_error(FLS_INVALID_ARGUMENT, "the sink is empty");
 
-        all.owns_sink = owns;
-        if (!target) {
-            error_ = detail::plain_error(FLS_INVALID_ARGUMENT, "the sink is empty");
-            return detail::report(error_, code);
-        }
-        if (!finish_open(fls_writer_open_versioned(target.get(), &all, sizeof all,
-                                                   FLATSTREAM_USE_VERSION, &opened, &error_),
-                         code))
+        if (!target)
+            return adopt(none.status, nullptr, none, code);
+        if (!open(target.get(), options, owns, code))
             return false;
-        handle_.reset(opened);
         if (owns)
             static_cast<void>(target.release());
         return true;
     }
 
-    bool finish_open(fls_status status, std::error_code &code) noexcept
+    bool open(const path_view &path, fls_file_mode mode, const writer_options &options,
+              std::error_code &code) noexcept
     {
-        if (status == FLS_OK)
-            error_ = fls_error{};
-        return detail::report(error_, code);
-    }
+        fls_error found{};
+        fls_sink *target = nullptr;
+        fls_status status = fls_sink_open_file(path.c_str(), mode, &target, &found);
 
-    fls_status closed() noexcept
-    {
-        error_ = detail::plain_error(FLS_INVALID_ARGUMENT, "the writer is empty");
-        return FLS_INVALID_ARGUMENT;
-    }
-
-    /* What a call came to: the code is set, the error kept. */
-    bool finish(fls_status status, std::error_code &code) noexcept
-    {
-        if (status == FLS_OK) {
-            code.clear();
+        if (status != FLS_OK)
+            return adopt(status, nullptr, found, code);
+        if (open(target, options, true, code))
             return true;
-        }
-        error_ =
-            detail::matching_error(status, handle_ ? *fls_writer_error(handle_.get()) : error_);
-        return detail::report(error_, code);
+        fls_sink_close(target, nullptr); /* nothing was written to it */
+        return false;
     }
 
-#if FLATSTREAM_EXCEPTIONS
-    void check(bool well) const
+    bool open(fls_sink *target, const writer_options &options, bool owns,
+              std::error_code &code) noexcept
     {
-        if (!well)
-            throw error(error_);
-    }
-#endif
+        fls_writer_options all = options;
+        fls_writer *opened = nullptr;
+        fls_error found{};
+        detail::callbacks *bound_to = bound();
+        fls_status status = FLS_NO_MEMORY;
 
-    std::unique_ptr<fls_writer, closer> handle_;
-    fls_error error_;
+        all.owns_sink = owns;
+        if (bound_to && bound_to->bind(all, options.owned, true) &&
+            bound_to->bind_clock(all.clock, options.owned))
+            status = fls_writer_open_versioned(target, &all, sizeof all, FLATSTREAM_USE_VERSION,
+                                               &opened, &found);
+        return adopt(status, opened, found, code);
+    }
+
+    fls_status add(const fls_tap &tap, std::shared_ptr<const void> owner) noexcept
+    {
+        fls_tap outer{};
+
+        if (!callbacks_->bind_tap(tap, std::move(owner), outer))
+            return FLS_NO_MEMORY;
+        return fls_writer_add_tap(object_, &outer);
+    }
 };
 
 } // namespace flatstream

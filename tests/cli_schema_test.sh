@@ -232,7 +232,8 @@ for how in "" --strict --trusted; do
 done
 expect 1 "$flatstream" select mixed.fls --schema t.fbs
 python 'len(lines) == 4'
-# Bytes that are no UTF-8 verify, but are no JSON; select replaces them.
+# Bytes that are no UTF-8 verify, but are no JSON: cat and select say so alike, where they are
+# printed.
 "$flatstream" cat --as sized t.fls | python3 -c '
 import sys
 sys.stdout.buffer.write(sys.stdin.buffer.read().replace(b"\xc3\xbc", b"\xff\xfe"))' >latin.sized
@@ -240,8 +241,18 @@ expect 0 "$flatstream" write -o latin.fls --from sized latin.sized
 expect 0 "$flatstream" verify --schema t.fbs latin.fls
 expect 1 "$flatstream" cat --as json --schema t.fbs latin.fls
 python 'len(lines) == 5 and lines[2]["frame"] == 2 and "UTF-8" in lines[2]["error"]'
-expect 0 "$flatstream" select latin.fls --schema t.fbs --fields host
-python 'lines[2]["host"] == "a \"quoted\", \ufffd\ufffd"'
+cp out latin.jsonl
+expect 1 "$flatstream" select latin.fls --schema t.fbs
+same out latin.jsonl
+says err '1 message could not be printed'
+expect 1 "$flatstream" select latin.fls --schema t.fbs --fields sequence,host
+python 'len(lines) == 5 and lines[2]["frame"] == 2 and "UTF-8" in lines[2]["error"] and lines[4]["sequence"] == 4'
+says err '1 message could not be printed'
+expect 1 "$flatstream" select latin.fls --schema t.fbs --fields sequence,host --as csv
+says err '1 message was passed over; the first: frame 2 at byte .*host: a string is not UTF-8'
+expect 0 "$flatstream" select latin.fls --schema t.fbs --fields sequence
+python 'lines[2] == {"sequence": 2}'
+expect 0 "$flatstream" select latin.fls --schema t.fbs --where 'host != "a"' --as fls
 # A damaged stream is read up to the damage.
 cp t.fls cut.fls
 truncate -s -5 cut.fls
@@ -375,19 +386,19 @@ says err 'more than 1000 conditions'
 
 # --- select: forms --------------------------------------------------------------------------------
 expect 0 "$flatstream" select t.fls --schema t.fbs --fields 'sequence, host,cpu.user,state,maybe,items[].price,names[],up,work'
-python 'lines[0] == {"sequence": 0, "host": "a", "cpu.user": 0.25, "state": "Idle", "maybe": None, "items[].price": [], "names[]": [], "up": True, "work": None}'
+python 'lines[0] == {"sequence": 0, "host": "a", "cpu.user": 0.25, "state": "Idle", "maybe": None, "items[].price": None, "names[]": None, "up": True, "work": None}'
 python 'lines[1]["items[].price"] == [2.5, 3.5] and lines[3]["names[]"] == ["x", "y;z", "q\"q"] and lines[3]["cpu.user"] is None'
 python 'lines[3]["work"] == "Film" and list(lines[0])[2] == "cpu.user" and lines[4]["host"] == "line\nbreak"'
 says out '"cpu.user":0.1,' # a float, shortest
 expect 0 "$flatstream" select t.fls --schema t.fbs --as csv --fields 'sequence,host,cpu.user,state,items[].price,names[]'
 cat >wanted <<'CSV'
 sequence,host,cpu.user,state,items[].price,names[]
-0,a,0.25,Idle,,""
-1,b,0.75,Busy,2.5;3.5,""
-2,"a ""quoted"", ü",0.1,Down,,""
-18446744073709551615,"",,Idle,,"x;y;z;q""q"
+0,a,0.25,Idle,\N,\N
+1,b,0.75,Busy,"[2.5,3.5]",\N
+2,"a ""quoted"", ü",0.1,Down,\N,\N
+18446744073709551615,"",\N,Idle,\N,"[""x"",""y;z"",""q\""q""]"
 4,"line
-break",0,Idle,,""
+break",0,Idle,\N,\N
 CSV
 same out wanted
 expect 0 "$flatstream" select t.fls --schema t.fbs --as csv --where false --fields host
@@ -495,14 +506,14 @@ python 'o["fields"]["cpu.user"] == {"least": 0, "greatest": 0.75, "mean": 0.275,
 python 'o["fields"]["sequence"]["greatest"] == 2**64 - 1 and o["fields"]["sequence"]["values"] == 5'
 python 'o["fields"]["time_ns"]["least"] == -5 and o["fields"]["time_ns"]["mean"] == -1'
 python 'o["fields"]["up"] == {"least": False, "greatest": True, "mean": 0.8, "present": 1, "values": 5}'
-python 'o["fields"]["where.y"] == {"least": -2.25, "greatest": -2.25, "mean": -2.25, "present": 1, "values": 1}'
+python 'o["fields"]["where.y"] == {"least": -2.25, "greatest": -2.25, "mean": -2.25, "present": 1, "values": 1, "nan": 0}'
 python 'o["fields"]["maybe"]["values"] == 1 and not any("[" in name or name.startswith("work") for name in o["fields"])'
 expect 0 "$flatstream" info --schema t.fbs t.fls
 says out 'field +least +greatest +mean +present'
 says out 'where.y +-2.25 +-2.25 +-2.25 +1$'
 echo '{"host":"x","temperature":nan}' | "$flatstream" write -o void.fls --from jsonl --schema t.fbs
 expect 0 "$flatstream" info --json --schema t.fbs void.fls
-python 'o["fields"]["temperature"] == {"least": None, "greatest": None, "mean": None, "present": 1, "values": 1}'
+python 'o["fields"]["temperature"] == {"least": None, "greatest": None, "mean": None, "present": 1, "values": 1, "nan": 1}'
 expect 0 "$flatstream" select void.fls --schema t.fbs --fields temperature
 python 'o["temperature"] is None'
 expect 0 "$flatstream" select void.fls --schema t.fbs --fields temperature --where 'temperature < 1 || temperature >= 1 || temperature == temperature'

@@ -31,8 +31,9 @@ typedef int fls_time_function(void *context, const void *payload, size_t bytes, 
 /*
  * The time of a message is the number at a compiled path: give this function as `time`, and the
  * `struct fls_path *` (schema.h; without `[]`) as its context. Numbers are taken as they are, in
- * the messages' own unit; an unsigned one past INT64_MAX counts as INT64_MAX; a real one goes
- * through fls_time_from_real. What is not there, is no number, or cannot be read is no time. The
+ * the messages' own unit; an unsigned one past INT64_MAX counts as INT64_MAX (where
+ * that matters, a function of one's own calls fls_time_from_unsigned); a real one goes through
+ * fls_time_from_real. What is not there, is no number, or cannot be read is no time. The
  * message need not have been verified, but one that would not verify may give nonsense.
  */
 FLS_API int fls_time_by_path(void *path, const void *payload, size_t bytes, int64_t *time);
@@ -41,6 +42,10 @@ FLS_API int fls_time_by_path(void *path, const void *payload, size_t bytes, int6
  * differences mean nothing. (-0 becomes 0.) */
 FLS_API int64_t fls_time_from_real(double real);
 FLS_API double fls_time_to_real(int64_t time);
+
+/* An unsigned number as a time and back: times then compare as the numbers do, to their end. */
+FLS_API int64_t fls_time_from_unsigned(uint64_t number);
+FLS_API uint64_t fls_time_to_unsigned(int64_t time);
 
 /* A new entry every so many bytes of stream unless told otherwise: 32 bytes of entry for them keep
  * the index under a thousandth of the stream, and a seek's reading under 64 KiB. */
@@ -54,7 +59,9 @@ FLS_API double fls_time_to_real(int64_t time);
  *   stretch_frames  an entry at every so-manieth frame, too; 0: by bytes alone
  *   time, context   the key; NULL: by number alone. Borrowed
  *   key             what the key is, for people ("timestamp"), at most 63 bytes; may be NULL
- *   time_is_real    non-zero: times are reals by fls_time_from_real. For those who show them
+ *   time_is_real    non-zero: times are reals by fls_time_from_real
+ *   time_is_unsigned  non-zero: times are unsigned numbers by fls_time_from_unsigned. Both are for
+ *                   those who show times and compare with them; not both at once
  */
 struct fls_index_options {
     uint64_t stretch_bytes;
@@ -63,6 +70,7 @@ struct fls_index_options {
     void *time_context;
     const char *key;
     int time_is_real;
+    int time_is_unsigned;
 };
 
 /* ---- writing one ------------------------------------------------------------------------ */
@@ -133,7 +141,7 @@ FLS_API enum fls_status fls_index_writer_close(struct fls_index_writer *writer,
  *   checksum       the frames' kind
  *   has_time       whether its entries have times; time_first and time_last: the least and the
  *                  greatest of all frames covered
- *   time_is_real   as given when it was built, like `key`
+ *   time_is_real, time_is_unsigned  as given when it was built, like `key`
  *   time_in_order  whether no frame's time is before the one before it
  *   key            what the times are, for people
  */
@@ -148,6 +156,7 @@ struct fls_index_summary {
     enum fls_checksum_kind checksum;
     int has_time;
     int time_is_real;
+    int time_is_unsigned;
     int time_in_order;
     int64_t time_first;
     int64_t time_last;

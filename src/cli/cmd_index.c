@@ -44,7 +44,7 @@ struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
     struct cli_key_options key_options;
-    struct cli_key key;
+    struct cli_key *key;
     uint64_t every;
     int check;
 };
@@ -142,14 +142,12 @@ static enum fls_status build_at(struct cli_input *input, const struct options *o
                                 const char *temporary, struct fls_error *damage,
                                 struct fls_error *error)
 {
-    struct fls_index_options building = {
-        .stretch_frames = options->every,
-        .time = options->key.path ? fls_time_by_path : NULL,
-        .time_context = options->key.path,
-        .key = options->key.path ? options->key_options.field : NULL,
-        .time_is_real = options->key.path && options->key.kind == FLS_VALUE_REAL};
+    struct fls_index_options building = {.stretch_frames = options->every};
     struct fls_index_writer *writer;
     uint64_t frame, offset;
+
+    options->key->broken = 0;
+    cli_key_for_index(options->key, options->key_options.field, &building);
     enum fls_status status = fls_index_writer_open(input->path, temporary, input->kind, &building,
                                                    0, &writer, &frame, &offset, error);
 
@@ -228,8 +226,9 @@ static int build(struct cli_input *input, const struct options *options)
         return fail(input->name, &error);
     tell(input->name, index);
     fls_index_close(index);
+    int result = cli_key_tell_broken(input->name, options->key->broken);
     if (damage.status == FLS_OK)
-        return CLI_WELL;
+        return result;
     cli_fail(input->name, &damage, "the index ends there");
     return CLI_DAMAGED;
 }
@@ -250,9 +249,12 @@ static int check_one(const char *path, const struct options *options)
         return CLI_DAMAGED;
     }
     if (status == FLS_OK) {
-        reading.checksum = fls_index_describe(index).checksum;
-        status = fls_index_check(index, options->key.path ? fls_time_by_path : NULL,
-                                 options->key.path, &reading, &error);
+        struct fls_index_summary summary = fls_index_describe(index);
+        void *context = NULL;
+        fls_time_function *time =
+            options->key->path ? cli_key_function(options->key, &summary, &context) : NULL;
+        reading.checksum = summary.checksum;
+        status = fls_index_check(index, time, context, &reading, &error);
         if (status == FLS_OK)
             tell(path, index);
         fls_index_close(index);
@@ -338,8 +340,9 @@ static int check_usage(const struct cli_verb *verb, struct options *options,
 
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
-    struct options options = {.every = 0};
-    struct cli_schema schema = {NULL, NULL, NULL, NULL};
+    struct cli_key key = {.path = NULL};
+    struct options options = {.key = &key};
+    struct cli_schema schema = {.schema = NULL};
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
                                        CLI_KEY_OPTION(&options.key_options),
@@ -353,10 +356,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (result == CLI_GO_ON)
         result = cli_schema_open(verb, &options.schema, 0, &schema);
     if (result == CLI_GO_ON)
-        result = cli_key_open(verb, &options.key_options, &schema, &options.key);
+        result = cli_key_open(verb, &options.key_options, &schema, &key);
     if (result == CLI_GO_ON)
         result = index_all(&options, &files);
-    cli_key_close(&options.key);
+    cli_key_close(&key);
     cli_schema_close(&schema);
     return result;
 }

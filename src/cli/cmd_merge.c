@@ -17,6 +17,7 @@
 #include "cli/signals.h"
 #include "cli/stream_in.h"
 #include "cli/stream_out.h"
+#include "cli/time_key.h"
 
 static const char help[] =
     "Usage: flatstream merge FILE... --key FIELD --schema S -o OUT [OPTION]...\n"
@@ -48,7 +49,7 @@ struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
     const char *output;
-    const char *key;
+    struct cli_key_options key;
     int checksum_out;
 };
 
@@ -68,7 +69,7 @@ struct lane {
 struct merging {
     const struct options *options;
     struct cli_schema schema;
-    struct fls_path *path;
+    struct cli_key key;
     struct lane *lanes;
     size_t count;
     struct lane **heap; /* the earliest first */
@@ -81,44 +82,29 @@ struct merging {
 /* --- times -------------------------------------------------------------------------------------
  */
 
-/* A number as an unsigned one of the same order. 0: not a number. */
-static int order_of(const struct fls_value *value, uint64_t *order)
+/* A number as an unsigned one of the same order. */
+static uint64_t order_of(const struct fls_value *value)
 {
-    const uint64_t top = UINT64_C(1) << 63;
-    uint64_t bits;
-
-    if (value->presence == FLS_ABSENT)
-        return 0;
-    switch (value->kind) {
-    case FLS_VALUE_SIGNED:
-        *order = (uint64_t)value->signed_value ^ top;
-        return 1;
-    case FLS_VALUE_UNSIGNED:
-        *order = value->unsigned_value;
-        return 1;
-    default:
-        if (value->real_value != value->real_value)
-            return 0;
-        double real = value->real_value == 0 ? 0 : value->real_value; /* -0 is 0 */
-        memcpy(&bits, &real, sizeof bits);
-        *order = bits & top ? ~bits : bits | top;
-        return 1;
-    }
+    if (value->kind == FLS_VALUE_UNSIGNED)
+        return value->unsigned_value;
+    return fls_time_to_unsigned(value->kind == FLS_VALUE_REAL
+                                    ? fls_time_from_real(value->real_value)
+                                    : value->signed_value);
 }
 
 static void set_time(struct merging *m, struct lane *lane)
 {
     struct fls_value value;
-    uint64_t time;
+    enum cli_key_found found = cli_key_read(&m->key, &lane->message, &value);
 
-    if (fls_path_read(m->path, lane->message.payload, lane->message.bytes, &value) != FLS_OK)
+    if (found == CLI_KEY_BROKEN)
         lane->bad++;
-    else if (!order_of(&value, &time))
+    else if (found == CLI_KEY_NONE)
         lane->without++;
-    else if (time < lane->time)
+    else if (order_of(&value) < lane->time)
         lane->late++;
     else
-        lane->time = time;
+        lane->time = order_of(&value);
 }
 
 /* --- the heap ----------------------------------------------------------------------------------
@@ -220,14 +206,8 @@ static void say_disorder(struct merging *m)
         if (lane->without > 0)
             cli_error(lane->in.input.name,
                       "%" PRIu64 " messages have no %s, and stay behind the one before them",
-                      lane->without, m->options->key);
-        if (lane->bad > 0) {
-            cli_error(lane->in.input.name,
-                      "%" PRIu64 " messages are damaged inside, and stay behind the one before "
-                      "them",
-                      lane->bad);
-            note(m, CLI_DAMAGED);
-        }
+                      lane->without, m->options->key.field);
+        note(m, cli_key_tell_broken(lane->in.input.name, lane->bad));
     }
 }
 
@@ -275,24 +255,6 @@ static int merge(struct merging *m, const struct cli_operands *files)
 /* --- the verb ----------------------------------------------------------------------------------
  */
 
-static int compile(const struct cli_verb *verb, struct merging *m)
-{
-    struct fls_error error;
-    enum fls_status status =
-        fls_path_compile(m->schema.schema, m->schema.root, m->options->key, &m->path, &error);
-
-    if (status == FLS_NO_MEMORY) {
-        cli_error(verb->name, "out of memory");
-        return CLI_SYSTEM;
-    }
-    if (status != FLS_OK)
-        return cli_usage(verb, "--key %s: %s", m->options->key, error.reason);
-    enum fls_value_kind kind = fls_path_kind(m->path);
-    if (fls_path_repeats(m->path) || kind < FLS_VALUE_SIGNED || kind > FLS_VALUE_REAL)
-        return cli_usage(verb, "--key %s: a number is wanted", m->options->key);
-    return CLI_GO_ON;
-}
-
 static int check(const struct cli_verb *verb, const struct options *options,
                  const struct cli_operands *files)
 {
@@ -304,7 +266,7 @@ static int check(const struct cli_verb *verb, const struct options *options,
         return cli_usage(verb, "which FILEs?");
     if (standard > 1)
         return cli_usage(verb, "standard input can be read once");
-    if (!options->key || !options->schema.file)
+    if (!options->key.field || !options->schema.file)
         return cli_usage(verb, "by what? --key FIELD and --schema FILE say it");
     if (!options->output)
         return cli_usage(verb, "where to? -o OUT is the new stream");
@@ -318,7 +280,7 @@ static void free_merging(struct merging *m)
             cli_stream_in_close(&m->lanes[i].in);
     free(m->lanes);
     free(m->heap);
-    fls_path_close(m->path);
+    cli_key_close(&m->key);
     cli_schema_close(&m->schema);
 }
 
@@ -330,7 +292,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         CLI_READ_OPTIONS(&options.read),
         CLI_SCHEMA_OPTIONS(&options.schema),
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
-        {"key", 0, CLI_TEXT, &options.key, NULL, 0},
+        CLI_KEY_OPTION(&options.key),
         {"checksum-out", 0, CLI_CHOICE, &options.checksum_out, cli_checksum_choices, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
@@ -342,7 +304,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     if (result == CLI_GO_ON)
         result = cli_schema_open(verb, &options.schema, 0, &merging.schema);
     if (result == CLI_GO_ON)
-        result = compile(verb, &merging);
+        result = cli_key_open(verb, &options.key, &merging.schema, &merging.key);
     if (result == CLI_GO_ON) {
         cli_reader_watch_output(options.output);
         result = merge(&merging, &files);

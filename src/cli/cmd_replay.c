@@ -33,7 +33,8 @@ static const char help[] =
     "may be the name of a journal's segments, or `-`.\n"
     "\n"
     "  --key FIELD        the field that is a message's time: a number\n"
-    "  --time-unit UNIT   what it counts: ns (the default), us, ms or s\n"
+    "  --time-unit UNIT   what it counts: ns, us, ms or s; auto (the default): what its name ends\n"
+    "                     in (at_ms), else ns\n"
     "  --speed X          so many times as fast (1)\n"
     "  --max-gap SECONDS  no wait is longer; what comes after moves up\n" CLI_SCHEMA_HELP
         CLI_READ_HELP "\n"
@@ -73,6 +74,7 @@ struct pace {
     struct fls_value first;
     double cut_ns;    /* taken out of the waits so far */
     double latest_ns; /* the latest moment so far */
+    uint64_t broken;  /* messages that are damaged inside */
 };
 
 struct replay {
@@ -87,18 +89,12 @@ struct replay {
 /* --- the pace ----------------------------------------------------------------------------------
  */
 
-static double unit_ns(int unit)
+/* What no unit is known of counts nanoseconds. */
+static double unit_ns(enum cli_time_unit unit)
 {
-    switch (unit) {
-    case CLI_TIME_S:
-        return 1e9;
-    case CLI_TIME_MS:
-        return 1e6;
-    case CLI_TIME_US:
-        return 1e3;
-    default:
-        return 1;
-    }
+    int64_t a_second = cli_units_a_second(unit);
+
+    return a_second > 0 ? NS_PER_S / (double)a_second : 1;
 }
 
 /* How far `value` lies behind `first`, in units. Whole numbers are subtracted as such: a double
@@ -127,9 +123,10 @@ static double moment_of(const struct options *options, struct pace *pace,
 {
     struct fls_value value;
 
-    if (fls_path_read(options->key.path, message->payload, message->bytes, &value) != FLS_OK ||
-        value.presence == FLS_ABSENT ||
-        (value.kind == FLS_VALUE_REAL && !isfinite(value.real_value)))
+    enum cli_key_found found = cli_key_read(&options->key, message, &value);
+
+    pace->broken += found == CLI_KEY_BROKEN;
+    if (found != CLI_KEY_FOUND || (value.kind == FLS_VALUE_REAL && !isfinite(value.real_value)))
         return pace->latest_ns;
     if (!pace->has_first) {
         pace->has_first = 1;
@@ -285,8 +282,10 @@ static int finish(struct replay *replay, const struct cli_input *input, enum fls
                   messages);
         return cli_signal_exit();
     }
-    if (cli_exit_of(status) != CLI_WELL)
-        cli_fail(input->name, error, cli_input_place(input, error));
+    int broken = cli_key_tell_broken(input->name, replay->pace.broken);
+    if (cli_exit_of(status) == CLI_WELL)
+        return broken;
+    cli_fail(input->name, error, cli_input_place(input, error));
     return cli_exit_of(status);
 }
 
@@ -343,7 +342,7 @@ static int replay(const struct options *options, const char *path, const char *o
     struct fls_error error;
     enum fls_status status = cli_input_open(&input, path, &options->read, &error);
 
-    replay.pace.unit_ns = unit_ns((int)options->key.unit);
+    replay.pace.unit_ns = unit_ns(options->key.unit);
     if (status != FLS_OK) {
         cli_fail(cli_input_name(path), &error, NULL);
         return cli_exit_of(status);

@@ -408,7 +408,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
 {
     struct options options = {.output = NULL};
     struct rescue rescue = {.options = &options, .input = {.fd = -1}};
-    struct cli_schema schema = {NULL, NULL, NULL, NULL};
+    struct cli_schema schema = {.schema = NULL};
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
                                        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},

@@ -15,9 +15,11 @@
 #include "cli/fields.h"
 #include "cli/input.h"
 #include "cli/output.h"
+#include "cli/print.h"
 #include "cli/progress.h"
 #include "cli/reader_gone.h"
 #include "cli/schema_file.h"
+#include "cli/time_key.h"
 
 static const char help[] =
     "Usage: flatstream select FILE --schema SCHEMA [--where CONDITION] [--fields LIST]\n"
@@ -26,6 +28,8 @@ static const char help[] =
     "input.\n"
     "\n"
     "  --where CONDITION  which messages; without it, all\n"
+    "  --time-unit UNIT   numbers that are compared with times count s, ms, us or ns since 1970\n"
+    "                     in UTC; auto (the default): what their names end in (time_ns, at_ms)\n"
     "  --fields LIST      which of their fields: paths with commas between\n"
     "  --as FORM          json  one object a line, a key for each field as it was written (the\n"
     "                           default); without --fields the whole message\n"
@@ -39,20 +43,33 @@ static const char help[] =
     "A path leads from the root to a field: host, cpu.user, items[3].name, items[].price (each\n"
     "element), item.Book.title (into a union).\n"
     "\n"
-    "A condition compares fields with ==, !=, <, <=, >, >= to numbers, 'texts', \"texts\", true,\n"
-    "false, the names of an enum's values, or other fields, and joins comparisons with &&, ||,\n"
-    "! and parentheses. A bool stands by itself. has(path) asks whether the field is in the\n"
-    "message; a number that is not has its default, as for every reader. Comparisons with a\n"
-    "value that is absent (a text or table not there, another union member) are false.\n"
+    "A condition is made of:\n"
+    "\n"
+    "  a == b, !=, <, <=, >, >=   of fields, numbers, 'texts', \"texts\", true, false, and the\n"
+    "                             names of an enum's values\n"
+    "  flag                       a bool by itself\n"
+    "  bits & Red                 is any of these bits set? Red: a flag's name, or a number\n"
+    "  has(path)                  is the field in the message?\n"
+    "  startswith(text, text)     and contains(text, text), byte for byte\n"
+    "  length(path)               a number: bytes of a text, elements of a vector\n"
+    "  a && b, a || b, !a, (a)\n"
+    "\n"
+    "A number that is not in the message has its default, as for every reader. Comparisons with\n"
+    "a value that is absent (a text or table not there, another union member) are false.\n"
     "items[].price > 3 asks whether any element is so. Numbers compare exactly, and beside a\n"
-    "float field as floats: 0.1 is 0.1. Texts compare by their bytes.\n"
+    "float field as floats: 0.1 is 0.1. Texts compare by their bytes. Beside a number that\n"
+    "counts time, \"2026-03-01T10:00:00.5Z\" is that time, exactly. A name that is a field and an\n"
+    "enum's value is refused: 'Red' in quotes is the value, .Red the field.\n"
     "\n"
-    "In JSON, absent values and the numbers that it lacks are null. In CSV an absent value is\n"
-    "nothing, an empty text is \"\"; lines end in a newline, and the values of a path with [] "
-    "have\n"
-    "semicolons between. Numbers are printed with the fewest digits that read back the same.\n"
+    "In JSON, absent values and the numbers that it lacks are null, and a path with [] is an\n"
+    "array. CSV can be read back: what is absent, value or list, is \\N (a text that reads so has\n"
+    "one more backslash), and a path with [] is a JSON array, in which nan, inf and -inf are\n"
+    "strings; lines end in a newline. Numbers are printed with the fewest digits that read back\n"
+    "the same, enums as their names, several bit flags with spaces between.\n"
     "\n"
-    "Messages that are damaged inside are passed over, counted, and make the exit status 1.\n"
+    "Messages that are damaged inside are passed over, counted, and make the exit status 1. So\n"
+    "does text that is no UTF-8: in JSON an object of frame, offset, error and base64 stands for\n"
+    "the message, as with `cat`; in CSV it is passed over.\n"
     "Without --strict one that does not meet the condition is only checked as far as that reads\n"
     "it; `flatstream verify --schema` checks all.\n"
     "\n"
@@ -73,6 +90,7 @@ struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
     const char *where;
+    int time_unit;
     const char *fields;
     int form;
     int checksum_out;
@@ -81,7 +99,8 @@ struct options {
     int trusted;
 };
 
-/* A selection under way. `first_bad` is about the first of `bad` messages passed over. */
+/* A selection under way. `first_bad` is about the first of `bad` messages passed over; unsayable:
+ * those that were printed as an object that says why. */
 struct selection {
     const struct options *options;
     struct cli_schema schema;
@@ -90,6 +109,7 @@ struct selection {
     struct fls_frame_format format;
     uint64_t left;
     uint64_t bad;
+    uint64_t unsayable;
     struct fls_error first_bad;
 };
 
@@ -140,34 +160,65 @@ static void pass_over_unreadable(struct selection *s, const struct fls_message *
     pass_over(s, message, &error);
 }
 
-/* Prints a message that meets the condition; 0 when it had to be passed over. */
-static int put(struct selection *s, const struct fls_message *message)
+/* What cannot be said in JSON is printed as `cat` does; CSV has no words for it. 1: printed. */
+static int put_unsayable(struct selection *s, const struct fls_message *message,
+                         const struct fls_error *error)
+{
+    if (error->status == FLS_UNSUPPORTED && s->options->form == FORM_JSON) {
+        s->unsayable++;
+        cli_print_refused(message, error);
+        return 1;
+    }
+    pass_over(s, message, error);
+    return 0;
+}
+
+static int put_whole(struct selection *s, const struct fls_message *message)
 {
     struct fls_error error;
 
-    if (s->options->form == FORM_FLS) {
-        put_frame(s, message);
-    } else if (s->fields.count == 0) {
-        if (cli_schema_print(&s->schema, message->payload, message->bytes, &error) != FLS_OK) {
-            pass_over(s, message, &error);
-            return 0;
-        }
-        cli_out_bytes("\n", 1);
-    } else if (!cli_fields_readable(&s->fields, message->payload, message->bytes)) {
+    if (cli_schema_print(&s->schema, message->payload, message->bytes, &error) != FLS_OK)
+        return put_unsayable(s, message, &error);
+    cli_out_bytes("\n", 1);
+    return 1;
+}
+
+static int put_fields(struct selection *s, const struct fls_message *message)
+{
+    struct fls_error error;
+
+    if (cli_fields_check(&s->fields, message->payload, message->bytes, &error) != FLS_OK) {
+        if (error.status == FLS_UNSUPPORTED)
+            return put_unsayable(s, message, &error);
         pass_over_unreadable(s, message);
         return 0;
-    } else if (s->options->form == FORM_CSV) {
-        cli_fields_csv(&s->fields, message->payload, message->bytes);
-    } else {
-        cli_fields_json(&s->fields, message->payload, message->bytes);
     }
+    if (s->options->form == FORM_CSV)
+        cli_fields_csv(&s->fields, message->payload, message->bytes);
+    else
+        cli_fields_json(&s->fields, message->payload, message->bytes);
     return 1;
+}
+
+/* Prints a message that meets the condition; 0 when it had to be passed over. */
+static int put(struct selection *s, const struct fls_message *message)
+{
+    if (s->options->form == FORM_FLS) {
+        put_frame(s, message);
+        return 1;
+    }
+    return s->fields.count == 0 ? put_whole(s, message) : put_fields(s, message);
 }
 
 static void take(struct selection *s, const struct fls_message *message)
 {
+    struct fls_error error;
     int meets = 1;
 
+    if (!cli_schema_identifies(&s->schema, message->payload, message->bytes, &error)) {
+        pass_over(s, message, &error);
+        return;
+    }
     if (s->options->strict && !is_sound(s, message))
         return;
     if (s->where)
@@ -235,8 +286,9 @@ static int report_bad(const struct cli_input *input, const struct selection *s)
 {
     char text[512];
 
+    cli_print_tell_refused(input->name, s->unsayable);
     if (s->bad == 0)
-        return CLI_WELL;
+        return s->unsayable > 0 ? CLI_DAMAGED : CLI_WELL;
     cli_error_text(&s->first_bad, text, sizeof text);
     cli_error(input->name, "%" PRIu64 " message%s passed over; the first: %s", s->bad,
               s->bad == 1 ? " was" : "s were", text);
@@ -292,7 +344,8 @@ static int compile(const struct cli_verb *verb, struct selection *s)
     if (options->where)
         result = compiled(verb,
                           cli_expression_compile(s->schema.schema, s->schema.root, options->where,
-                                                 &s->where, &mistake),
+                                                 (enum cli_time_unit)options->time_unit, &s->where,
+                                                 &mistake),
                           "--where", options->where, &mistake);
     if (result == CLI_GO_ON && options->fields)
         result = compiled(verb,
@@ -329,6 +382,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         CLI_READ_OPTIONS(&options.read),
         CLI_SCHEMA_OPTIONS(&options.schema),
         {"where", 0, CLI_TEXT, &options.where, NULL, 0},
+        {"time-unit", 0, CLI_CHOICE, &options.time_unit, cli_time_units, 0},
         {"fields", 0, CLI_TEXT, &options.fields, NULL, 0},
         {"as", 0, CLI_CHOICE, &options.form, forms, 0},
         {"checksum-out", 0, CLI_CHOICE, &options.checksum_out, cli_checksum_choices, 0},

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/index_use.h"
+#include "cli/order.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/reader_gone.h"
@@ -59,16 +60,18 @@ struct options {
     int checksum_out;
     uint64_t from;
     uint64_t to;
-    int64_t time_from;
-    int64_t time_to;
+    struct cli_bound time_from;
+    struct cli_bound time_to;
 };
 
-/* A slice under way. time: of the last message that has one. is_over: nothing more can follow. */
+/* A slice under way. time: of the last message that has one; broken: messages that are damaged
+ * inside. is_over: nothing more can follow. */
 struct slice {
     const struct options *options;
     struct cli_stream_out out;
-    int64_t time;
+    struct fls_value time;
     int has_time;
+    uint64_t broken;
     int times_in_order;
     int is_over;
 };
@@ -82,19 +85,23 @@ struct slice {
 static int is_in_time(struct slice *slice, const struct fls_message *message)
 {
     const struct options *options = slice->options;
-    int64_t time;
+    struct fls_value time;
+    enum cli_key_found found = cli_key_read(&options->key, message, &time);
 
-    if (fls_time_by_path(options->key.path, message->payload, message->bytes, &time)) {
+    slice->broken += found == CLI_KEY_BROKEN;
+    if (found == CLI_KEY_FOUND) {
         slice->time = time;
         slice->has_time = 1;
     }
     if (!slice->has_time)
         return options->from_text == NULL;
-    if (options->to_text && slice->time >= options->time_to) {
+    if (options->to_text &&
+        cli_order_of_numbers(&slice->time, &options->time_to.number) != CLI_LESS) {
         slice->is_over = slice->times_in_order;
         return 0;
     }
-    return !options->from_text || slice->time >= options->time_from;
+    return !options->from_text ||
+           cli_order_of_numbers(&slice->time, &options->time_from.number) != CLI_LESS;
 }
 
 static int is_in_range(struct slice *slice, const struct fls_message *message)
@@ -155,7 +162,8 @@ static int is_of_use(const struct cli_input *input, const struct options *option
 
     if (options->by == BY_NUMBER)
         return options->from > 0;
-    if (summary.has_time && strcmp(summary.key, options->key_options.field) == 0)
+    if (summary.has_time && strcmp(summary.key, options->key_options.field) == 0 &&
+        summary.time_is_real == (options->key.kind == FLS_VALUE_REAL))
         return 1;
     cli_error(input->name, "the index has no times of %s; reading without it",
               options->key_options.field);
@@ -163,8 +171,9 @@ static int is_of_use(const struct cli_input *input, const struct options *option
 }
 
 /* The place by the index; FLS_END is as good: where the index ends. */
-static enum fls_status find(struct fls_index *index, const struct options *options,
-                            struct fls_index_place *place, struct fls_error *error)
+static enum fls_status find(struct fls_index *index, const struct fls_index_summary *summary,
+                            const struct options *options, struct fls_index_place *place,
+                            struct fls_error *error)
 {
     enum fls_status status = FLS_OK;
 
@@ -172,8 +181,20 @@ static enum fls_status find(struct fls_index *index, const struct options *optio
     if (options->by == BY_NUMBER)
         status = fls_index_find_frame(index, options->from, place, error);
     else if (options->from_text)
-        status = fls_index_find_time(index, options->time_from, place, error);
+        status = fls_index_find_time(index, cli_index_time_of(summary, &options->time_from.number),
+                                     place, error);
     return status == FLS_END ? FLS_OK : status;
+}
+
+/* Is no message in the range behind one that is behind the range? An index that takes large
+ * unsigned numbers for equal does not know their order. */
+static int are_in_order(const struct cli_input *input, const struct options *options,
+                        const struct fls_index_summary *summary)
+{
+    int is_clamped = options->key.kind == FLS_VALUE_UNSIGNED && !summary->time_is_unsigned &&
+                     cli_index_time_of(summary, &options->time_to.number) == INT64_MAX;
+
+    return summary->time_in_order && summary->bytes == input->bytes && !is_clamped;
 }
 
 static enum fls_status open_by_index(const struct cli_input *input, struct fls_index *index,
@@ -182,12 +203,11 @@ static enum fls_status open_by_index(const struct cli_input *input, struct fls_i
 {
     struct fls_index_summary summary = fls_index_describe(index);
     struct fls_index_place place;
-    enum fls_status status = find(index, slice->options, &place, error);
+    enum fls_status status = find(index, &summary, slice->options, &place, error);
 
     if (status == FLS_OK)
         status = fls_index_open_reader(index, place.frame, reading, reader, error);
-    slice->times_in_order =
-        status == FLS_OK && summary.time_in_order && summary.bytes == input->bytes;
+    slice->times_in_order = status == FLS_OK && are_in_order(input, slice->options, &summary);
     return status;
 }
 
@@ -246,8 +266,9 @@ static int slice_input(struct cli_input *input, const struct options *options)
         return cli_stream_out_fail(&slice.out, &error, status);
     if (slice.out.frames == 0)
         cli_error(input->name, "no message is in the range");
+    int result = cli_key_tell_broken(input->name, slice.broken);
     if (damage.status == FLS_OK)
-        return CLI_WELL;
+        return result;
     cli_fail(input->name, &damage, "the slice ends there");
     return cli_exit_of(damage.status);
 }
@@ -295,11 +316,11 @@ static int parse_times(const struct cli_verb *verb, struct options *options)
 
     if (options->from_text)
         result =
-            cli_key_parse(verb, &options->key, "from", options->from_text, &options->time_from);
+            cli_key_parse(verb, &options->key, "--from", options->from_text, &options->time_from);
     if (result == CLI_GO_ON && options->to_text)
-        result = cli_key_parse(verb, &options->key, "to", options->to_text, &options->time_to);
+        result = cli_key_parse(verb, &options->key, "--to", options->to_text, &options->time_to);
     if (result == CLI_GO_ON && options->from_text && options->to_text &&
-        options->time_from > options->time_to)
+        cli_order_of_numbers(&options->time_from.number, &options->time_to.number) == CLI_GREATER)
         return cli_usage(verb, "--from is behind --to");
     return result;
 }
@@ -324,7 +345,7 @@ static int check(const struct cli_verb *verb, struct options *options,
 static int run(const struct cli_verb *verb, int argc, char **argv)
 {
     struct options options = {.by = BY_NUMBER};
-    struct cli_schema schema = {NULL, NULL, NULL, NULL};
+    struct cli_schema schema = {.schema = NULL};
     const struct cli_option table[] = {
         CLI_READ_OPTIONS(&options.read),
         CLI_SCHEMA_OPTIONS(&options.schema),

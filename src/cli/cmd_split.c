@@ -2,12 +2,14 @@
  * cmd_split.c: a stream cut into several, between messages, or sorted into several by a field.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <flatstream/series.h>
 
+#include "cli/enum_text.h"
 #include "cli/number.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -188,30 +190,25 @@ static enum fls_status choose_next(struct splitting *s, const struct fls_message
     return status;
 }
 
+/* Of a value that is no text; the names of many flags are cut. */
+#define TEXT_BYTES 1024
+
 /* --- by a field --------------------------------------------------------------------------------
  */
 
 /* The value as text; borrowed from the message or from `room`. */
-static const char *value_text(const struct fls_value *value, char *room, size_t *bytes)
+static const char *value_text(const struct fls_value *value, char room[TEXT_BYTES], size_t *bytes)
 {
-    const char *name = value->enumeration && value->presence != FLS_ABSENT
-                           ? fls_enum_name(value->enumeration, value->kind == FLS_VALUE_SIGNED
-                                                                   ? value->signed_value
-                                                                   : (int64_t)value->unsigned_value)
-                           : NULL;
-
-    if (value->presence == FLS_ABSENT)
-        name = "(absent)";
-    else if (value->kind == FLS_VALUE_BOOL)
-        name = value->bool_value ? "true" : "false";
-    if (name) {
-        *bytes = strlen(name);
-        return name;
-    }
     *bytes = value->length;
-    if (value->kind == FLS_VALUE_STRING)
+    if (value->presence == FLS_ABSENT)
+        *bytes = (size_t)snprintf(room, TEXT_BYTES, "(absent)");
+    else if (value->kind == FLS_VALUE_STRING)
         return value->text;
-    if (value->kind == FLS_VALUE_SIGNED)
+    else if (value->kind == FLS_VALUE_BOOL)
+        *bytes = (size_t)snprintf(room, TEXT_BYTES, "%s", value->bool_value ? "true" : "false");
+    else if (cli_enum_name(value->enumeration, value->signed_value, room, TEXT_BYTES))
+        *bytes = strlen(room);
+    else if (value->kind == FLS_VALUE_SIGNED)
         *bytes = cli_put_signed(value->signed_value, room);
     else if (value->kind == FLS_VALUE_UNSIGNED)
         *bytes = cli_put_unsigned(value->unsigned_value, room);
@@ -223,11 +220,12 @@ static const char *value_text(const struct fls_value *value, char *room, size_t 
 static enum fls_status choose_by_value(struct splitting *s, const struct fls_message *message,
                                        struct part **part, struct fls_error *error)
 {
-    char room[CLI_NUMBER_BYTES];
+    char room[TEXT_BYTES];
     struct fls_value value;
     size_t bytes;
 
-    if (fls_path_read(s->path, message->payload, message->bytes, &value) != FLS_OK) {
+    if (!cli_schema_identifies(&s->schema, message->payload, message->bytes, NULL) ||
+        fls_path_read(s->path, message->payload, message->bytes, &value) != FLS_OK) {
         s->bad++;
         value = (struct fls_value){.presence = FLS_ABSENT};
     }

@@ -42,7 +42,7 @@ static const char help[] =
     "                     files  each input is one message\n"
     "                     jsonl  each line is a JSON object, and becomes a message by --schema\n"
     "  --skip-bad         jsonl: report and pass over lines that make no message; else the\n"
-    "                     first ends it. The exit status is 1 either way\n" CLI_SCHEMA_HELP
+    "                     first ends it. The exit status is 1 either way\n" CLI_SCHEMA_FILE_HELP
     "  --checksum KIND    none, crc16, crc32, or xxh3 (the default); auto is xxh3, or with\n"
     "                     --append what the file has\n"
     "  --framer HOW       how frames reach the system; the bytes are the same: batched (many\n"
@@ -871,7 +871,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     struct options options = FLS_ZERO;
     const struct cli_option table[] = {
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
-        CLI_SCHEMA_OPTIONS(&options.schema),
+        CLI_SCHEMA_FILE_OPTIONS(&options.schema),
         {"skip-bad", 0, CLI_FLAG, &options.skip_bad, NULL, 0},
         {"from", 0, CLI_CHOICE, &options.form, forms, 0},
         {"checksum", 0, CLI_CHOICE, &options.checksum, cli_checksum_choices, 0},

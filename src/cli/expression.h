@@ -4,28 +4,34 @@
  *     condition   = conjunction { "||" conjunction }
  *     conjunction = negation { "&&" negation }
  *     negation    = "!" negation | "(" condition ")" | "has" "(" path ")"
+ *                 | ("startswith" | "contains") "(" operand "," operand ")"
  *                 | operand [ ("==" | "!=" | "<" | "<=" | ">" | ">=") operand ]
- *     operand     = path | number | string | "true" | "false" | name of an enum's value
+ *     operand     = value [ "&" value ] | "length" "(" path ")"
+ *     value       = path | number | string | "true" | "false" | name of an enum's value
  *
  * Everything is checked when it is compiled: names, and that what is compared is of one kind.
- * Numbers of every type compare by their exact values. A path with `[]` means: any element.
+ * Numbers of every type compare by their exact values; beside one that counts seconds or parts of
+ * them since 1970, a string can be a time. A path with `[]` means: any element. A dot before a path
+ * says that it is one, where its name is that of an enum's value too.
  */
 #ifndef CLI_EXPRESSION_H
 #define CLI_EXPRESSION_H
 
 #include <flatstream/schema.h>
 
+#include "cli/instant.h"
 #include "cli/mistake.h"
 
 struct cli_expression;
 
 /*
- * Compiles `text` for messages of `root`; the schema is borrowed. FLS_OK sets *expression.
+ * Compiles `text` for messages of `root`; the schema is borrowed. `unit`: what fields count that
+ * are compared with times; AUTO: what their names end in. FLS_OK sets *expression.
  * FLS_INVALID_ARGUMENT: see *mistake. FLS_NO_MEMORY.
  */
 enum fls_status cli_expression_compile(const struct fls_schema *schema,
                                        const struct fls_object *root, const char *text,
-                                       struct cli_expression **expression,
+                                       enum cli_time_unit unit, struct cli_expression **expression,
                                        struct cli_mistake *mistake);
 
 /* NULL is ignored. */

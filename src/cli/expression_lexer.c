@@ -13,7 +13,8 @@ static const struct {
     {"&&", CLI_TOKEN_AND},     {"||", CLI_TOKEN_OR},         {"==", CLI_TOKEN_EQUAL},
     {"!=", CLI_TOKEN_UNEQUAL}, {"<=", CLI_TOKEN_LESS_EQUAL}, {">=", CLI_TOKEN_GREATER_EQUAL},
     {"<", CLI_TOKEN_LESS},     {">", CLI_TOKEN_GREATER},     {"!", CLI_TOKEN_NOT},
-    {"(", CLI_TOKEN_OPEN},     {")", CLI_TOKEN_CLOSE}};
+    {"(", CLI_TOKEN_OPEN},     {")", CLI_TOKEN_CLOSE},       {",", CLI_TOKEN_COMMA},
+    {"&", CLI_TOKEN_BITS}};
 
 static int is_letter(char byte)
 {
@@ -80,12 +81,18 @@ static int lex_sign(struct cli_lexer *lexer, struct cli_mistake *mistake)
             lexer->length = strlen(signs[i].text);
             return 1;
         }
-    if (strchr("=&|", *text))
+    if (strchr("=|", *text))
         return cli_mistaken(mistake, lexer->at, 1, "'%c' means nothing here; did you mean %c%c?",
                             *text, *text, *text);
     if (isprint((unsigned char)*text))
         return cli_mistaken(mistake, lexer->at, 1, "'%c' means nothing here", *text);
     return cli_mistaken(mistake, lexer->at, 1, "a character that means nothing here");
+}
+
+int cli_word_is(const struct cli_lexer *lexer, const char *word)
+{
+    return lexer->token == CLI_TOKEN_PATH && lexer->length == strlen(word) &&
+           strncmp(lexer->text + lexer->at, word, lexer->length) == 0;
 }
 
 int cli_lex(struct cli_lexer *lexer, struct cli_mistake *mistake)
@@ -97,7 +104,7 @@ int cli_lex(struct cli_lexer *lexer, struct cli_mistake *mistake)
     const char *text = lexer->text + lexer->at;
     if (*text == '\0') {
         lexer->token = CLI_TOKEN_END;
-    } else if (is_letter(*text)) {
+    } else if (is_letter(*text) || (*text == '.' && is_letter(text[1]))) {
         lexer->token = CLI_TOKEN_PATH;
         lexer->length = path_length(text);
     } else if (is_digit(*text) || ((*text == '-' || *text == '.') && is_digit(text[1])) ||

@@ -2,97 +2,34 @@
  * expression_test.c: does a message meet a condition?
  *
  * A comparison in which a value is absent is false, whatever the operator; `!` in front of it is
- * then true. Numbers are compared without rounding, integers of 64 bits with doubles too.
+ * then true.
  */
-#include <math.h>
 #include <string.h>
 
 #include "cli/expression_tree.h"
+#include "cli/order.h"
 
 enum { BROKEN = -1, FALSE = 0, TRUE = 1 };
 
-/* How two values stand to each other. */
-enum order { LESS, EQUAL, GREATER, UNORDERED };
-
-static enum order order_of(int less, int greater)
-{
-    return less ? LESS : greater ? GREATER : EQUAL;
-}
-
-static int is_unsigned(const struct fls_value *value)
-{
-    return value->kind == FLS_VALUE_UNSIGNED || value->kind == FLS_VALUE_UNION;
-}
-
-static enum order compare_integers(const struct fls_value *a, const struct fls_value *b)
-{
-    int a_negative = !is_unsigned(a) && a->signed_value < 0;
-    int b_negative = !is_unsigned(b) && b->signed_value < 0;
-
-    if (a_negative != b_negative)
-        return a_negative ? LESS : GREATER;
-    /* Of one sign, two's complement orders as unsigned numbers do. */
-    uint64_t left = is_unsigned(a) ? a->unsigned_value : (uint64_t)a->signed_value;
-    uint64_t right = is_unsigned(b) ? b->unsigned_value : (uint64_t)b->signed_value;
-    return order_of(left<right, left> right);
-}
-
-/* An integer and a real number that is not NaN. */
-static enum order compare_mixed(const struct fls_value *integer, double real)
-{
-    struct fls_value whole = {.kind = FLS_VALUE_SIGNED};
-    double floor_of_real = floor(real);
-
-    if (floor_of_real >= 0x1p64)
-        return LESS;
-    if (floor_of_real < -0x1p63)
-        return GREATER;
-    if (floor_of_real >= 0x1p63) {
-        whole.kind = FLS_VALUE_UNSIGNED;
-        whole.unsigned_value = (uint64_t)floor_of_real;
-    } else {
-        whole.signed_value = (int64_t)floor_of_real;
-    }
-    enum order order = compare_integers(integer, &whole);
-    return order == EQUAL && real > floor_of_real ? LESS : order;
-}
-
-static enum order compare_numbers(const struct fls_value *a, const struct fls_value *b)
-{
-    static const enum order turned[] = {GREATER, EQUAL, LESS, UNORDERED};
-    int a_is_real = a->kind == FLS_VALUE_REAL, b_is_real = b->kind == FLS_VALUE_REAL;
-
-    if ((a_is_real && isnan(a->real_value)) || (b_is_real && isnan(b->real_value)))
-        return UNORDERED;
-    if (a_is_real && b_is_real)
-        return order_of(a->real_value<b->real_value, a->real_value> b->real_value);
-    if (b_is_real)
-        return compare_mixed(a, b->real_value);
-    if (a_is_real)
-        return turned[compare_mixed(b, a->real_value)];
-    return compare_integers(a, b);
-}
-
-static enum order compare_texts(const struct fls_value *a, const struct fls_value *b)
-{
-    int order = memcmp(a->text, b->text, a->length < b->length ? a->length : b->length);
-
-    if (order != 0)
-        return order_of(order<0, order> 0);
-    return order_of(a->length<b->length, a->length> b->length);
-}
-
-static enum order compare(enum cli_class class_, const struct fls_value *a,
-                          const struct fls_value *b)
+static enum cli_order compare(enum cli_class class_, const struct fls_value *a,
+                              const struct fls_value *b)
 {
     switch (class_) {
     case CLI_CLASS_NUMBER:
-        return compare_numbers(a, b);
+        return cli_order_of_numbers(a, b);
     case CLI_CLASS_TEXT:
-        return compare_texts(a, b);
+        return cli_order_of_texts(a, b);
     default:
-        return order_of(a->bool_value<b->bool_value, a->bool_value> b->bool_value);
+        return cli_order_of(a->bool_value<b->bool_value, a->bool_value> b->bool_value);
     }
+}
+
+static int holds_text(enum cli_token operator_, const struct fls_value *text,
+                      const struct fls_value *part)
+{
+    if (operator_ == CLI_TOKEN_CONTAINS)
+        return memmem(text->text, text->length, part->text, part->length) != NULL;
+    return part->length <= text->length && memcmp(text->text, part->text, part->length) == 0;
 }
 
 static int holds(const struct cli_expression *node, const struct fls_value *a,
@@ -100,20 +37,24 @@ static int holds(const struct cli_expression *node, const struct fls_value *a,
 {
     if (a->presence == FLS_ABSENT || b->presence == FLS_ABSENT)
         return FALSE;
-    enum order order = compare(node->a.class_, a, b);
+    if (node->operator_ >= CLI_TOKEN_STARTSWITH)
+        return holds_text(node->operator_, a, b);
+    enum cli_order order = compare(node->a.class_, a, b);
+    if (order == CLI_EQUAL)
+        order = node->when_equal;
     switch (node->operator_) {
     case CLI_TOKEN_EQUAL:
-        return order == EQUAL;
+        return order == CLI_EQUAL;
     case CLI_TOKEN_UNEQUAL:
-        return order != EQUAL;
+        return order != CLI_EQUAL;
     case CLI_TOKEN_LESS:
-        return order == LESS;
+        return order == CLI_LESS;
     case CLI_TOKEN_LESS_EQUAL:
-        return order == LESS || order == EQUAL;
+        return order == CLI_LESS || order == CLI_EQUAL;
     case CLI_TOKEN_GREATER:
-        return order == GREATER;
+        return order == CLI_GREATER;
     default:
-        return order == GREATER || order == EQUAL;
+        return order == CLI_GREATER || order == CLI_EQUAL;
     }
 }
 
@@ -122,6 +63,27 @@ struct message {
     size_t count;
 };
 
+/* What the operand means of the value that was read: its length, some of its bits. */
+static struct fls_value meant(const struct cli_operand *operand, const struct fls_value *value)
+{
+    struct fls_value made = *value;
+
+    if (operand->is_length) {
+        made.kind = FLS_VALUE_UNSIGNED;
+        made.unsigned_value = value->length;
+    } else if (operand->has_mask) {
+        made.unsigned_value = (uint64_t)value->signed_value & operand->mask;
+        made.signed_value = (int64_t)made.unsigned_value;
+        made.bool_value = made.unsigned_value != 0;
+    }
+    return made;
+}
+
+static int is_as_read(const struct cli_operand *operand)
+{
+    return !operand->is_length && !operand->has_mask;
+}
+
 static int read_one(const struct cli_operand *operand, const struct message *message,
                     struct fls_value *value)
 {
@@ -129,23 +91,27 @@ static int read_one(const struct cli_operand *operand, const struct message *mes
         *value = operand->constant;
         return TRUE;
     }
-    return fls_path_read(operand->path, message->bytes, message->count, value) == FLS_OK ? TRUE
-                                                                                         : BROKEN;
+    if (fls_path_read(operand->path, message->bytes, message->count, value) != FLS_OK)
+        return BROKEN;
+    if (!is_as_read(operand))
+        *value = meant(operand, value);
+    return TRUE;
 }
 
 /* Each value of a side with `[]` beside the one value of the other. */
 struct any {
     const struct cli_expression *node;
+    const struct cli_operand *each;
     const struct fls_value *other;
-    int other_is_left;
 };
 
-static int stop_if_holds(void *context, const struct fls_value *value)
+static int stop_if_holds(void *context, const struct fls_value *read)
 {
     const struct any *any = context;
+    struct fls_value value = meant(any->each, read);
 
-    return any->other_is_left ? holds(any->node, any->other, value)
-                              : holds(any->node, value, any->other);
+    return any->each == &any->node->b ? holds(any->node, any->other, &value)
+                                      : holds(any->node, &value, any->other);
 }
 
 static int stop_if_present(void *context, const struct fls_value *value)
@@ -173,29 +139,31 @@ static int test_compare(const struct cli_expression *node, const struct message 
     struct fls_value a, b;
 
     if (repeats(&node->a) || repeats(&node->b)) {
-        int other_is_left = repeats(&node->b);
-        struct any any = {node, &a, other_is_left};
-        if (read_one(other_is_left ? &node->a : &node->b, message, &a) == BROKEN)
+        const struct cli_operand *each = repeats(&node->a) ? &node->a : &node->b;
+        const struct cli_operand *other = repeats(&node->a) ? &node->b : &node->a;
+        struct any any = {node, each, &b};
+        if (read_one(other, message, &b) == BROKEN)
             return BROKEN;
-        return test_each(other_is_left ? &node->b : &node->a, message, stop_if_holds, &any);
+        return test_each(each, message, stop_if_holds, &any);
     }
     if (read_one(&node->a, message, &a) == BROKEN || read_one(&node->b, message, &b) == BROKEN)
         return BROKEN;
     return holds(node, &a, &b);
 }
 
-/* A bool by itself: is it, or any of it, true? */
-static int stop_if_true(void *context, const struct fls_value *value)
+/* A bool by itself, or bits: is it, or any of it, true? */
+static int stop_if_true(void *context, const struct fls_value *read)
 {
-    (void)context;
-    return value->presence != FLS_ABSENT && value->bool_value;
+    struct fls_value value = meant(context, read);
+
+    return value.presence != FLS_ABSENT && value.bool_value;
 }
 
 static int test_truth(const struct cli_operand *operand, const struct message *message)
 {
     if (!operand->path)
         return operand->constant.bool_value;
-    return test_each(operand, message, stop_if_true, NULL);
+    return test_each(operand, message, stop_if_true, (void *)(uintptr_t)operand);
 }
 
 static int test(const struct cli_expression *node, const struct message *message)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/enum_text.h"
 #include "cli/field_statistics.h"
 #include "cli/json_out.h"
 #include "cli/number.h"
@@ -23,7 +24,8 @@ struct field {
     struct fls_path *path;
     uint64_t present;
     uint64_t values;
-    uint64_t numbers; /* values that are no NaN */
+    uint64_t numbers; /* values that are no NaN; the others */
+    uint64_t nans;
     struct fls_value least;
     struct fls_value greatest;
     long double sum;
@@ -176,8 +178,10 @@ static void add_value(struct field *field, const struct fls_value *value)
         return;
     field->present += value->presence == FLS_PRESENT;
     field->values++;
-    if (value->kind == FLS_VALUE_REAL && isnan(value->real_value))
+    if (value->kind == FLS_VALUE_REAL && isnan(value->real_value)) {
+        field->nans++;
         return;
+    }
     if (field->numbers == 0 || is_less(value, &field->least))
         field->least = *value;
     if (field->numbers == 0 || is_less(&field->greatest, value))
@@ -204,7 +208,9 @@ static double mean_of(const struct field *field)
     return field->numbers > 0 ? (double)(field->sum / (long double)field->numbers) : 0;
 }
 
-/* The value's digits, terminated. */
+/* A value as text: digits, or an enum's name. */
+#define TEXT_BYTES 256
+
 static const char *digits_of(const struct field *field, const struct fls_value *value, char *text)
 {
     size_t used;
@@ -227,38 +233,77 @@ static const char *digits_of(const struct field *field, const struct fls_value *
     return text;
 }
 
+static const char *text_of(const struct field *field, const struct fls_value *value, char *text)
+{
+    if (field->numbers == 0)
+        return "-";
+    if (cli_enum_name(value->enumeration, value->signed_value, text, TEXT_BYTES))
+        return text;
+    return digits_of(field, value, text);
+}
+
+/* Without a sign, which NaN has by chance. */
+static const char *mean_text(const struct field *field, char *text)
+{
+    double mean = mean_of(field);
+
+    if (field->numbers == 0)
+        return "-";
+    if (isnan(mean))
+        return "nan";
+    snprintf(text, TEXT_BYTES, "%.6g", mean);
+    return text;
+}
+
+static int has_nans(const struct cli_statistics *statistics)
+{
+    for (size_t i = 0; i < statistics->count; i++)
+        if (statistics->fields[i].nans > 0)
+            return 1;
+    return 0;
+}
+
+static void put_row(const struct field *field, int width, int with_nans)
+{
+    char least[TEXT_BYTES], greatest[TEXT_BYTES], mean[TEXT_BYTES];
+
+    cli_out_text("  %-*s  %20s %20s %14s %12" PRIu64, width, field->name,
+                 text_of(field, &field->least, least), text_of(field, &field->greatest, greatest),
+                 mean_text(field, mean), field->present);
+    if (with_nans)
+        cli_out_text(" %8" PRIu64, field->nans);
+    cli_out_bytes("\n", 1);
+}
+
 void cli_statistics_text(const struct cli_statistics *statistics)
 {
-    char least[CLI_NUMBER_BYTES + 1], greatest[CLI_NUMBER_BYTES + 1];
-    int width = 5;
+    int width = 5, with_nans = has_nans(statistics);
 
     for (size_t i = 0; i < statistics->count; i++)
         if (strlen(statistics->fields[i].name) > (size_t)width)
             width = (int)strlen(statistics->fields[i].name);
     width = width < 40 ? width : 40;
     if (statistics->count > 0)
-        cli_out_text("  %-*s  %20s %20s %14s %12s\n", width, "field", "least", "greatest", "mean",
-                     "present");
-    for (size_t i = 0; i < statistics->count; i++) {
-        const struct field *field = &statistics->fields[i];
-        if (field->numbers == 0) {
-            cli_out_text("  %-*s  %20s %20s %14s %12" PRIu64 "\n", width, field->name, "-", "-",
-                         "-", field->present);
-            continue;
-        }
-        cli_out_text("  %-*s  %20s %20s %14.6g %12" PRIu64 "\n", width, field->name,
-                     digits_of(field, &field->least, least),
-                     digits_of(field, &field->greatest, greatest), mean_of(field), field->present);
-    }
+        cli_out_text("  %-*s  %20s %20s %14s %12s%s\n", width, "field", "least", "greatest", "mean",
+                     "present", with_nans ? "      nan" : "");
+    for (size_t i = 0; i < statistics->count; i++)
+        put_row(&statistics->fields[i], width, with_nans);
 }
 
 static void json_value(const char *key, const struct field *field, const struct fls_value *value)
 {
-    char text[CLI_NUMBER_BYTES + 1];
+    char text[TEXT_BYTES];
     int is_number =
         field->numbers > 0 && (value->kind != FLS_VALUE_REAL || isfinite(value->real_value));
 
-    cli_out_text("\"%s\":%s,", key, is_number ? digits_of(field, value, text) : "null");
+    cli_out_text("\"%s\":", key);
+    if (!is_number)
+        cli_out_bytes("null", 4);
+    else if (cli_enum_name(value->enumeration, value->signed_value, text, sizeof text))
+        cli_json_string(text);
+    else
+        cli_out_text("%s", digits_of(field, value, text));
+    cli_out_bytes(",", 1);
 }
 
 static void json_field(const struct field *field)
@@ -271,9 +316,12 @@ static void json_field(const struct field *field)
     json_value("least", field, &field->least);
     json_value("greatest", field, &field->greatest);
     text[cli_put_real(mean, text)] = '\0';
-    cli_out_text("\"mean\":%s,\"present\":%" PRIu64 ",\"values\":%" PRIu64 "}",
+    cli_out_text("\"mean\":%s,\"present\":%" PRIu64 ",\"values\":%" PRIu64,
                  field->numbers > 0 && isfinite(mean) ? text : "null", field->present,
                  field->values);
+    if (fls_path_kind(field->path) == FLS_VALUE_REAL)
+        cli_out_text(",\"nan\":%" PRIu64, field->nans);
+    cli_out_bytes("}", 1);
 }
 
 void cli_statistics_json(const struct cli_statistics *statistics)

@@ -28,7 +28,8 @@ void cli_statistics_text(const struct cli_statistics *statistics);
 /*
  * ,"fields":{"cpu.user":{"least":0,"greatest":1,"mean":0.5,"present":9,"values":10},...}
  * `values` counts the messages in which the field has a value, `present` those of them in which it
- * is not just the default. What has no value, and nan and infinities, are null.
+ * is not just the default. Of real fields `nan` counts the values that are no numbers: only in
+ * these two numbers do they count. What has no value, and infinities, are null; enums have names.
  */
 void cli_statistics_json(const struct cli_statistics *statistics);
 
@@ -36,7 +37,7 @@ void cli_statistics_json(const struct cli_statistics *statistics);
     "With --schema each message is verified, and of each number and bool that is reached\n"        \
     "without a vector or a union are told: the least and greatest value, the mean, and in how\n"   \
     "many messages the field is present. One that is not has its default, which counts as its\n"   \
-    "value; an optional one, or one in a table that is absent, has none. Messages that do not\n"   \
-    "verify are counted, left out, and make the exit status 1.\n"
+    "value; an optional one, or one in a table that is absent, has none. NaN is counted apart.\n"  \
+    "Messages that do not verify are counted, left out, and make the exit status 1.\n"
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/enum_text.h"
 #include "cli/expression.h"
 #include "cli/fields.h"
 #include "cli/json_out.h"
@@ -30,6 +31,22 @@ static int is_printable(const struct fls_path *path, size_t at, size_t length,
     }
 }
 
+/* What stands before the first `[]`. */
+static enum fls_status compile_list(const struct fls_schema *schema, const struct fls_object *root,
+                                    struct cli_field *field)
+{
+    const char *brackets = strstr(field->name, "[]");
+
+    if (!brackets)
+        return FLS_OK;
+    char *text = strndup(field->name, (size_t)(brackets - field->name));
+    if (!text)
+        return FLS_NO_MEMORY;
+    enum fls_status status = fls_path_compile(schema, root, text, &field->list, NULL);
+    free(text);
+    return status;
+}
+
 static enum fls_status compile_one(const struct fls_schema *schema, const struct fls_object *root,
                                    const char *text, size_t at, size_t length,
                                    struct cli_field *field, struct cli_mistake *mistake)
@@ -44,7 +61,7 @@ static enum fls_status compile_one(const struct fls_schema *schema, const struct
         cli_path_mistake(&error, at, length, mistake);
     if (status == FLS_OK && !is_printable(field->path, at, length, mistake))
         return FLS_INVALID_ARGUMENT;
-    return status;
+    return status == FLS_OK ? compile_list(schema, root, field) : status;
 }
 
 static size_t count_commas(const char *text)
@@ -89,6 +106,7 @@ void cli_fields_free(struct cli_fields *fields)
     for (size_t i = 0; i < fields->count; i++) {
         free(fields->list[i].name);
         fls_path_close(fields->list[i].path);
+        fls_path_close(fields->list[i].list);
     }
     free(fields->list);
     *fields = (struct cli_fields){NULL, 0};
@@ -100,7 +118,6 @@ void cli_fields_free(struct cli_fields *fields)
 /* What printing needs beside the value. */
 struct printing {
     void (*put)(const struct printing *printing, const struct fls_value *value);
-    const char *between; /* two values of a path with [] */
     int is_float;
     size_t done;
 };
@@ -121,35 +138,45 @@ static void put_number(const struct printing *printing, const struct fls_value *
     cli_out_advance(used);
 }
 
-static void put_bool(const struct fls_value *value)
+static void put_text(const char *text)
 {
-    if (value->bool_value)
-        cli_out_bytes("true", 4);
-    else
-        cli_out_bytes("false", 5);
+    cli_out_bytes(text, strlen(text));
 }
 
-/* An enum's value by its name, or NULL. */
-static const char *name_of(const struct fls_value *value)
+static void put_piece(void *context, const char *text, size_t length)
 {
-    return value->enumeration ? fls_enum_name(value->enumeration, value->signed_value) : NULL;
+    (void)context;
+    cli_out_bytes(text, length);
+}
+
+/* A number, bool or enum, which is there. `quote` stands around the names of enums. */
+static void put_plain(const struct printing *printing, const struct fls_value *value,
+                      const char *quote)
+{
+    if (value->kind == FLS_VALUE_BOOL) {
+        put_text(value->bool_value ? "true" : "false");
+    } else if (cli_enum_has_name(value->enumeration, value->signed_value)) {
+        put_text(quote);
+        (void)cli_enum_put(value->enumeration, value->signed_value, put_piece, NULL);
+        put_text(quote);
+    } else {
+        put_number(printing, value);
+    }
+}
+
+static int is_finite(const struct fls_value *value)
+{
+    return value->kind != FLS_VALUE_REAL || isfinite(value->real_value);
 }
 
 static void put_json(const struct printing *printing, const struct fls_value *value)
 {
-    const char *name = name_of(value);
-
-    if (value->presence == FLS_ABSENT ||
-        (value->kind == FLS_VALUE_REAL && !isfinite(value->real_value)))
-        cli_out_bytes("null", 4);
+    if (value->presence == FLS_ABSENT || !is_finite(value))
+        put_text("null");
     else if (value->kind == FLS_VALUE_STRING)
         cli_json_text(value->text, value->length);
-    else if (value->kind == FLS_VALUE_BOOL)
-        put_bool(value);
-    else if (name)
-        cli_json_string(name);
     else
-        put_number(printing, value);
+        put_plain(printing, value, "\"");
 }
 
 static int needs_quotes(const char *text, size_t length)
@@ -160,44 +187,52 @@ static int needs_quotes(const char *text, size_t length)
     return length == 0;
 }
 
+/* Could it be taken for an absent value, or for a text that was kept from being that? */
+static int is_like_absent(const char *text, size_t length)
+{
+    size_t backslashes = strspn(text, "\\");
+
+    return backslashes > 0 && length == backslashes + 1 && text[backslashes] == 'N';
+}
+
 static void put_csv_text(const char *text, size_t length)
 {
+    if (is_like_absent(text, length))
+        put_text("\\");
     if (!needs_quotes(text, length)) {
         cli_out_bytes(text, length);
         return;
     }
-    cli_out_bytes("\"", 1);
+    put_text("\"");
     for (size_t i = 0; i < length; i++)
         cli_out_bytes(text[i] == '"' ? "\"\"" : text + i, text[i] == '"' ? 2 : 1);
-    cli_out_bytes("\"", 1);
+    put_text("\"");
 }
+
+static const char absent_in_csv[] = "\\N";
 
 static void put_csv(const struct printing *printing, const struct fls_value *value)
 {
-    const char *name = name_of(value);
-
     if (value->presence == FLS_ABSENT)
-        return;
-    if (value->kind == FLS_VALUE_STRING)
+        put_text(absent_in_csv);
+    else if (value->kind == FLS_VALUE_STRING)
         put_csv_text(value->text, value->length);
-    else if (value->kind == FLS_VALUE_BOOL)
-        put_bool(value);
-    else if (name)
-        put_csv_text(name, strlen(name));
     else
-        put_number(printing, value);
+        put_plain(printing, value, "");
 }
 
-/* Texts of a repeating path stand in one field together, so the field as a whole is quoted. */
-static void put_csv_part(const struct printing *printing, const struct fls_value *value)
+/* In an array, which is quoted as a whole. */
+static void put_csv_element(const struct printing *printing, const struct fls_value *value)
 {
-    if (value->kind != FLS_VALUE_STRING || value->presence == FLS_ABSENT) {
-        put_csv(printing, value);
-        return;
+    if (value->presence == FLS_ABSENT) {
+        put_text("null");
+    } else if (value->kind == FLS_VALUE_STRING) {
+        cli_json_text_in_csv(value->text, value->length);
+    } else {
+        put_text(is_finite(value) ? "" : "\"\"");
+        put_plain(printing, value, "\"\"");
+        put_text(is_finite(value) ? "" : "\"\"");
     }
-    for (size_t i = 0; i < value->length; i++)
-        cli_out_bytes(value->text[i] == '"' ? "\"\"" : value->text + i,
-                      value->text[i] == '"' ? 2 : 1);
 }
 
 static int put_next(void *context, const struct fls_value *value)
@@ -205,7 +240,7 @@ static int put_next(void *context, const struct fls_value *value)
     struct printing *printing = context;
 
     if (printing->done++ > 0)
-        cli_out_bytes(printing->between, strlen(printing->between));
+        put_text(",");
     printing->put(printing, value);
     return 0;
 }
@@ -220,18 +255,38 @@ static void put_values(const struct cli_field *field, const void *message, size_
         printing->done = 0;
 }
 
-static int see_value(void *context, const struct fls_value *value)
+static int has_list(const struct cli_field *field, const void *message, size_t bytes)
 {
-    (void)context, (void)value;
-    return 0;
+    struct fls_value value;
+
+    return fls_path_read(field->list, message, bytes, &value) == FLS_OK &&
+           value.presence != FLS_ABSENT;
 }
 
-int cli_fields_readable(const struct cli_fields *fields, const void *message, size_t bytes)
+/* --- what cannot be printed --------------------------------------------------------------------
+ */
+
+static int is_bad_text(void *context, const struct fls_value *value)
 {
-    for (size_t i = 0; i < fields->count; i++)
-        if (fls_path_each(fields->list[i].path, message, bytes, see_value, NULL) != FLS_OK)
-            return 0;
-    return 1;
+    (void)context;
+    return value->kind == FLS_VALUE_STRING && value->presence != FLS_ABSENT &&
+           !cli_is_utf8(value->text, value->length);
+}
+
+enum fls_status cli_fields_check(const struct cli_fields *fields, const void *message, size_t bytes,
+                                 struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = 0; i < fields->count && status == FLS_OK; i++) {
+        const char *name = fields->list[i].name;
+        status = fls_path_each(fields->list[i].path, message, bytes, is_bad_text, NULL);
+        if (status == FLS_STOPPED)
+            status = cli_set_error(error, FLS_UNSUPPORTED, "%.100s: a string is not UTF-8", name);
+        else if (status != FLS_OK)
+            (void)cli_set_error(error, status, "%.100s leads out of the message", name);
+    }
+    return status;
 }
 
 /* --- lines -------------------------------------------------------------------------------------
@@ -239,45 +294,46 @@ int cli_fields_readable(const struct cli_fields *fields, const void *message, si
 
 void cli_fields_json(const struct cli_fields *fields, const void *message, size_t bytes)
 {
-    struct printing printing = {.put = put_json, .between = ","};
+    struct printing printing = {.put = put_json};
 
     for (size_t i = 0; i < fields->count; i++) {
         const struct cli_field *field = &fields->list[i];
-        int repeats = fls_path_repeats(field->path);
-        cli_out_bytes(i == 0 ? "{" : ",", 1);
+        put_text(i == 0 ? "{" : ",");
         cli_json_string(field->name);
-        cli_out_bytes(repeats ? ":[" : ":", repeats ? 2 : 1);
+        put_text(":");
+        if (field->list && !has_list(field, message, bytes)) {
+            put_text("null");
+            continue;
+        }
+        put_text(field->list ? "[" : "");
         put_values(field, message, bytes, &printing);
-        if (repeats)
-            cli_out_bytes("]", 1);
+        put_text(field->list ? "]" : "");
     }
-    cli_out_bytes("}\n", 2);
+    put_text("}\n");
 }
 
 void cli_fields_csv_header(const struct cli_fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
-        if (i > 0)
-            cli_out_bytes(",", 1);
+        put_text(i > 0 ? "," : "");
         put_csv_text(fields->list[i].name, strlen(fields->list[i].name));
     }
-    cli_out_bytes("\n", 1);
+    put_text("\n");
 }
 
 void cli_fields_csv(const struct cli_fields *fields, const void *message, size_t bytes)
 {
     for (size_t i = 0; i < fields->count; i++) {
         const struct cli_field *field = &fields->list[i];
-        int joined =
-            fls_path_repeats(field->path) && fls_path_kind(field->path) == FLS_VALUE_STRING;
-        struct printing printing = {.put = joined ? put_csv_part : put_csv, .between = ";"};
-        if (i > 0)
-            cli_out_bytes(",", 1);
-        if (joined)
-            cli_out_bytes("\"", 1);
+        struct printing printing = {.put = field->list ? put_csv_element : put_csv};
+        put_text(i > 0 ? "," : "");
+        if (field->list && !has_list(field, message, bytes)) {
+            put_text(absent_in_csv);
+            continue;
+        }
+        put_text(field->list ? "\"[" : "");
         put_values(field, message, bytes, &printing);
-        if (joined)
-            cli_out_bytes("\"", 1);
+        put_text(field->list ? "]\"" : "");
     }
-    cli_out_bytes("\n", 1);
+    put_text("\n");
 }

@@ -68,20 +68,20 @@ void cli_index_tell(const struct fls_index *index)
     if (!summary.has_time)
         return;
     cli_out_text("; %s", cli_index_key(&summary));
-    cli_out_text(" from %s to %s%s", cli_time_text(summary.time_first, summary.time_is_real, first),
-                 cli_time_text(summary.time_last, summary.time_is_real, last),
+    cli_out_text(" from %s to %s%s", cli_time_text(&summary, summary.time_first, first),
+                 cli_time_text(&summary, summary.time_last, last),
                  summary.time_in_order ? "" : ", not in order");
 }
 
 /* JSON lacks infinities. */
-static void put_time(const char *name, int64_t time, int is_real)
+static void put_time(const char *name, const struct fls_index_summary *summary, int64_t time)
 {
     char text[CLI_TIME_BYTES];
 
-    if (is_real && !isfinite(fls_time_to_real(time)))
+    if (summary->time_is_real && !isfinite(fls_time_to_real(time)))
         cli_out_text(",\"%s\":null", name);
     else
-        cli_out_text(",\"%s\":%s", name, cli_time_text(time, is_real, text));
+        cli_out_text(",\"%s\":%s", name, cli_time_text(summary, time, text));
 }
 
 void cli_index_json(const struct fls_index *index)
@@ -96,8 +96,8 @@ void cli_index_json(const struct fls_index *index)
                  summary.entries, summary.frames, summary.bytes, summary.synced_bytes);
     if (summary.has_time) {
         cli_json_string(summary.key);
-        put_time("time_first", summary.time_first, summary.time_is_real);
-        put_time("time_last", summary.time_last, summary.time_is_real);
+        put_time("time_first", &summary, summary.time_first);
+        put_time("time_last", &summary, summary.time_last);
         cli_out_text(",\"time_in_order\":%s", summary.time_in_order ? "true" : "false");
     } else {
         cli_out_text("null");

@@ -80,7 +80,7 @@ static int has_times(const char *path, struct fls_index_summary *summary)
 }
 
 enum fls_status cli_journal_open(const char *path, const struct cli_journal_options *options,
-                                 const struct cli_key *key, enum fls_checksum_kind kind,
+                                 struct cli_key *key, enum fls_checksum_kind kind,
                                  uint64_t max_frame, int repair, struct fls_journal **journal,
                                  struct fls_journal_opening *opening, struct fls_error *error)
 {
@@ -97,11 +97,7 @@ enum fls_status cli_journal_open(const char *path, const struct cli_journal_opti
                      .preallocate_bytes = options->preallocate},
         .with_index = options->index};
 
-    if (key->path) {
-        all.index.time = fls_time_by_path;
-        all.index.time_context = key->path;
-        all.index.key = options->key.field;
-    }
+    cli_key_for_index(key, options->key.field, &all.index);
     struct fls_index_summary before;
     int drops_times = options->index && !key->path && has_times(path, &before);
     enum fls_status status = fls_journal_open(path, &all, journal, opening, error);

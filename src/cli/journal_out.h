@@ -57,7 +57,7 @@ int cli_journal_check(const struct cli_verb *verb, struct cli_journal_options *o
 
 /* Opens the journal `path`; `key` (may be closed) outlives it. As fls_journal_open. */
 enum fls_status cli_journal_open(const char *path, const struct cli_journal_options *options,
-                                 const struct cli_key *key, enum fls_checksum_kind kind,
+                                 struct cli_key *key, enum fls_checksum_kind kind,
                                  uint64_t max_frame, int repair, struct fls_journal **journal,
                                  struct fls_journal_opening *opening, struct fls_error *error);
 

@@ -46,10 +46,12 @@ unsigned cli_utf8_length(const char *text)
     return *bytes < 0x80 ? 0 : well_formed(bytes);
 }
 
-static void put_ascii(unsigned char byte)
+static void put_ascii(unsigned char byte, const char *quote)
 {
-    if (byte == '"' || byte == '\\')
-        cli_out_text("\\%c", byte);
+    if (byte == '"')
+        cli_out_text("\\%s", quote);
+    else if (byte == '\\')
+        cli_out_text("\\\\");
     else if (byte < 0x20 || byte == 0x7f)
         cli_out_text("\\u%04x", byte);
     else
@@ -67,11 +69,24 @@ static size_t plain_length(const unsigned char *text, size_t length)
     return count;
 }
 
-void cli_json_text(const char *text, size_t length)
+int cli_is_utf8(const char *text, size_t length)
 {
     const unsigned char *at = (const unsigned char *)text, *end = at + length;
 
-    cli_out_bytes("\"", 1);
+    while (at < end) {
+        unsigned step = *at < 0x80 ? 1 : well_formed(at);
+        if (step == 0)
+            return 0;
+        at += step;
+    }
+    return 1;
+}
+
+static void put_text(const char *text, size_t length, const char *quote)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + length;
+
+    cli_out_bytes(quote, strlen(quote));
     while (at < end) {
         size_t plain = plain_length(at, (size_t)(end - at));
         cli_out_bytes(at, plain);
@@ -80,14 +95,24 @@ void cli_json_text(const char *text, size_t length)
             break;
         unsigned sequence = *at < 0x80 ? 1 : well_formed(at);
         if (*at < 0x80)
-            put_ascii(*at);
+            put_ascii(*at, quote);
         else if (sequence == 0)
             cli_out_text("\\ufffd");
         else
             cli_out_bytes(at, sequence);
         at += sequence ? sequence : 1;
     }
-    cli_out_bytes("\"", 1);
+    cli_out_bytes(quote, strlen(quote));
+}
+
+void cli_json_text(const char *text, size_t length)
+{
+    put_text(text, length, "\"");
+}
+
+void cli_json_text_in_csv(const char *text, size_t length)
+{
+    put_text(text, length, "\"\"");
 }
 
 void cli_json_string(const char *text)

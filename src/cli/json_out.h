@@ -13,6 +13,12 @@ void cli_json_string(const char *text);
 /* The same for `length` bytes, behind which there is a zero byte; those among them are printed. */
 void cli_json_text(const char *text, size_t length);
 
+/* The same inside a quoted field of CSV, where each quote is two. */
+void cli_json_text_in_csv(const char *text, size_t length);
+
+/* Are these `length` bytes, behind which there is a zero byte, UTF-8? */
+int cli_is_utf8(const char *text, size_t length);
+
 /* Bytes of the well-formed UTF-8 sequence of several bytes at `text`, or 0; the text ends in a zero
  * byte. */
 unsigned cli_utf8_length(const char *text);

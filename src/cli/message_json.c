@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "cli/enum_text.h"
 #include "cli/json_out.h"
 #include "cli/message_json.h"
 #include "cli/number.h"
@@ -98,53 +99,24 @@ static void put_real(const uint8_t *at, enum fls_type type)
     cli_out_advance(cli_put_real(real, room));
 }
 
-/* The names of flags that make up `value`, in quotes; 0 when there is no such set. */
-static int put_flags(const struct fls_enum *enumeration, uint64_t value)
+static void put_piece(void *context, const char *text, size_t length)
 {
-    const char *between = "\"";
-    uint64_t left = value;
-
-    for (size_t i = 0; i < enumeration->value_count; i++)
-        if (((uint64_t)enumeration->values[i].value & value) ==
-            (uint64_t)enumeration->values[i].value)
-            left &= ~(uint64_t)enumeration->values[i].value;
-    if (left != 0 || value == 0)
-        return 0;
-    for (size_t i = 0; i < enumeration->value_count; i++) {
-        uint64_t flag = (uint64_t)enumeration->values[i].value;
-        if (flag == 0 || (flag & value) != flag)
-            continue;
-        cli_out_text("%s%s", between, enumeration->values[i].name);
-        between = " ";
-    }
-    cli_out_bytes("\"", 1);
-    return 1;
-}
-
-/* Only for an enum of single bits can a sum of names be meant. */
-static int has_flags(const struct fls_enum *enumeration)
-{
-    for (size_t i = 0; i < enumeration->value_count; i++) {
-        uint64_t value = (uint64_t)enumeration->values[i].value;
-        if (value == 0 || (value & (value - 1)) != 0)
-            return 0;
-    }
-    return 1;
+    (void)context;
+    cli_out_bytes(text, length);
 }
 
 static void put_integer(int64_t value, enum fls_type type, const struct fls_enum *enumeration)
 {
-    const char *name = enumeration ? fls_enum_name(enumeration, value) : NULL;
-    char *room;
+    char *room = cli_out_room(CLI_NUMBER_BYTES);
 
-    if (name) {
-        cli_json_string(name);
-    } else if (!enumeration || !has_flags(enumeration) ||
-               !put_flags(enumeration, (uint64_t)value)) {
-        room = cli_out_room(CLI_NUMBER_BYTES);
-        cli_out_advance(type == FLS_TYPE_ULONG ? cli_put_unsigned((uint64_t)value, room)
-                                               : cli_put_signed(value, room));
+    if (cli_enum_has_name(enumeration, value)) {
+        cli_out_bytes("\"", 1);
+        (void)cli_enum_put(enumeration, value, put_piece, NULL);
+        cli_out_bytes("\"", 1);
+        return;
     }
+    cli_out_advance(type == FLS_TYPE_ULONG ? cli_put_unsigned((uint64_t)value, room)
+                                           : cli_put_signed(value, room));
 }
 
 static void put_scalar(const struct printer *p, const uint8_t *at, enum fls_type type,
@@ -169,14 +141,8 @@ static void put_string(struct printer *p, const uint8_t *string)
         cli_json_text(text, length);
         return;
     }
-    for (size_t i = 0; i < length;) {
-        unsigned step = (unsigned char)text[i] < 0x80 ? 1 : cli_utf8_length(text + i);
-        if (step == 0) {
-            p->problem = "cannot be said in JSON: a string is not UTF-8";
-            return;
-        }
-        i += step;
-    }
+    if (!cli_is_utf8(text, length))
+        p->problem = "cannot be said in JSON: a string is not UTF-8";
 }
 
 /* --- what holds others -------------------------------------------------------------------------
@@ -317,7 +283,7 @@ enum fls_status cli_message_json(const struct fls_object *root, const void *mess
 
     put_table(&printer, follow(message), root);
     if (printer.problem)
-        return cli_set_error(error, FLS_INVALID_FLATBUFFER, "%s", printer.problem);
+        return cli_set_error(error, FLS_UNSUPPORTED, "%s", printer.problem);
     printer.silent = 0;
     put_table(&printer, follow(message), root);
     return FLS_OK;

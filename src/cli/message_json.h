@@ -10,7 +10,7 @@
  * Prints a message that fls_verifier_check has accepted for `root`, as one line without a newline,
  * on standard output: the fields that are in it, in the order of their ids. Enums are their names
  * (bit flags separated by spaces, other values numbers), numbers have the digits that read back the
- * same, those that JSON lacks are nan, inf and -inf. FLS_OK; FLS_INVALID_FLATBUFFER: it cannot be
+ * same, those that JSON lacks are nan, inf and -inf. FLS_OK; FLS_UNSUPPORTED: it cannot be
  * said in JSON (text that is no UTF-8, a union with a member that the schema does not know), and
  * nothing was printed.
  */

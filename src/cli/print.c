@@ -80,25 +80,26 @@ static void put_base64(struct cli_printing *printing, const struct fls_message *
     cli_out_bytes("\n", 1);
 }
 
-static void put_refused(struct cli_printing *printing, const struct fls_message *message,
-                        const struct fls_error *error)
+void cli_print_refused(const struct fls_message *message, const struct fls_error *error)
 {
-    printing->not_json++;
     cli_out_text("{\"frame\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"error\":", message->frame,
                  message->offset);
     cli_json_string(error->reason);
     cli_out_text(",\"base64\":\"");
     cli_base64(message->payload, message->bytes);
-    cli_out_text("\"}");
+    cli_out_text("\"}\n");
 }
 
 static void put_json(struct cli_printing *printing, const struct fls_message *message)
 {
     struct fls_error error;
 
-    if (cli_schema_print(&printing->schema, message->payload, message->bytes, &error) != FLS_OK)
-        put_refused(printing, message, &error);
-    cli_out_bytes("\n", 1);
+    if (cli_schema_print(&printing->schema, message->payload, message->bytes, &error) == FLS_OK) {
+        cli_out_bytes("\n", 1);
+    } else {
+        printing->not_json++;
+        cli_print_refused(message, &error);
+    }
 }
 
 const char *const cli_forms[] = {"lines", "sized", "raw", "hex", "base64", "json", NULL};
@@ -118,12 +119,17 @@ int cli_print_check(const struct cli_verb *verb, const struct cli_printing *prin
                                         : "--as json needs --schema FILE");
 }
 
-int cli_print_end(const struct cli_printing *printing, const char *name, int result)
+void cli_print_tell_refused(const char *name, uint64_t count)
 {
-    if (printing->not_json > 0 && !cli_out_failed())
+    if (count > 0 && !cli_out_failed())
         cli_error(name,
                   "%" PRIu64
                   " message%s could not be printed by the schema: see error in the output",
-                  printing->not_json, printing->not_json == 1 ? "" : "s");
+                  count, count == 1 ? "" : "s");
+}
+
+int cli_print_end(const struct cli_printing *printing, const char *name, int result)
+{
+    cli_print_tell_refused(name, printing->not_json);
     return printing->not_json > 0 && result == CLI_WELL ? CLI_DAMAGED : result;
 }

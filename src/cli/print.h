@@ -32,6 +32,13 @@ struct cli_printing {
 int cli_print_check(const struct cli_verb *verb, const struct cli_printing *printing,
                     const struct cli_schema_options *schema);
 
+/* A message that cannot be printed, as an object of frame, offset, error and base64, and a newline.
+ */
+void cli_print_refused(const struct fls_message *message, const struct fls_error *error);
+
+/* Says that `count` messages were printed so; if there are any. */
+void cli_print_tell_refused(const char *name, uint64_t count);
+
 void cli_print_message(struct cli_printing *printing, const struct fls_message *message);
 
 /* Says how many messages were not printable, if any; returns the exit status with that. */

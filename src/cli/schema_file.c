@@ -69,6 +69,15 @@ static int is_binary(const struct text *text)
            (memcmp(text->bytes + 4, "BFBS", 4) == 0 || memcmp(text->bytes + 8, "BFBS", 4) == 0);
 }
 
+/* Whether it is named as a binary schema, or holds what no text does. */
+static int is_no_text(const char *path, const struct text *text)
+{
+    size_t length = strlen(path), ending = strlen(".bfbs");
+
+    return (length >= ending && strcmp(path + length - ending, ".bfbs") == 0) ||
+           memchr(text->bytes, 0, text->length) != NULL;
+}
+
 /* --- opening -----------------------------------------------------------------------------------
  */
 
@@ -118,8 +127,10 @@ static enum fls_status open_json(const struct text *text, struct cli_schema *sch
 
 static int fail_open(const char *path, const struct fls_error *error)
 {
+    int is_system = error->status == FLS_IO || error->status == FLS_NO_MEMORY;
+
     cli_fail(path, error, NULL);
-    return cli_exit_of(error->status) == CLI_SYSTEM ? CLI_SYSTEM : CLI_USAGE;
+    return is_system ? CLI_SYSTEM : CLI_USAGE;
 }
 
 /* The table most like `name`, by its full or its last name. */
@@ -154,10 +165,16 @@ static int choose_root(const struct cli_verb *verb, const struct cli_schema_opti
                      near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
-static enum fls_status open_verifier(struct cli_schema *schema, struct fls_error *error)
+/* The identifier belongs to messages of the schema's own root. */
+static enum fls_status open_verifier(const struct cli_schema_options *options,
+                                     struct cli_schema *schema, struct fls_error *error)
 {
     struct fls_verifier_options either = {.limits = {.alignment = FLS_ALIGNED_FROM_EITHER}};
+    int is_own = schema->root == fls_schema_root(schema->schema);
 
+    schema->identifier =
+        is_own && !options->no_identifier ? fls_schema_identifier(schema->schema) : "";
+    either.check_identifier = schema->identifier[0] != '\0';
     return fls_verifier_open(schema->schema, schema->root, &either, &schema->verifier, error);
 }
 
@@ -169,6 +186,10 @@ static int open_parts(const struct cli_verb *verb, const struct cli_schema_optio
 
     if (status == FLS_OK && is_binary(text))
         status = fls_schema_open(text->bytes, text->length, &schema->schema, &error);
+    else if (status == FLS_OK && is_no_text(options->file, text))
+        status = cli_set_error(&error, FLS_INVALID_ARGUMENT,
+                               "not a binary schema: \"BFBS\" is not at byte 4; `flatc --schema "
+                               "--binary` makes one");
     else if (status == FLS_OK)
         status = open_text(options->file, text, schema, &error);
     if (status != FLS_OK)
@@ -176,7 +197,7 @@ static int open_parts(const struct cli_verb *verb, const struct cli_schema_optio
     int result = choose_root(verb, options, schema);
     if (result != CLI_GO_ON)
         return result;
-    status = open_verifier(schema, &error);
+    status = open_verifier(options, schema, &error);
     if (status == FLS_OK && with_json)
         status = open_json(text, schema, &error);
     return status == FLS_OK ? CLI_GO_ON : fail_open(options->file, &error);
@@ -212,6 +233,19 @@ void cli_schema_close(struct cli_schema *schema)
 /* --- messages ----------------------------------------------------------------------------------
  */
 
+int cli_schema_identifies(const struct cli_schema *schema, const void *message, size_t bytes,
+                          struct fls_error *error)
+{
+    const char *wanted = schema->identifier;
+
+    if (wanted[0] == '\0' || (bytes >= 8 && memcmp((const char *)message + 4, wanted, 4) == 0))
+        return 1;
+    if (error)
+        (void)cli_set_error(error, FLS_INVALID_FLATBUFFER,
+                            "the file identifier is not \"%s\" (--no-identifier takes it)", wanted);
+    return 0;
+}
+
 enum fls_status cli_schema_see(void *schema, const struct fls_message *message,
                                struct fls_error *error)
 {
@@ -221,7 +255,8 @@ enum fls_status cli_schema_see(void *schema, const struct fls_message *message,
      */
     if (fls_verifier_check(verifier, message->payload, message->bytes, NULL) == FLS_OK)
         return FLS_OK;
-    if (fls_verifier_check(verifier, message->payload, message->bytes, error) == FLS_OK)
+    if (cli_schema_identifies(schema, message->payload, message->bytes, error) &&
+        fls_verifier_check(verifier, message->payload, message->bytes, error) == FLS_OK)
         return FLS_OK;
     snprintf(error->subject, sizeof error->subject, "schema");
     return error->status = FLS_VALIDATION_FAILED;
@@ -230,6 +265,8 @@ enum fls_status cli_schema_see(void *schema, const struct fls_message *message,
 enum fls_status cli_schema_print(const struct cli_schema *schema, const void *message, size_t bytes,
                                  struct fls_error *error)
 {
+    if (!cli_schema_identifies(schema, message, bytes, error))
+        return error->status;
     enum fls_status status = fls_verifier_check(schema->verifier, message, bytes, error);
 
     return status == FLS_OK ? cli_message_json(schema->root, message, error) : status;

@@ -4,18 +4,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/expression.h"
 #include "cli/number.h"
 #include "cli/time_key.h"
 
-const char *const cli_time_units[] = {"plain", "s", "ms", "us", "ns", NULL};
-
-static const int64_t per_second[] = {0, 1, 1000, 1000000, 1000000000};
+const char *const cli_time_units[] = {"auto", "s", "ms", "us", "ns", "plain", NULL};
 
 int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *options,
                  const struct cli_schema *schema, struct cli_key *key)
@@ -23,11 +19,13 @@ int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *opti
     struct cli_mistake mistake;
     struct fls_error error;
 
-    *key = (struct cli_key){NULL, FLS_VALUE_SIGNED, (enum cli_time_unit)options->unit};
+    *key = (struct cli_key){.schema = schema, .unit = (enum cli_time_unit)options->unit};
     if (!options->field)
         return CLI_GO_ON;
     if (!schema->schema)
         return cli_usage(verb, "--key goes with --schema");
+    if (key->unit == CLI_TIME_AUTO)
+        key->unit = cli_unit_of_name(options->field, strlen(options->field));
     enum fls_status status =
         fls_path_compile(schema->schema, schema->root, options->field, &key->path, &error);
     if (status == FLS_NO_MEMORY) {
@@ -53,137 +51,169 @@ void cli_key_close(struct cli_key *key)
     key->path = NULL;
 }
 
-/* --- dates -------------------------------------------------------------------------------------
+static enum cli_key_found read_key(const struct cli_key *key, const void *payload, size_t bytes,
+                                   struct fls_value *value)
+{
+    if (!cli_schema_identifies(key->schema, payload, bytes, NULL) ||
+        fls_path_read(key->path, payload, bytes, value) != FLS_OK)
+        return CLI_KEY_BROKEN;
+    if (value->presence == FLS_ABSENT ||
+        (value->kind == FLS_VALUE_REAL && isnan(value->real_value)))
+        return CLI_KEY_NONE;
+    return CLI_KEY_FOUND;
+}
+
+enum cli_key_found cli_key_read(const struct cli_key *key, const struct fls_message *message,
+                                struct fls_value *value)
+{
+    return read_key(key, message->payload, message->bytes, value);
+}
+
+int cli_key_tell_broken(const char *name, uint64_t count)
+{
+    if (count == 0)
+        return CLI_WELL;
+    cli_error(name, "%" PRIu64 " message%s damaged inside, and count%s with the time before %s",
+              count, count == 1 ? " is" : "s are", count == 1 ? "s" : "",
+              count == 1 ? "it" : "them");
+    return CLI_DAMAGED;
+}
+
+/* --- what it is compared with ------------------------------------------------------------------
  */
 
-/* Parts of a second as a fraction of 10^9; digits past the ninth are dropped. */
-static const char *parse_fraction(const char *text, int64_t *nanoseconds)
+static int parse_whole(const char *text, struct fls_value *number, struct cli_mistake *mistake)
 {
-    int64_t unit = 100000000;
-
-    *nanoseconds = 0;
-    if (*text != '.' || text[1] < '0' || text[1] > '9')
-        return text;
-    for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
-        *nanoseconds += unit * (*text - '0');
-    return text;
-}
-
-/* "", "Z", "+02:00" behind a time: seconds east of UTC. NULL: none of these. */
-static const char *parse_zone(const char *text, int *east)
-{
-    int hours, minutes, length = 0;
-
-    *east = 0;
-    if (*text == 'Z')
-        return text + 1;
-    if (*text != '+' && *text != '-')
-        return text;
-    if (sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 || length != 5 ||
-        hours > 23 || minutes > 59 || hours < 0 || minutes < 0)
-        return NULL;
-    *east = (hours * 60 + minutes) * (*text == '-' ? -60 : 60);
-    return text + 1 + length;
-}
-
-static int is_date(const struct tm *date)
-{
-    static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-    return date->tm_mon >= 0 && date->tm_mon < 12 && date->tm_mday >= 1 &&
-           date->tm_mday <= days[date->tm_mon] && date->tm_hour >= 0 && date->tm_hour < 24 &&
-           date->tm_min >= 0 && date->tm_min < 60 && date->tm_sec >= 0 && date->tm_sec <= 60;
-}
-
-/* YYYY-MM-DD, or with THH:MM[:SS[.fraction]][zone]; without a zone it is UTC. */
-static int parse_date(const char *text, int64_t *seconds, int64_t *nanoseconds)
-{
-    struct tm date = {.tm_sec = 0};
-    int length = 0, east = 0;
-    const char *rest;
-
-    *nanoseconds = 0;
-    if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &length) != 3 ||
-        length != 10)
-        return 0;
-    rest = text + length;
-    if (*rest == 'T' || *rest == ' ') {
-        length = 0;
-        if (sscanf(rest + 1, "%2d:%2d%n", &date.tm_hour, &date.tm_min, &length) != 2 || length != 5)
-            return 0;
-        rest += 1 + length;
-        length = 0;
-        if (*rest == ':') {
-            if (sscanf(rest + 1, "%2d%n", &date.tm_sec, &length) != 1 || length != 2)
-                return 0;
-            rest = parse_fraction(rest + 1 + length, nanoseconds);
-        }
-        rest = parse_zone(rest, &east);
-    }
-    date.tm_mon--;
-    if (!rest || *rest || !is_date(&date))
-        return 0;
-    date.tm_year -= 1900;
-    *seconds = (int64_t)timegm(&date) - east;
-    return 1;
-}
-
-static int time_of_date(const struct cli_key *key, int64_t seconds, int64_t nanoseconds,
-                        int64_t *time)
-{
-    int64_t unit = per_second[key->unit];
-
-    if (key->kind == FLS_VALUE_REAL) {
-        *time = fls_time_from_real(((double)seconds + (double)nanoseconds / 1e9) * (double)unit);
-        return 1;
-    }
-    return !__builtin_mul_overflow(seconds, unit, time) &&
-           !__builtin_add_overflow(*time, nanoseconds / (1000000000 / unit), time);
-}
-
-/* --- numbers -----------------------------------------------------------------------------------
- */
-
-static int parse_number(const struct cli_key *key, const char *text, int64_t *time)
-{
+    int is_negative = *text == '-';
     char *end;
 
     errno = 0;
-    if (key->kind == FLS_VALUE_REAL) {
-        double real = strtod(text, &end);
-        *time = fls_time_from_real(real);
-        return end != text && *end == '\0' && !isnan(real);
+    if (is_negative) {
+        number->kind = FLS_VALUE_SIGNED;
+        number->signed_value = strtoll(text, &end, 10);
+    } else {
+        number->kind = FLS_VALUE_UNSIGNED;
+        number->unsigned_value = strtoull(text, &end, 10);
     }
-    long long number = strtoll(text, &end, 10);
-    *time = number;
-    return end != text && *end == '\0' && errno == 0;
+    if (text[is_negative] < '0' || text[is_negative] > '9' || *end != '\0')
+        return cli_mistaken(mistake, 0, strlen(text), "no time: neither a whole number nor a date");
+    return errno == 0 ? 1 : cli_mistaken(mistake, 0, strlen(text), "it does not fit into 64 bits");
+}
+
+static int parse_real(const char *text, struct fls_value *number, struct cli_mistake *mistake)
+{
+    char *end;
+
+    number->kind = FLS_VALUE_REAL;
+    number->real_value = strtod(text, &end);
+    if (end != text && *end == '\0' && !isnan(number->real_value))
+        return 1;
+    return cli_mistaken(mistake, 0, strlen(text), "no time: neither a number nor a date");
+}
+
+static int parse_date(const struct cli_key *key, const char *text, struct cli_bound *bound,
+                      struct cli_mistake *mistake)
+{
+    struct cli_instant instant;
+
+    if (!cli_instant_parse(text, &instant, mistake))
+        return 0;
+    if (key->unit == CLI_TIME_PLAIN)
+        return cli_mistaken(mistake, 0, strlen(text),
+                            "a date: --time-unit s, ms, us or ns says what the key counts");
+    *bound = cli_bound_of_instant(&instant, key->unit, fls_path_type(key->path));
+    return 1;
 }
 
 int cli_key_parse(const struct cli_verb *verb, const struct cli_key *key, const char *option,
-                  const char *text, int64_t *time)
+                  const char *text, struct cli_bound *bound)
 {
-    int64_t seconds, nanoseconds;
+    struct cli_mistake mistake;
+    int good;
 
-    if (parse_number(key, text, time))
-        return CLI_GO_ON;
-    if (!parse_date(text, &seconds, &nanoseconds))
-        return cli_usage(verb, "--%s %s is no time: a number%s", option, text,
-                         key->unit == CLI_TIME_PLAIN ? ""
-                                                     : ", or a date such as 2024-05-01T12:00:00Z");
-    if (key->unit == CLI_TIME_PLAIN)
-        return cli_usage(verb,
-                         "--%s %s is a date: --time-unit s, ms, us or ns says what the key "
-                         "counts",
-                         option, text);
-    if (!time_of_date(key, seconds, nanoseconds, time))
-        return cli_usage(verb, "--%s %s is out of the key's range", option, text);
-    return CLI_GO_ON;
+    *bound = (struct cli_bound){.is_exact = 1};
+    if (cli_is_instant(text))
+        good = parse_date(key, text, bound, &mistake);
+    else if (key->kind == FLS_VALUE_REAL)
+        good = parse_real(text, &bound->number, &mistake);
+    else
+        good = parse_whole(text, &bound->number, &mistake);
+    return good ? CLI_GO_ON : cli_point_at(verb, option, text, &mistake);
 }
 
-const char *cli_time_text(int64_t time, int is_real, char *text)
+/* --- in an index -------------------------------------------------------------------------------
+ */
+
+int cli_key_index_time(void *context, const void *payload, size_t bytes, int64_t *time)
 {
-    size_t length =
-        is_real ? cli_put_real(fls_time_to_real(time), text) : cli_put_signed(time, text);
+    struct cli_key *key = context;
+    struct fls_value value;
+    enum cli_key_found found = read_key(key, payload, bytes, &value);
+
+    key->broken += found == CLI_KEY_BROKEN;
+    if (found != CLI_KEY_FOUND)
+        return 0;
+    *time = value.kind == FLS_VALUE_REAL       ? fls_time_from_real(value.real_value)
+            : value.kind == FLS_VALUE_UNSIGNED ? fls_time_from_unsigned(value.unsigned_value)
+                                               : value.signed_value;
+    return 1;
+}
+
+void cli_key_for_index(struct cli_key *key, const char *name, struct fls_index_options *options)
+{
+    if (!key->path)
+        return;
+    options->time = cli_key_index_time;
+    options->time_context = key;
+    options->key = name;
+    options->time_is_real = key->kind == FLS_VALUE_REAL;
+    options->time_is_unsigned = key->kind == FLS_VALUE_UNSIGNED;
+}
+
+/* One that a program built takes unsigned numbers as fls_time_by_path does. */
+fls_time_function *cli_key_function(struct cli_key *key, const struct fls_index_summary *summary,
+                                    void **context)
+{
+    if (key->kind == FLS_VALUE_UNSIGNED && !summary->time_is_unsigned) {
+        *context = key->path;
+        return fls_time_by_path;
+    }
+    *context = key;
+    return cli_key_index_time;
+}
+
+/* The nearest that the type can say; reals are infinite here (struct cli_bound). */
+static int64_t signed_of(const struct fls_value *number)
+{
+    if (number->kind == FLS_VALUE_REAL)
+        return number->real_value < 0 ? INT64_MIN : INT64_MAX;
+    if (number->kind == FLS_VALUE_UNSIGNED)
+        return number->unsigned_value > INT64_MAX ? INT64_MAX : (int64_t)number->unsigned_value;
+    return number->signed_value;
+}
+
+static uint64_t unsigned_of(const struct fls_value *number)
+{
+    if (number->kind == FLS_VALUE_REAL)
+        return number->real_value < 0 ? 0 : UINT64_MAX;
+    if (number->kind == FLS_VALUE_UNSIGNED)
+        return number->unsigned_value;
+    return number->signed_value < 0 ? 0 : (uint64_t)number->signed_value;
+}
+
+int64_t cli_index_time_of(const struct fls_index_summary *summary, const struct fls_value *number)
+{
+    if (summary->time_is_real)
+        return fls_time_from_real(number->real_value);
+    return summary->time_is_unsigned ? fls_time_from_unsigned(unsigned_of(number))
+                                     : signed_of(number);
+}
+
+const char *cli_time_text(const struct fls_index_summary *summary, int64_t time, char *text)
+{
+    size_t length = summary->time_is_real       ? cli_put_real(fls_time_to_real(time), text)
+                    : summary->time_is_unsigned ? cli_put_unsigned(fls_time_to_unsigned(time), text)
+                                                : cli_put_signed(time, text);
 
     text[length] = '\0';
     return text;

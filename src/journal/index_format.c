@@ -27,6 +27,7 @@
 
 #define HEADER_HAS_TIME 1u
 #define HEADER_TIME_IS_REAL 2u
+#define HEADER_TIME_IS_UNSIGNED 4u
 
 /* Places in a slot, and in a cover. */
 #define AT_GENERATION 0
@@ -37,6 +38,7 @@
 #define AT_SLOT_HASH (FLS_INDEX_SLOT_BYTES - 8)
 
 #define COVER_OUT_OF_ORDER 1u
+#define COVER_HAS_TIME 2u
 
 /* An entry's check covers what stands before it. */
 #define AT_CHECK 28
@@ -49,7 +51,8 @@ void fls_index_encode_header(struct fls_index_header *header, uint8_t *bytes)
     fls_store_u32(bytes + AT_ENTRIES, (uint32_t)FLS_INDEX_ENTRIES_AT);
     fls_store_u32(bytes + AT_CHECKSUM, (uint32_t)header->checksum);
     fls_store_u32(bytes + AT_FLAGS, (header->has_time ? HEADER_HAS_TIME : 0) |
-                                        (header->time_is_real ? HEADER_TIME_IS_REAL : 0));
+                                        (header->time_is_real ? HEADER_TIME_IS_REAL : 0) |
+                                        (header->time_is_unsigned ? HEADER_TIME_IS_UNSIGNED : 0));
     fls_store_u64(bytes + AT_STRETCH_BYTES, header->stretch_bytes);
     fls_store_u64(bytes + AT_STRETCH_FRAMES, header->stretch_frames);
     fls_store_u64(bytes + AT_BIRTH, header->birth);
@@ -74,6 +77,7 @@ const char *fls_index_decode_header(const uint8_t *bytes, struct fls_index_heade
     header->checksum = (enum fls_checksum_kind)checksum;
     header->has_time = (fls_load_u32(bytes + AT_FLAGS) & HEADER_HAS_TIME) != 0;
     header->time_is_real = (fls_load_u32(bytes + AT_FLAGS) & HEADER_TIME_IS_REAL) != 0;
+    header->time_is_unsigned = (fls_load_u32(bytes + AT_FLAGS) & HEADER_TIME_IS_UNSIGNED) != 0;
     header->stretch_bytes = fls_load_u64(bytes + AT_STRETCH_BYTES);
     header->stretch_frames = fls_load_u64(bytes + AT_STRETCH_FRAMES);
     header->birth = fls_load_u64(bytes + AT_BIRTH);
@@ -109,7 +113,8 @@ static void encode_cover(const struct fls_index_cover *cover, uint8_t *bytes)
     fls_store_u64(bytes + 32, (uint64_t)cover->time_first);
     fls_store_u64(bytes + 40, (uint64_t)cover->time_last);
     fls_store_u64(bytes + 48, (uint64_t)cover->time_previous);
-    fls_store_u64(bytes + 56, cover->out_of_order ? COVER_OUT_OF_ORDER : 0);
+    fls_store_u64(bytes + 56, (cover->out_of_order ? COVER_OUT_OF_ORDER : 0) |
+                                  (cover->has_time ? COVER_HAS_TIME : 0));
     fls_store_u64(bytes + 64, cover->mark);
 }
 
@@ -140,6 +145,8 @@ static int decode_cover(const uint8_t *bytes, uint64_t header_bytes, struct fls_
     cover->time_last = (int64_t)fls_load_u64(bytes + 40);
     cover->time_previous = (int64_t)fls_load_u64(bytes + 48);
     cover->out_of_order = (fls_load_u64(bytes + 56) & COVER_OUT_OF_ORDER) != 0;
+    cover->has_time = (fls_load_u64(bytes + 56) & COVER_HAS_TIME) != 0 ||
+                      (cover->frames > 0 && cover->time_last != FLS_INDEX_NO_TIME);
     cover->mark = fls_load_u64(bytes + 64);
     return is_possible(cover, header_bytes);
 }

@@ -36,6 +36,7 @@ struct fls_index_header {
     enum fls_checksum_kind checksum;
     int has_time;
     int time_is_real;
+    int time_is_unsigned;
     uint64_t stretch_bytes;
     uint64_t stretch_frames;
     uint64_t birth;
@@ -56,8 +57,8 @@ struct fls_index_entry {
 
 /*
  * How far the index reaches: `entries` entries for `frames` frames in the first `bytes` bytes, the
- * last of which begins at last_offset and has the mark `mark`. time_previous: what a frame without
- * a time counts with. All zero: nothing.
+ * last of which begins at last_offset and has the mark `mark`. has_time: some frame has one; else
+ * times mean nothing. time_previous: what a frame without a time counts with. All zero: nothing.
  */
 struct fls_index_cover {
     uint64_t entries;
@@ -68,6 +69,7 @@ struct fls_index_cover {
     int64_t time_last;
     int64_t time_previous;
     int out_of_order;
+    int has_time;
     uint64_t mark;
 };
 

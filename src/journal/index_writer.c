@@ -96,6 +96,7 @@ static void configure(struct fls_index_writer *writer, enum fls_checksum_kind ch
     header->checksum = checksum;
     header->has_time = options->time != NULL;
     header->time_is_real = options->time && options->time_is_real;
+    header->time_is_unsigned = options->time && options->time_is_unsigned;
     header->stretch_bytes = options->stretch_bytes;
     header->stretch_frames = options->stretch_frames;
     if (options->key)
@@ -145,8 +146,9 @@ static enum fls_status begin_anew(struct fls_index_writer *writer, struct fls_er
 static int is_of_same_options(const struct fls_index_header *a, const struct fls_index_header *b)
 {
     return a->checksum == b->checksum && a->has_time == b->has_time &&
-           a->time_is_real == b->time_is_real && a->stretch_bytes == b->stretch_bytes &&
-           a->stretch_frames == b->stretch_frames && memcmp(a->key, b->key, sizeof a->key) == 0;
+           a->time_is_real == b->time_is_real && a->time_is_unsigned == b->time_is_unsigned &&
+           a->stretch_bytes == b->stretch_bytes && a->stretch_frames == b->stretch_frames &&
+           memcmp(a->key, b->key, sizeof a->key) == 0;
 }
 
 /* Where the last entry stands, for the next one's distance. It must still be a frame's. */
@@ -340,8 +342,10 @@ static inline void note_time(struct fls_index_cover *cover, int64_t time)
 {
     if (FLS_UNLIKELY(time < cover->time_previous))
         cover->out_of_order = 1;
-    if (FLS_UNLIKELY(cover->time_first == FLS_INDEX_NO_TIME || time < cover->time_first))
+    if (FLS_UNLIKELY(!cover->has_time || time < cover->time_first)) {
         cover->time_first = time;
+        cover->has_time = 1;
+    }
     if (time > cover->time_last)
         cover->time_last = time;
     cover->time_previous = time;

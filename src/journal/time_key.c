@@ -33,6 +33,19 @@ double fls_time_to_real(int64_t time)
     return real;
 }
 
+/* Turning the topmost bit makes an order of signed numbers out of that of unsigned ones. */
+#define TOP (UINT64_C(1) << 63)
+
+int64_t fls_time_from_unsigned(uint64_t number)
+{
+    return (int64_t)(number ^ TOP);
+}
+
+uint64_t fls_time_to_unsigned(int64_t time)
+{
+    return (uint64_t)time ^ TOP;
+}
+
 int fls_time_by_path(void *path, const void *payload, size_t bytes, int64_t *time)
 {
     struct fls_value value;

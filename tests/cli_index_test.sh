@@ -111,7 +111,7 @@ expect 0 "$flatstream" cat part.fls
 sed -n 101,200p lines.txt >want.txt
 same want.txt out
 expect 2 "$flatstream" slice s.fls --from 1 --to 3 -o part.fls
-says err 'remove it first'
+says err 'it holds [0-9]+ bytes: --replace'
 rm -f part.fls
 expect 2 "$flatstream" slice s.fls --from 3 --to 1 -o part.fls
 expect 2 "$flatstream" slice s.fls -o part.fls

@@ -16,11 +16,11 @@ same uring.fls plain.fls
 if [ -s err ]; then
     says err 'io_uring.*written without'
     [ "$(wc -l <err)" = 1 ] || fail "more than a warning"
-    expect 3 "$flatstream" write -o direct.fls --io uring --direct lines.txt
+    expect 3 "$flatstream" write -o direct.fls --replace --io uring --direct lines.txt
     says err 'io_uring'
 else
     ways+=("--io uring" "--io uring --async")
-    "$flatstream" write -o direct.fls --io uring --direct lines.txt 2>err
+    "$flatstream" write -o direct.fls --replace --io uring --direct lines.txt 2>err
     case $? in
     0) ways+=("--io uring --direct" "--io uring --direct --async") ;;
     3) says err 'O_DIRECT' ;;
@@ -32,25 +32,25 @@ fi
 for way in "${ways[@]}"; do
     # shellcheck disable=SC2086 # a way is words
     for checksum in none crc16 crc32 xxh3; do
-        "$flatstream" write -o want.fls --checksum $checksum lines.txt
-        expect 0 "$flatstream" write -o got.fls $way --checksum $checksum lines.txt
+        "$flatstream" write -o want.fls --replace --checksum $checksum lines.txt
+        expect 0 "$flatstream" write -o got.fls --replace $way --checksum $checksum lines.txt
         same got.fls want.fls
         [ -s err ] && fail "$way is not quiet"
     done
     # shellcheck disable=SC2086
     {
-        expect 0 "$flatstream" write -o got.fls $way --from files blob lines.txt blob
+        expect 0 "$flatstream" write -o got.fls --replace $way --from files blob lines.txt blob
         same got.fls plain-blob.fls
-        expect 0 "$flatstream" write -o got.fls $way --batch 3 - <lines.txt
+        expect 0 "$flatstream" write -o got.fls --replace $way --batch 3 - <lines.txt
         same got.fls plain.fls
-        expect 0 "$flatstream" write -o got.fls $way /dev/null
+        expect 0 "$flatstream" write -o got.fls --replace $way /dev/null
         [ -s got.fls ] && fail "$way: not empty"
         (cat lines.txt && sleep 0.2 && cat blob | base64) >slow.txt
-        "$flatstream" write -o want.fls slow.txt
-        (cat lines.txt && sleep 0.2 && cat blob | base64) | "$flatstream" write -o got.fls $way
+        "$flatstream" write -o want.fls --replace slow.txt
+        (cat lines.txt && sleep 0.2 && cat blob | base64) | "$flatstream" write -o got.fls --replace $way
         same got.fls want.fls
         # behind what is there, repaired or not
-        head -n 777 lines.txt | "$flatstream" write -o got.fls
+        head -n 777 lines.txt | "$flatstream" write -o got.fls --replace
         tail -n +778 lines.txt | "$flatstream" write -o got.fls --append $way
         same got.fls plain.fls
         head -c 500001 plain.fls >got.fls
@@ -67,8 +67,8 @@ for _ in 1 2 3 4 5; do cat blob; done >long
 for way in "${ways[@]}"; do
     # shellcheck disable=SC2086
     for inputs in one page "page one" "one page" long "long one long" "/dev/null one"; do
-        "$flatstream" write -o want.fls --from files $inputs
-        expect 0 "$flatstream" write -o got.fls $way --from files $inputs
+        "$flatstream" write -o want.fls --replace --from files $inputs
+        expect 0 "$flatstream" write -o got.fls --replace $way --from files $inputs
         same got.fls want.fls
         expect 0 "$flatstream" write -o got.fls --append $way --from files long one
         "$flatstream" write -o want.fls --append --from files long one
@@ -78,17 +78,17 @@ for way in "${ways[@]}"; do
     {
         # a limit that the file is not to be made longer than ahead of time, and no more
         base64 long >long.txt
-        expect 3 bash -c "ulimit -f 15000; trap '' XFSZ; '$flatstream' write -o got.fls $way long.txt"
+        expect 3 bash -c "ulimit -f 15000; trap '' XFSZ; '$flatstream' write -o got.fls --replace $way long.txt"
         says err 'whole in the file'
         expect 0 "$flatstream" verify got.fls
         bytes=$(stat -c %s got.fls)
-        "$flatstream" write -o want.fls long.txt
+        "$flatstream" write -o want.fls --replace long.txt
         cmp -s -n "$bytes" got.fls want.fls || fail "$way: not a prefix"
-        expect 0 bash -c "ulimit -f $(($(stat -c %s want.fls) / 1024 + 1)); '$flatstream' write -o got.fls $way long.txt"
+        expect 0 bash -c "ulimit -f $(($(stat -c %s want.fls) / 1024 + 1)); '$flatstream' write -o got.fls --replace $way long.txt"
         same got.fls want.fls
         # killed: what is intact is whole, and the zeros behind it are taken for torn
-        "$flatstream" write -o want.fls long.txt long.txt long.txt long.txt
-        "$flatstream" write -o got.fls $way long.txt long.txt long.txt long.txt 2>err &
+        "$flatstream" write -o want.fls --replace long.txt long.txt long.txt long.txt
+        "$flatstream" write -o got.fls --replace $way long.txt long.txt long.txt long.txt 2>err &
         writer=$!
         sleep 0.2
         kill -9 $writer 2>err
@@ -119,16 +119,16 @@ for way in "${ways[@]}"; do
     # shellcheck disable=SC2086
     {
         printf '\003\000\000\000abc\011\000\000\000de' >torn
-        expect 1 "$flatstream" write -o got.fls --from sized $way torn
+        expect 1 "$flatstream" write -o got.fls --replace --from sized $way torn
         says err 'messages before it were written'
         expect 0 "$flatstream" cat got.fls
         [ "$(cat out)" = abc ] || fail "$way: not the message before"
-        expect 1 "$flatstream" write -o got.fls --max-frame 5 $way lines.txt
+        expect 1 "$flatstream" write -o got.fls --replace --max-frame 5 $way lines.txt
         says err 'messages before it were written'
         [ "$("$flatstream" cat got.fls | tail -n 1)" = 99999 ] || fail "$way: not all before"
         # no room: whole frames are left, and --append goes on
         for blocks in 1 300 777; do
-            expect 3 bash -c "ulimit -f $blocks; trap '' XFSZ; '$flatstream' write -o got.fls $way lines.txt"
+            expect 3 bash -c "ulimit -f $blocks; trap '' XFSZ; '$flatstream' write -o got.fls --replace $way lines.txt"
             says err 'whole in the file'
             expect 0 "$flatstream" verify got.fls
             [ "$(stat -c %s got.fls)" -le $((blocks * 1024)) ] || fail "$way: too large"
@@ -138,7 +138,7 @@ for way in "${ways[@]}"; do
             expect 0 "$flatstream" verify got.fls
         done
         # what was there before is never touched
-        head -n 50000 lines.txt | "$flatstream" write -o got.fls
+        head -n 50000 lines.txt | "$flatstream" write -o got.fls --replace
         cp got.fls before.fls
         expect 3 bash -c "ulimit -f 800; trap '' XFSZ; '$flatstream' write -o got.fls --append $way lines.txt"
         says err 'whole in the file'
@@ -146,7 +146,7 @@ for way in "${ways[@]}"; do
         expect 0 "$flatstream" verify got.fls
         # a signal: what was read is written, whole
         mkfifo input
-        "$flatstream" write -o got.fls $way input 2>err &
+        "$flatstream" write -o got.fls --replace $way input 2>err &
         writer=$!
         exec 9>input
         cat lines.txt >&9

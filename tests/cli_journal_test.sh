@@ -207,11 +207,11 @@ done
 
 # --- nor is one that is written replaced, cut, or written by another name ---------------------------
 head -n 5 lines | "$flatstream" write -o held.fls --rotate-messages 2
-for way in "held.fls --append" "plain.fls" "plain.fls --append --sync none" "plain.fls --append"; do
+for way in "held.fls --append" "plain.fls --replace" "plain.fls --append --sync none" "plain.fls --append"; do
     # shellcheck disable=SC2086
     set -- $way
     written=$1
-    [ "$written" = plain.fls ] && head -n 5 lines | "$flatstream" write -o plain.fls
+    [ "$written" = plain.fls ] && head -n 5 lines | "$flatstream" write -o plain.fls --replace
     [ "$written" = held.fls ] && written=held-000003.fls
     mkfifo hold
     # shellcheck disable=SC2086
@@ -255,7 +255,7 @@ head -n 5 lines | "$flatstream" write -o beside.fls --rotate-messages 2
 for way in "" "--sync none" "--rotate-messages 2" "--io uring"; do
     # shellcheck disable=SC2086
     expect 2 "$flatstream" write -o beside.fls $way lines
-    says err 'its segments are there.*--append'
+    says err 'it holds [0-9]+ bytes: --append goes on with it'
     [ "$(count 'beside*')" = 3 ] || fail "$way: $(ls beside*)"
 done
 expect 0 "$flatstream" write -o beside.fls --append few

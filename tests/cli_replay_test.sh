@@ -28,22 +28,22 @@ done >lines
 key=(--key at --schema t.fbs)
 
 # --- pace ------------------------------------------------------------------------------------------
-expect 0 "$flatstream" replay "${key[@]}" rec.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" rec.fls copy.fls --replace
 same copy.fls rec.fls
 within 990 1300
-expect 0 "$flatstream" replay "${key[@]}" --speed 5 rec.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" --speed 5 rec.fls copy.fls --replace
 same copy.fls rec.fls
 within 198 400
-expect 0 "$flatstream" replay "${key[@]}" --speed 0.5 --checksum xxh3 rec.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" --speed 0.5 --checksum xxh3 rec.fls copy.fls --replace
 within 1980 2300
-expect 0 "$flatstream" replay --key seconds --time-unit s --schema t.fbs rec.fls copy.fls
+expect 0 "$flatstream" replay --key seconds --time-unit s --schema t.fbs rec.fls copy.fls --replace
 same copy.fls rec.fls
 within 99 400
-expect 0 "$flatstream" replay "${key[@]}" --max-gap 0.001 rec.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" --max-gap 0.001 rec.fls copy.fls --replace
 within 99 400
-expect 0 "$flatstream" replay "${key[@]}" --max-gap 0 rec.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" --max-gap 0 rec.fls copy.fls --replace
 within 0 200
-expect 0 "$flatstream" replay --key at --time-unit us --max-gap 0.01 --schema t.fbs rec.fls copy.fls
+expect 0 "$flatstream" replay --key at --time-unit us --max-gap 0.01 --schema t.fbs rec.fls copy.fls --replace
 within 990 1300
 
 # Each message comes in its time, and what one is late does not move those behind it.
@@ -75,7 +75,7 @@ END
 if command -v flock >/dev/null; then
     exec 6>>copy.fls
     flock -n 6
-    expect 3 "$flatstream" replay "${key[@]}" --max-gap 0 rec.fls copy.fls
+    expect 3 "$flatstream" replay "${key[@]}" --max-gap 0 rec.fls copy.fls --replace
     says err 'another writer holds'
     same copy.fls rec.fls
     exec 6>&-
@@ -88,14 +88,14 @@ fi
     echo '{"value":4}'
     sed -n 4,20p lines
 ) | "$flatstream" write -o mixed.fls --from jsonl --schema t.fbs
-expect 0 "$flatstream" replay "${key[@]}" mixed.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" mixed.fls copy.fls --replace
 same copy.fls mixed.fls
 within 190 500
 
 # --- ways in and out -------------------------------------------------------------------------------
 head -n 50 lines | "$flatstream" write -o s-000001.fls --from jsonl --schema t.fbs
 tail -n +51 lines | "$flatstream" write -o s-000002.fls --from jsonl --schema t.fbs
-expect 0 "$flatstream" replay "${key[@]}" s.fls copy.fls
+expect 0 "$flatstream" replay "${key[@]}" s.fls copy.fls --replace
 same copy.fls rec.fls
 within 990 1300
 # shellcheck disable=SC2002 # a pipe is meant
@@ -130,12 +130,12 @@ assert len(set(percents)) > 3 and percents == sorted(percents), text
 assert 0 < percents[0] < 80 and percents[-1] < 100, percents
 END
 if has_terminals progress of replay; then
-    expect 0 python3 terminal.py "$flatstream" replay "${key[@]}" --speed 0.4 rec.fls copy.fls
+    expect 0 python3 terminal.py "$flatstream" replay "${key[@]}" --speed 0.4 rec.fls copy.fls --replace
     same copy.fls rec.fls
 fi
 
 # --- a signal, damage, wrong usage -----------------------------------------------------------------
-"$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls 2>err &
+"$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls --replace 2>err &
 sleep 0.5
 kill -TERM $!
 wait $!
@@ -144,7 +144,7 @@ says err 'interrupted: [0-9]+ messages'
 expect 0 "$flatstream" verify copy.fls
 cmp -s -n "$(stat -c %s copy.fls)" copy.fls rec.fls || fail "not a prefix"
 head -c 3000 rec.fls >torn.fls
-expect 1 "$flatstream" replay "${key[@]}" --speed 1000 torn.fls copy.fls
+expect 1 "$flatstream" replay "${key[@]}" --speed 1000 torn.fls copy.fls --replace
 says err 'torn.fls: frame'
 expect 0 "$flatstream" verify copy.fls
 expect 2 "$flatstream" replay "${key[@]}" rec.fls rec.fls

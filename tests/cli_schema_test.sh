@@ -105,7 +105,7 @@ same t.fls again.fls
 expect 0 bash -c "'$flatstream' cat --as json --schema t.fbs - <t.fls | '$flatstream' write -o piped.fls --from jsonl --schema t.fbs -"
 same t.fls piped.fls
 for kind in none crc16 crc32 xxh3; do
-    expect 0 "$flatstream" write -o kind.fls --checksum $kind --from jsonl --schema t.fbs t.jsonl
+    expect 0 "$flatstream" write -o kind.fls --replace --checksum $kind --from jsonl --schema t.fbs t.jsonl
     expect 0 "$flatstream" cat --as json --checksum $kind --schema t.fbs kind.fls
     same out printed.jsonl
 done
@@ -122,7 +122,7 @@ if command -v flatc >/dev/null; then
     same out printed.jsonl
 fi
 for root in Cpu t.Cpu; do
-    echo '{"user":0.5}' | expect 0 "$flatstream" write -o cpu.fls --from jsonl --schema t.fbs --root $root
+    echo '{"user":0.5}' | expect 0 "$flatstream" write -o cpu.fls --replace --from jsonl --schema t.fbs --root $root
     expect 0 "$flatstream" cat --as json --schema t.fbs --root $root cpu.fls
     python 'o == {"user": 0.5}'
 done
@@ -140,11 +140,11 @@ cat >bad.jsonl <<'JSON'
 {"host":"z"} more
 {"host":"ok"}
 JSON
-expect 1 "$flatstream" write -o bad.fls --from jsonl --schema t.fbs bad.jsonl
+expect 1 "$flatstream" write -o bad.fls --replace --from jsonl --schema t.fbs bad.jsonl
 says err 'bad.jsonl: line 3, column 9: .*; the messages before it were written'
 expect 0 "$flatstream" verify --json bad.fls
 python 'o["frames"] == 1'
-expect 1 "$flatstream" write -o bad.fls --from jsonl --schema t.fbs --skip-bad bad.jsonl
+expect 1 "$flatstream" write -o bad.fls --replace --from jsonl --schema t.fbs --skip-bad bad.jsonl
 for line in 3 4 5 7 8 9; do says err "bad.jsonl: line $line, column [0-9]+: .*; skipped"; done
 says err '6 bad lines were skipped, 2 messages written'
 # The same through every way out; a line that was skipped is lost, whoever wrote the others.
@@ -411,7 +411,7 @@ expect 0 "$flatstream" select t.fls --schema t.fbs --as fls
 same out t.fls
 for kind in none crc16 crc32 xxh3; do
     expect 0 "$flatstream" select t.fls --schema t.fbs --as fls --checksum-out $kind
-    "$flatstream" cat --as sized t.fls | "$flatstream" write -o kind.fls --from sized --checksum $kind
+    "$flatstream" cat --as sized t.fls | "$flatstream" write -o kind.fls --replace --from sized --checksum $kind
     same out kind.fls
     expect 0 "$flatstream" select kind.fls --checksum $kind --schema t.fbs --as fls
     same out kind.fls
@@ -606,7 +606,7 @@ def peak(verb, file, *options):
 
 for verb, *options in (["select", "--where", "cpu.user > 0.5", "--fields", "sequence,cpu.user"],
                        ["cat", "--as", "json"], ["verify"],
-                       ["info", "--plot", "m.svg", "--plot-field", "cpu.user"]):
+                       ["info", "--plot", "m.svg", "--replace", "--plot-field", "cpu.user"]):
     small, large = (peak(verb, file, "--schema", "t.fbs", *options)
                     for file in ("many.fls", "more.fls"))
     if large > small + (65536 if os.environ.get("SANITIZE") else 512): # theirs is no steady memory

@@ -126,7 +126,7 @@ same out <(sed -n 11,20p lines)
 
 # A plain file that is removed, or replaced, is not waited for without a word.
 for way in removed replaced; do
-    head -n 10 lines | "$flatstream" write -o away.fls
+    head -n 10 lines | "$flatstream" write -o away.fls --replace
     timeout 20 "$flatstream" tail -f -n 3 away.fls >out 2>err &
     follower=$!
     until_lines 3 out

@@ -121,11 +121,14 @@ enum fls_file_mode {
 };
 
 /*
- * A sink on the file `path` (created with mode 0666 less the umask). On ext4, from 64 MiB on,
+ * A sink on the file `path` (created with mode 0666 less the umask). In every mode it writes with
+ * O_APPEND, to wherever the file's end is by then: when another program copies the file and empties
+ * it, no hole stays before what comes next. On ext4, from 64 MiB on,
  * blocks are reserved 16 MiB ahead in a file that it created or emptied, which makes writing
  * cheaper; the file's size does not show them. Closing gives them back, unless another process
  * wrote to the file meanwhile; one that is killed leaves them reserved. FLS_OK sets *sink, to be
- * closed by fls_sink_close. FLS_IO, FLS_NO_MEMORY; nothing is left open then.
+ * closed by fls_sink_close. FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (no such mode): then
+ * nothing is open, and the file is as it was, or is not there.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
                                                         struct fls_sink **sink,

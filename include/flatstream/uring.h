@@ -56,10 +56,12 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  *     in any case what it held when it was opened, and what a flush had carried there
  * A failed write is reported by the next call (FLS_IO), and by every one after it.
  * FLS_LEVEL_MACHINE links fdatasync behind the last write. With FLS_FILE_APPEND it goes on at the
- * file's end, aligned or not. The kernel needs no access to the caller's memory after the call that
- * took it, so a payload's release may follow at once.
- * FLS_OK, FLS_UNSUPPORTED (the file is as it was, so an ordinary sink can be opened instead),
- * FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a regular file).
+ * end that the file has when the first byte comes, aligned or not. From then on it writes at
+ * offsets: the file is its own, and when another program empties it, what comes next stands behind
+ * a hole (the ordinary file sink leaves none). The kernel needs no access to the caller's memory
+ * after the call that took it, so a payload's release may follow at once. FLS_OK; FLS_UNSUPPORTED
+ * (an ordinary sink can be opened instead), FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a
+ * regular file): then the file is as it was, or is not there.
  */
 FLS_API FLS_MUST_USE enum fls_status
 fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,

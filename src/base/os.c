@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,6 +29,35 @@ enum fls_status fls_os_open(const char *path, int flags, int *fd, struct fls_err
         *fd = open(path, flags | O_CLOEXEC, 0666);
     } while (*fd < 0 && errno == EINTR);
     return *fd < 0 ? fls_error_system(error, "open", errno) : FLS_OK;
+}
+
+int fls_os_try_create(const char *path, int flags, int *created)
+{
+    struct stat named;
+    int fd = open(path, flags | O_CLOEXEC);
+
+    *created = 0;
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    fd = open(path, flags | O_CLOEXEC | O_CREAT | O_EXCL, 0666);
+    *created = fd >= 0;
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    int is_link = lstat(path, &named) == 0 && S_ISLNK(named.st_mode); /* to no file */
+    fd = open(path, flags | O_CLOEXEC | O_CREAT, 0666);
+    *created = fd >= 0 && is_link;
+    return fd;
+}
+
+void fls_os_remove_created(int fd, const char *path)
+{
+    struct stat created, named;
+    char *name = realpath(path, NULL); /* which a link leads to */
+
+    if (name && fstat(fd, &created) == 0 && lstat(name, &named) == 0 && created.st_size == 0 &&
+        created.st_dev == named.st_dev && created.st_ino == named.st_ino)
+        (void)unlink(name);
+    free(name);
 }
 
 enum fls_status fls_os_check(int fd, int access, struct fls_error *error)
@@ -150,8 +180,8 @@ void fls_os_give_back(int fd, uint64_t bytes)
     uint64_t there;
     enum fls_status status = fls_os_file_bytes(fd, &there, NULL);
 
-    if (status == FLS_OK && there == bytes) /* cutting it to the present size frees them */
-        status = fls_os_truncate(fd, bytes, NULL);
+    if (status == FLS_OK && there <= bytes) /* cutting it to the present size frees them */
+        status = fls_os_truncate(fd, there, NULL);
     (void)status;
 }
 

@@ -16,6 +16,16 @@
 FLS_MUST_USE enum fls_status fls_os_open(const char *path, int flags, int *fd,
                                          struct fls_error *error);
 
+/*
+ * open(2) with O_CLOEXEC of a file that is there, or of a new one (mode 0666 less the umask), which
+ * *created tells; EINTR is not retried. The descriptor, or -1 with errno.
+ */
+int fls_os_try_create(const char *path, int flags, int *created);
+
+/* The file `path` was created as `fd`, and is not wanted after all: removes it, if that name is
+ * still its, and it is empty. */
+void fls_os_remove_created(int fd, const char *path);
+
 /* FLS_OK when `fd` is open for `access` (O_RDONLY or O_WRONLY), else FLS_IO with EBADF. */
 FLS_MUST_USE enum fls_status fls_os_check(int fd, int access, struct fls_error *error);
 
@@ -70,8 +80,9 @@ FLS_MUST_USE enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct f
 /* ftruncate; EINTR is retried. FLS_OK, FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error);
 
-/* Frees the blocks that are reserved behind the end of the regular file, if that is at `bytes`:
- * else another has written to it, and it stays as it is. That it fails costs space only. */
+/* Frees the blocks that are reserved behind the end of the regular file, if that is at `bytes`, or
+ * before it (another has cut the file): else another has written to it, and it stays as it is. That
+ * it fails costs space only. */
 void fls_os_give_back(int fd, uint64_t bytes);
 
 /* What tells the present boot of the system from all others, as text; empty when the system does

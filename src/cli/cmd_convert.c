@@ -18,7 +18,7 @@ static const char help[] =
     "Writes the messages of FILE to the new file OUT under another kind of checksum, or in the\n"
     "format Frame Streams (fstrm), or from there. `-` is standard input or output.\n"
     "\n"
-    "  -o, --output OUT   it must not exist, and appears when it is whole\n"
+    "  -o, --output OUT   it appears when it is whole\n" CLI_REPLACE_HELP
     "  --to KIND          none, crc16, crc32, xxh3 (the default), or fstrm\n"
     "  --from FORM        what FILE is: fls (the default) or fstrm\n"
     "  --content-type T   with fstrm: of OUT (none without it); of FILE it must be "
@@ -49,6 +49,7 @@ struct options {
     const char *content_type;
     int to;
     int from_fstrm;
+    int replace;
 };
 
 /* --- out ---------------------------------------------------------------------------------------
@@ -88,13 +89,16 @@ static enum fls_status put(struct cli_stream_out *out, const struct options *opt
     return cli_stream_out_put(out, payload, bytes, error);
 }
 
-static enum fls_status begin(struct cli_stream_out *out, const struct options *options,
-                             struct fls_error *error)
+static enum fls_status begin(struct cli_stream_out *out, const struct cli_input *input,
+                             const struct options *options, struct fls_error *error)
 {
+    struct cli_outfile_plan plan = cli_outfile_plan(options->output, options->replace);
     int is_fstrm = options->to == TO_FSTRM;
     enum fls_checksum_kind kind =
         is_fstrm ? FLS_CHECKSUM_NONE : (enum fls_checksum_kind)options->to;
-    enum fls_status status = cli_stream_out_open(out, options->output, kind, error);
+
+    cli_input_plan(input, &plan);
+    enum fls_status status = cli_stream_out_open(out, &plan, kind, error);
 
     if (status == FLS_OK && is_fstrm)
         status = put_control(out, CLI_CONTROL_START, options->content_type, error);
@@ -152,7 +156,7 @@ static int convert_stream(const char *path, const struct options *options)
 
     if (result != CLI_GO_ON)
         return result;
-    enum fls_status status = begin(&out, options, &error);
+    enum fls_status status = begin(&out, &in.input, options, &error);
     if (status == FLS_OK) {
         cli_progress_begin(in.input.name, in.input.bytes, 0);
         status = copy_frames(&in, &out, options, &failed, &error);
@@ -202,7 +206,7 @@ static int convert_opened(struct cli_input *input, const struct options *options
 
     if (in.bytes_max == 0)
         in.bytes_max = FLS_PAYLOAD_BYTES_MAX_DEFAULT;
-    enum fls_status status = begin(&out, options, &error);
+    enum fls_status status = begin(&out, input, options, &error);
     if (status != FLS_OK)
         return cli_stream_out_fail(&out, &error, status);
     cli_progress_begin(input->name, input->bytes, 0);
@@ -245,6 +249,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     const struct cli_option table[] = {
         CLI_READ_OPTIONS(&options.read),
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+        CLI_REPLACE_OPTION(&options.replace),
         {"to", 0, CLI_CHOICE, &options.to, forms_to, 0},
         {"from", 0, CLI_CHOICE, &options.from_fstrm, forms_from, 0},
         {"content-type", 0, CLI_TEXT, &options.content_type, NULL, 0}};

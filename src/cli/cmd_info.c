@@ -1,12 +1,9 @@
 /*
  * cmd_info.c: what is in a stream? Its frames, its fields by a schema, and both as a chart.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/chart.h"
@@ -15,6 +12,7 @@
 #include "cli/index_use.h"
 #include "cli/json_out.h"
 #include "cli/output.h"
+#include "cli/plot_file.h"
 #include "cli/reader_gone.h"
 #include "cli/report.h"
 #include "cli/schema_file.h"
@@ -24,7 +22,7 @@ static const char help[] =
     "Reads a stream to its end and tells what is in it. `-` is standard input.\n"
     "\n" CLI_READ_HELP CLI_SCHEMA_HELP
     "  --plot OUT.svg     draw the messages' sizes over the stream, and fields; of one FILE.\n"
-    "                     OUT.svg is replaced; `-` is standard output, instead of the report\n"
+    "                     `-` is standard output, instead of the report\n" CLI_REPLACE_HELP
     "  --plot-field PATH  draw this field too; may be repeated. items[].price: of all elements\n"
     "  --json             one JSON object for each file, one a line\n"
     "\n" CLI_REPORT_HELP "Then the messages by size, as bars.\n"
@@ -49,12 +47,14 @@ struct options {
     struct cli_schema_options schema;
     struct cli_texts plot_fields;
     const char *plot;
+    int replace;
     int json;
 };
 
 /* What is looked at in each message of one file; what is not wanted is NULL or empty. */
 struct look {
     const struct options *options;
+    const char *path;
     struct cli_schema *schema;
     struct cli_statistics *statistics;
     struct cli_chart chart;
@@ -101,66 +101,38 @@ static enum fls_status see(void *context, const struct fls_message *message,
 /* --- the plot ----------------------------------------------------------------------------------
  */
 
-static int write_failed(const char *path, int fd, int os_errno)
+static int plot(const struct look *look, const char *path, const char *name)
 {
-    if (fd >= 0)
-        close(fd);
-    cli_error(path, "%s", strerror(os_errno));
-    return CLI_SYSTEM;
-}
-
-static int write_plot(const char *path, const char *text, size_t length)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
-    if (fd < 0)
-        return write_failed(path, fd, errno);
-    while (length > 0) {
-        ssize_t written = write(fd, text, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return write_failed(path, fd, written < 0 ? errno : EIO);
-        text += written;
-        length -= (size_t)written;
-    }
-    return close(fd) == 0 || errno == EINTR ? CLI_WELL : write_failed(path, -1, errno);
-}
-
-static int plot(const struct look *look, const char *name)
-{
-    const char *path = look->options->plot, *slash = strrchr(name, '/');
+    const char *slash = strrchr(name, '/');
     size_t length;
     char *text = cli_chart_svg(&look->chart, slash ? slash + 1 : name, &length);
     int result = CLI_WELL;
 
     if (!text) {
-        cli_error(path, "out of memory");
+        cli_error(look->options->plot, "out of memory");
         return CLI_SYSTEM;
     }
-    if (strcmp(path, "-") == 0)
+    if (strcmp(look->options->plot, "-") == 0)
         cli_out_bytes(text, length);
     else
-        result = write_plot(path, text, length);
+        result = cli_plot_write(look->options->plot, look->options->replace, path, text, length);
     free(text);
     return result;
 }
 
-/* The picture must not replace the stream. */
 static int check_plot(const struct cli_verb *verb, const struct options *options,
                       const struct cli_operands *files)
 {
-    struct stat in, out;
-
+    if (!options->plot && options->replace)
+        return cli_usage(verb, "--replace goes with --plot");
     if (!options->plot)
         return CLI_GO_ON;
     if (files->count != 1)
         return cli_usage(verb, "--plot draws one FILE at a time");
-    if (options->json && strcmp(options->plot, "-") == 0)
+    if (strcmp(options->plot, "-") != 0)
+        return cli_plot_check(verb, options->plot, options->replace);
+    if (options->json)
         return cli_usage(verb, "--json and --plot - both want standard output");
-    if (strcmp(files->argv[0], "-") != 0 && stat(files->argv[0], &in) == 0 &&
-        stat(options->plot, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-        return cli_usage(verb, "--plot %s is the stream itself", options->plot);
     return CLI_GO_ON;
 }
 
@@ -234,7 +206,7 @@ static int tell(const struct look *look, const struct cli_report *report)
     else if (!options->plot || strcmp(options->plot, "-") != 0)
         put_text(look, report);
     if (options->plot)
-        plotted = plot(look, report->name);
+        plotted = plot(look, look->path, report->name);
     cli_out_flush();
     if (!options->json)
         complain(look, report);
@@ -267,7 +239,7 @@ static int prepare(struct look *look, struct fls_path *const *paths)
 static int info_one(const char *path, const struct options *options, struct cli_schema *schema,
                     struct fls_path *const *paths)
 {
-    struct look look = {.options = options, .schema = schema};
+    struct look look = {.options = options, .path = path, .schema = schema};
     struct cli_watch watch = {see, &look};
     struct cli_report report;
     int result = CLI_SYSTEM;
@@ -337,6 +309,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
                                        {"plot", 0, CLI_TEXT, &options.plot, NULL, 0},
+                                       CLI_REPLACE_OPTION(&options.replace),
                                        {"plot-field", 0, CLI_TEXTS, &options.plot_fields, NULL, 0},
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0}};
     struct cli_operands files;

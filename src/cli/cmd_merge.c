@@ -24,7 +24,7 @@ static const char help[] =
     "Writes the messages of all FILEs to the new stream OUT in the order of FIELD, a number (the\n"
     "time, most often). Equal ones keep the order of the FILEs, then that of their messages.\n"
     "\n"
-    "  -o, --output OUT   it must not exist, and appears when it is whole; `-` is standard output\n"
+    "  -o, --output OUT   it appears when it is whole; `-` is standard output\n" CLI_REPLACE_HELP
     "  --key FIELD        a path to a number\n"
     "  --checksum-out KIND  of OUT; else as the first FILE\n" CLI_SCHEMA_HELP CLI_READ_HELP "\n"
     "Each FILE should be in order by itself. Where it is not, its messages keep their own order: "
@@ -51,6 +51,7 @@ struct options {
     const char *output;
     struct cli_key_options key;
     int checksum_out;
+    int replace;
 };
 
 /*
@@ -217,8 +218,12 @@ static int merge_to_output(struct merging *m)
     enum fls_checksum_kind kind = chosen == CLI_CHECKSUM_AUTO
                                       ? m->lanes[0].in.input.kind
                                       : (enum fls_checksum_kind)(chosen - CLI_CHECKSUM_FIRST);
+    struct cli_outfile_plan plan = cli_outfile_plan(m->options->output, m->options->replace);
     struct fls_error error;
-    enum fls_status status = cli_stream_out_open(&m->out, m->options->output, kind, &error);
+
+    for (size_t i = 0; i < m->count; i++)
+        cli_input_plan(&m->lanes[i].in.input, &plan);
+    enum fls_status status = cli_stream_out_open(&m->out, &plan, kind, &error);
 
     if (status == FLS_OK) {
         cli_progress_begin(m->options->output, m->bytes, strcmp(m->options->output, "-") == 0);
@@ -292,6 +297,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         CLI_READ_OPTIONS(&options.read),
         CLI_SCHEMA_OPTIONS(&options.schema),
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+        CLI_REPLACE_OPTION(&options.replace),
         CLI_KEY_OPTION(&options.key),
         {"checksum-out", 0, CLI_CHOICE, &options.checksum_out, cli_checksum_choices, 0}};
     struct cli_operands files;

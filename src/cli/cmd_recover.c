@@ -24,8 +24,8 @@ static const char help[] =
     "                     inside is refused, and a tail with whole frames (a damaged\n"
     "                     length looks torn) is first kept, as FILE.damaged-000001\n"
     "  -o, --output OUT   write the intact frames up to the first error to the new file OUT,\n"
-    "                     which must not exist; it appears when it is whole. `-` is standard\n"
-    "                     output, and takes the place of the report\n"
+    "                     which appears when it is whole. `-` is standard output, and takes\n"
+    "                     the place of the report\n" CLI_REPLACE_HELP
     "  --full             read all of the stream; else an index (`flatstream index`) that is\n"
     "                     sound is trusted: for all that it covers, or, when the system was\n"
     "                     started since, for what it says was synced\n"
@@ -50,6 +50,7 @@ static const char help[] =
 struct options {
     struct cli_read_options read;
     int truncate;
+    int replace;
     int full;
     int zero_tail;
     int json;
@@ -146,24 +147,32 @@ static enum fls_status copy_prefix(struct cli_input *input, uint64_t count, int 
     return status;
 }
 
-static enum fls_status save_to_file(struct cli_input *input, uint64_t count, const char *path,
-                                    struct fls_error *error)
+static enum fls_status save_to_file(struct cli_input *input, uint64_t count,
+                                    const struct options *options, struct fls_error *error)
 {
+    struct cli_outfile_plan plan = cli_outfile_plan(options->output, options->replace);
     struct cli_outfile file;
 
+    cli_input_plan(input, &plan);
     cli_signals_catch(); /* from here on there is something to clean up */
-    enum fls_status status = cli_outfile_open(&file, path, error);
+    enum fls_status status = cli_outfile_open(&file, &plan, error);
     if (status != FLS_OK)
         return status;
     status = copy_prefix(input, count, file.fd, error);
+    if (status != FLS_OK) {
+        cli_outfile_abandon(&file);
+        return status;
+    }
+    status = cli_outfile_finish(&file, error);
     if (status == FLS_OK)
-        return cli_outfile_finish(&file, error);
-    cli_outfile_abandon(&file);
+        cli_outfile_drop_index(options->output);
     return status;
 }
 
-static int save(struct cli_input *input, const struct cli_report *report, const char *path)
+static int save(struct cli_input *input, const struct cli_report *report,
+                const struct options *options)
 {
+    const char *path = options->output;
     uint64_t count = report->recovery.good_offset - input->offset;
     struct fls_error error;
     enum fls_status status;
@@ -176,17 +185,15 @@ static int save(struct cli_input *input, const struct cli_report *report, const 
     if (strcmp(path, "-") == 0)
         status = copy_prefix(input, count, -1, &error);
     else
-        status = save_to_file(input, count, path, &error);
+        status = save_to_file(input, count, options, &error);
     if (status == FLS_OK)
         return report->recovery.end == FLS_STREAM_CORRUPT ? CLI_DAMAGED : CLI_WELL;
     if (status == FLS_STOPPED) {
         cli_error(path, "interrupted; nothing was written");
         return cli_signal_exit();
     }
-    cli_fail(path, &error,
-             error.os_errno == EEXIST ? "remove it first, or choose another name"
-                                      : "nothing was written");
-    return error.os_errno == EEXIST ? CLI_USAGE : cli_exit_of(status);
+    cli_fail(path, &error, "nothing was written");
+    return cli_exit_of(status);
 }
 
 /* What is done about it; *action says what, for the report. */
@@ -201,7 +208,7 @@ static int act(struct cli_input *input, const struct cli_report *report,
     if (options->output && report->fit == CLI_FIT_NONE) {
         cli_error(report->name, "no intact frame: nothing was written");
     } else if (options->output) {
-        result = save(input, report, options->output);
+        result = save(input, report, options);
         if (result == CLI_WELL || result == CLI_DAMAGED)
             *action = "written";
     } else if (options->truncate && input->series && result != CLI_WELL) {
@@ -329,6 +336,8 @@ static int check(const struct cli_verb *verb, const struct options *options,
         return cli_usage(verb, "either --truncate or -o OUT, not both");
     if (options->truncate && strcmp(files->argv[0], "-") == 0)
         return cli_usage(verb, "standard input cannot be cut; name the file, or use -o OUT");
+    if (options->replace && !options->output)
+        return cli_usage(verb, "--replace goes with -o OUT");
     return CLI_GO_ON;
 }
 
@@ -338,6 +347,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        {"truncate", 0, CLI_FLAG, &options.truncate, NULL, 0},
                                        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+                                       CLI_REPLACE_OPTION(&options.replace),
                                        {"full", 0, CLI_FLAG, &options.full, NULL, 0},
                                        {"zero-tail", 0, CLI_FLAG, &options.zero_tail, NULL, 0},
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0}};

@@ -16,6 +16,7 @@
 #include <flatstream/clock.h>
 
 #include "cli/input.h"
+#include "cli/livefile.h"
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -28,11 +29,9 @@ static const char help[] =
     "Usage: flatstream replay [OPTION]... --key FIELD --schema SCHEMA FILE OUT\n"
     "Writes the messages of FILE to OUT at the pace at which they were recorded, by a time in "
     "each\n"
-    "of them. OUT is a file (one that exists is replaced), a pipe, or `-` for standard output; "
-    "FILE\n"
-    "may be the name of a journal's segments, or `-`.\n"
-    "\n"
-    "  --key FIELD        the field that is a message's time: a number\n"
+    "of them. OUT is a file, a pipe, or `-` for standard output; FILE may be the name of a\n"
+    "journal's segments, or `-`.\n"
+    "\n" CLI_REPLACE_HELP "  --key FIELD        the field that is a message's time: a number\n"
     "  --time-unit UNIT   what it counts: ns, us, ms or s; auto (the default): what its name ends\n"
     "                     in (at_ms), else ns\n"
     "  --speed X          so many times as fast (1)\n"
@@ -63,6 +62,7 @@ struct options {
     const char *gap_text;
     double speed;
     double gap_ns; /* the longest wait; infinite: any */
+    int replace;
     struct cli_key key;
 };
 
@@ -81,7 +81,8 @@ struct replay {
     const struct options *options;
     const char *out;
     int fd;
-    int is_ours;
+    struct cli_livefile file; /* not of standard output */
+    int is_begun;
     struct cli_sender sender;
     struct pace pace;
 };
@@ -180,6 +181,7 @@ static int is_the_input(const struct cli_input *input, const struct stat *output
 static int open_output(struct replay *replay, const struct cli_input *input)
 {
     struct stat information;
+    struct fls_error error;
 
     if (strcmp(replay->out, "-") == 0) {
         replay->out = "standard output";
@@ -191,22 +193,27 @@ static int open_output(struct replay *replay, const struct cli_input *input)
         cli_error(replay->out, "is the input too; nothing was written");
         return CLI_USAGE;
     }
-    do {
-        replay->fd = open(replay->out, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    } while (replay->fd < 0 && errno == EINTR && !cli_signal());
-    if (replay->fd < 0 && cli_signal())
-        return cli_signal_exit();
-    if (replay->fd < 0 || fstat(replay->fd, &information) != 0) {
-        cli_error(replay->out, "%s", strerror(errno));
-        return CLI_SYSTEM;
-    }
-    replay->is_ours = S_ISREG(information.st_mode);
-    cli_reader_watch(replay->fd, replay->out);
-    struct fls_error error;
-    if (!replay->is_ours || cli_outfile_claim(replay->fd, replay->out, 1, &error) == FLS_OK)
+    enum fls_status status =
+        cli_livefile_open(&replay->file, replay->out,
+                          replay->options->replace ? CLI_LIVE_REPLACE : CLI_LIVE_NEW, 0, &error);
+    replay->fd = replay->file.fd;
+    if (status == FLS_OK) {
+        cli_reader_watch(replay->fd, replay->out);
         return CLI_GO_ON;
+    }
+    if (status == FLS_STOPPED)
+        return cli_signal_exit();
     cli_fail(replay->out, &error, "nothing was written");
-    return CLI_SYSTEM;
+    return cli_exit_of(status);
+}
+
+/* All is open: from here on OUT is what is written. */
+static enum fls_status begin_output(struct replay *replay, struct fls_error *error)
+{
+    enum fls_status status = cli_livefile_begin(&replay->file, error);
+
+    replay->is_begun = status == FLS_OK;
+    return status;
 }
 
 static int open_sender(struct replay *replay, const struct cli_input *input)
@@ -223,7 +230,7 @@ static int open_sender(struct replay *replay, const struct cli_input *input)
         status = cli_sender_open(&replay->sender, sink, &writing, 0, &error);
     if (status == FLS_OK)
         return CLI_GO_ON;
-    cli_fail(replay->out, &error, NULL);
+    cli_fail(replay->out, &error, "nothing was written");
     return cli_exit_of(status);
 }
 
@@ -235,7 +242,7 @@ static int output_failed(struct replay *replay)
     cli_sender_abandon(&replay->sender);
     if (error.status == FLS_IO && error.os_errno == EPIPE && replay->fd == STDOUT_FILENO)
         cli_end_by_pipe();
-    if (error.status == FLS_IO && replay->is_ours && error.has_frame)
+    if (error.status == FLS_IO && replay->file.is_regular && error.has_frame)
         cut = ftruncate(replay->fd, (off_t)error.offset) == 0;
     cli_fail(replay->out, &error,
              cut ? "the frames before it are whole in the file"
@@ -303,6 +310,12 @@ static int play_input(struct replay *replay, struct cli_input *input)
         cli_fail(input->name, &error, NULL);
         return cli_exit_of(status);
     }
+    status = begin_output(replay, &error);
+    if (status != FLS_OK) {
+        fls_reader_close(reader);
+        cli_fail(replay->out, &error, "nothing was written");
+        return cli_exit_of(status);
+    }
     cli_progress_begin_work(input->name, input->bytes, replay->fd == STDOUT_FILENO);
     status = play(replay, reader, &failed);
     cli_progress_end();
@@ -327,6 +340,11 @@ static int replay_open(struct replay *replay, struct cli_input *input)
         result = open_sender(replay, input);
     if (result == CLI_GO_ON)
         result = play_input(replay, input);
+    if (!replay->is_begun) {
+        cli_sender_abandon(&replay->sender);
+        cli_livefile_give_up(&replay->file);
+        return result;
+    }
     if (replay->fd > STDOUT_FILENO && close(replay->fd) != 0 && errno != EINTR &&
         result == CLI_WELL) {
         cli_error(replay->out, "%s; the last messages may be lost", strerror(errno));
@@ -337,7 +355,7 @@ static int replay_open(struct replay *replay, struct cli_input *input)
 
 static int replay(const struct options *options, const char *path, const char *out)
 {
-    struct replay replay = {.options = options, .out = out, .fd = -1};
+    struct replay replay = {.options = options, .out = out, .fd = -1, .file = {.fd = -1}};
     struct cli_input input;
     struct fls_error error;
     enum fls_status status = cli_input_open(&input, path, &options->read, &error);
@@ -400,6 +418,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
                                        CLI_KEY_OPTION(&options.key_options),
                                        CLI_TIME_UNIT_OPTION(&options.key_options),
                                        {"speed", 0, CLI_TEXT, &options.speed_text, NULL, 0},
+                                       CLI_REPLACE_OPTION(&options.replace),
                                        {"max-gap", 0, CLI_TEXT, &options.gap_text, NULL, 0}};
     struct cli_operands files;
     struct cli_schema schema;

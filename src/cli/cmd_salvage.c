@@ -25,8 +25,8 @@ static const char help[] =
     "damage, and lists what was lost. FILE is not changed. `-` is standard input.\n"
     "Of a journal's segments it takes one at a time.\n"
     "\n"
-    "  -o, --output OUT   the new stream; it must not exist, and appears when it is whole. `-` is\n"
-    "                     standard output; the list then goes to standard error\n"
+    "  -o, --output OUT   the new stream, which appears when it is whole. `-` is standard\n"
+    "                     output; the list then goes to standard error\n" CLI_REPLACE_HELP
     "  --json             the list and the figures as one JSON object\n" CLI_SCHEMA_HELP
         CLI_READ_HELP "\n"
     "After damage the next frame is found by its checksum. crc16 and no checksum prove too\n"
@@ -56,6 +56,7 @@ struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
     const char *output;
+    int replace;
     int json;
 };
 
@@ -310,10 +311,13 @@ static enum fls_status salvage_all(struct rescue *rescue, struct fls_salvage_rep
 
 static int write_salvaged(struct rescue *rescue)
 {
+    struct cli_outfile_plan plan =
+        cli_outfile_plan(rescue->options->output, rescue->options->replace);
     struct fls_salvage_report report;
     struct fls_error error;
-    enum fls_status status =
-        cli_stream_out_open(&rescue->out, rescue->options->output, rescue->kind, &rescue->error);
+
+    cli_input_plan(&rescue->input, &plan);
+    enum fls_status status = cli_stream_out_open(&rescue->out, &plan, rescue->kind, &rescue->error);
 
     if (status != FLS_OK)
         return cli_stream_out_fail(&rescue->out, &rescue->error, status);
@@ -412,6 +416,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
                                        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+                                       CLI_REPLACE_OPTION(&options.replace),
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);

@@ -27,8 +27,8 @@ static const char help[] =
     "  --from A, --to B   the range, without B; left out: from the first, to the last\n"
     "  --by WHAT          number  messages are counted from 0 (the default)\n"
     "                     time    by the field that --key names\n" CLI_KEY_HELP CLI_TIME_UNIT_HELP
-    "  -o, --output OUT   the new stream; it must not exist, and appears when it is whole. `-` is\n"
-    "                     standard output\n"
+    "  -o, --output OUT   the new stream, which appears when it is whole; `-` is standard\n"
+    "                     output\n" CLI_REPLACE_HELP
     "  --checksum-out KIND  of the new stream; else as the input\n" CLI_SCHEMA_HELP CLI_READ_HELP
     "\n"
     "With an index (`flatstream index`, with the same --key for times) only the range is read.\n"
@@ -57,6 +57,7 @@ struct options {
     const char *from_text;
     const char *to_text;
     const char *output;
+    int replace;
     int checksum_out;
     uint64_t from;
     uint64_t to;
@@ -258,7 +259,10 @@ static int slice_input(struct cli_input *input, const struct options *options)
     int out = options->checksum_out;
     enum fls_checksum_kind kind =
         out == CLI_CHECKSUM_AUTO ? input->kind : (enum fls_checksum_kind)(out - CLI_CHECKSUM_FIRST);
-    enum fls_status status = cli_stream_out_open(&slice.out, options->output, kind, &error);
+    struct cli_outfile_plan plan = cli_outfile_plan(options->output, options->replace);
+
+    cli_input_plan(input, &plan);
+    enum fls_status status = cli_stream_out_open(&slice.out, &plan, kind, &error);
 
     if (status == FLS_OK)
         status = write_slice(input, &slice, &damage, &error);
@@ -355,6 +359,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         {"to", 0, CLI_TEXT, &options.to_text, NULL, 0},
         {"by", 0, CLI_CHOICE, &options.by, by_words, 0},
         {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
+        CLI_REPLACE_OPTION(&options.replace),
         {"checksum-out", 0, CLI_CHOICE, &options.checksum_out, cli_checksum_choices, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);

@@ -13,6 +13,7 @@
 #include "cli/number.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/replaced.h"
 #include "cli/schema_file.h"
 #include "cli/signals.h"
 #include "cli/stream_in.h"
@@ -24,7 +25,9 @@ static const char help[] =
     "Writes the messages of FILE into several new streams, PREFIX-000001.fls, PREFIX-000002.fls\n"
     "and so on: the names of a series, which other verbs read as one. `-` is standard input.\n"
     "\n"
-    "  -o, --output PREFIX  of their names. None of them may exist\n"
+    "  -o, --output PREFIX  of their names\n"
+    "  --replace          streams of these names that hold anything are replaced, all that\n"
+    "                     follow one another from the first; else they are refused\n"
     "  --count N          N messages in each, fewer in the last\n"
     "  --bytes B          at most B bytes in each; a larger message has one to itself\n"
     "  --by FIELD         messages in which FIELD has the same value in one stream each, numbered\n"
@@ -36,7 +39,8 @@ static const char help[] =
     "\n"
     "Messages up to the first damaged frame are written.\n"
     "\n"
-    "Exit status: 0 all well; 1 FILE is damaged; 2 wrong usage, or a stream of that name exists;\n"
+    "Exit status: 0 all well; 1 FILE is damaged; 2 wrong usage, or a stream of that name is "
+    "there;\n"
     "3 the system failed.\n"
     "\n"
     "Examples:\n"
@@ -53,6 +57,7 @@ struct options {
     const char *by;
     uint64_t count;
     uint64_t bytes;
+    int replace;
 };
 
 /* One stream being written; `value` is the text of its messages' field. */
@@ -76,6 +81,7 @@ struct splitting {
     size_t count;
     size_t capacity;
     uint64_t bad;
+    struct cli_replaced replaced;
 };
 
 static enum fls_status no_memory(struct fls_error *error)
@@ -115,7 +121,9 @@ static enum fls_status begin_part(struct splitting *s, const char *value, size_t
     memcpy(part->value, value, value_bytes);
     part->value[value_bytes] = '\0';
     part->value_bytes = value_bytes;
-    status = cli_stream_out_open(&part->out, part->path, s->in.input.kind, error);
+    struct cli_outfile_plan plan = cli_outfile_plan(part->path, 0);
+    cli_input_plan(&s->in.input, &plan);
+    status = cli_stream_out_open(&part->out, &plan, s->in.input.kind, error);
     part->is_open = status == FLS_OK;
     return status;
 }
@@ -288,21 +296,51 @@ static int fail(struct splitting *s, const struct fls_error *error, enum fls_sta
     return status == FLS_LIMIT ? CLI_USAGE : result;
 }
 
-static int split(const char *path, struct splitting *s)
+static void plan_input(const void *context, struct cli_outfile_plan *plan)
+{
+    cli_input_plan(&((const struct splitting *)context)->in.input, plan);
+}
+
+/* What has the names now is out of the way while it is not known whether all goes well. */
+static enum fls_status make_way(struct splitting *s, struct fls_error *error)
+{
+    struct cli_replaceable what = {s->name, 1, plan_input, s};
+
+    cli_signals_catch();
+    return s->options->replace ? cli_replaced_put_aside(&s->replaced, &what, error) : FLS_OK;
+}
+
+static int split_input(struct splitting *s)
 {
     struct fls_error error;
-    int failed = 0;
-    int result = cli_stream_in_open(&s->in, path, &s->options->read, 0);
+    int failed = 0, result;
+    enum fls_status status = make_way(s, &error);
 
-    if (result != CLI_GO_ON)
-        return result;
+    if (status != FLS_OK)
+        return fail(s, &error, status);
     cli_progress_begin(s->in.input.name, s->in.input.bytes, 0);
-    enum fls_status status = split_messages(s, &failed, &error);
+    status = split_messages(s, &failed, &error);
     cli_progress_end();
     if (failed)
         result = fail(s, &error, status);
     else
         result = cli_stream_in_end(&s->in, status);
+    if (!failed && result == CLI_SYSTEM)
+        abandon(s);
+    if (failed || result == CLI_SYSTEM)
+        cli_replaced_put_back(&s->replaced);
+    else
+        cli_replaced_delete(&s->replaced);
+    return result;
+}
+
+static int split(const char *path, struct splitting *s)
+{
+    int result = cli_stream_in_open(&s->in, path, &s->options->read, 0);
+
+    if (result != CLI_GO_ON)
+        return result;
+    result = split_input(s);
     if (s->bad > 0)
         cli_error(s->in.input.name,
                   "%" PRIu64 " messages are damaged inside: they are where %s is absent", s->bad,
@@ -375,7 +413,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
                                        {"output", 'o', CLI_TEXT, &options.output, NULL, 0},
                                        {"count", 'n', CLI_COUNT, &options.count, NULL, 1},
                                        {"bytes", 0, CLI_BYTES, &options.bytes, NULL, 1},
-                                       {"by", 0, CLI_TEXT, &options.by, NULL, 0}};
+                                       {"by", 0, CLI_TEXT, &options.by, NULL, 0},
+                                       CLI_REPLACE_OPTION(&options.replace)};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
 

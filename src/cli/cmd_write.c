@@ -18,11 +18,13 @@
 
 #include "cli/cut.h"
 #include "cli/journal_out.h"
+#include "cli/livefile.h"
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/reader_gone.h"
 #include "cli/records.h"
+#include "cli/replaced.h"
 #include "cli/report.h"
 #include "cli/scan.h"
 #include "cli/schema_file.h"
@@ -33,8 +35,8 @@
 static const char help[] =
     "Usage: flatstream write -o OUT [OPTION]... [INPUT]...\n"
     "Makes a stream of messages out of the inputs, or of standard input. `-` is standard\n"
-    "input or output. An OUT that exists is replaced, unless --append is given; one that another\n"
-    "process writes is refused.\n"
+    "input or output. An OUT that another process writes is refused, and one that holds\n"
+    "anything, without --append or --replace.\n"
     "\n"
     "  -o, --output OUT   the stream\n"
     "  --from FORM        lines  each line, without its newline, is a message (the default)\n"
@@ -57,18 +59,18 @@ static const char help[] =
     "  --async            a thread of its own does the writing while this one reads\n"
     "  --append           go on behind the frames that OUT has. Refused: one that is damaged,\n"
     "                     has another kind of checksum, or that another process appends to\n"
+    "  --replace          empty an OUT that holds anything; of a journal, delete its segments\n"
     "  --repair           with --append: cut a torn tail off; where it holds whole frames, or\n"
     "                     OUT none, it is kept as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
-    "With one of these, or --append to OUT's segments, OUT is a journal; one that exists is only\n"
-    "gone on with, by --append:\n" CLI_JOURNAL_HELP "\n"
-    "A line that is no such object is named by its line and column; columns count bytes from 1,\n"
-    "and the mistake is before them. Blank lines are passed over.\n"
+    "With one of these, or --append to OUT's segments, OUT is a journal:\n" CLI_JOURNAL_HELP "\n"
+    "A line that is no such object is named by line and column (counted in bytes, from 1, just\n"
+    "behind the mistake). Blank lines are passed over.\n"
     "\n"
     "On SIGINT, SIGTERM and SIGHUP what was read is written, whole, and the exit status is\n"
-    "128 and the signal's number; a second signal ends it at once. When OUT fails (a full\n"
-    "disk), a frame that it took in part is cut off again, and --append goes on.\n"
+    "128 and the signal's number; a second one ends it at once. Of a full disk a frame that\n"
+    "it took in part is cut off again.\n"
     "\n"
     "Exit status: 0 all well; 1 an input is torn, a message is too long (or, in a journal, empty\n"
     "and not under xxh3), or OUT is damaged;\n"
@@ -98,6 +100,7 @@ struct options {
     uint64_t batch;
     uint64_t max_frame;
     int append;
+    int replace;
     int repair;
     int uring;
     int direct;
@@ -110,7 +113,9 @@ struct target {
     const char *name;
     int is_stdout;
     int fd;
-    int is_ours; /* a regular file that we opened: a torn frame may be cut off */
+    struct cli_livefile file; /* neither of standard output nor of a journal */
+    struct cli_replaced replaced;
+    const struct cli_operands *inputs;
     enum fls_checksum_kind kind;
     uint64_t start_offset;
     uint64_t start_frame;
@@ -261,26 +266,14 @@ static int prepare_append(const struct options *options, struct target *target)
 /* --- the output --------------------------------------------------------------------------------
  */
 
-static int open_failed(const struct target *target, int os_errno)
+static enum cli_livefile_mode mode_of(const struct options *options)
 {
-    if (cli_signal())
-        return cli_signal_exit();
-    cli_error(target->name, "%s", strerror(os_errno));
-    return CLI_SYSTEM;
-}
-
-static int claim_failed(const struct target *target, const struct fls_error *error)
-{
-    cli_fail(target->name, error, "nothing was written");
-    close(target->fd);
-    return cli_exit_of(error->status);
+    return options->append ? CLI_LIVE_APPEND : options->replace ? CLI_LIVE_REPLACE : CLI_LIVE_NEW;
 }
 
 /* Opens the output; an appended file must still end where the scan saw it end. */
 static int open_output(const struct options *options, struct target *target)
 {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (options->append ? O_APPEND : 0);
-    struct stat information;
     struct fls_error error;
 
     target->fd = STDOUT_FILENO;
@@ -288,19 +281,18 @@ static int open_output(const struct options *options, struct target *target)
         cli_reader_watch_output(NULL);
         return CLI_GO_ON;
     }
-    do {
-        target->fd = open(options->output, flags, 0666);
-    } while (target->fd < 0 && errno == EINTR && !cli_signal());
-    if (target->fd < 0 || fstat(target->fd, &information) != 0)
-        return open_failed(target, errno);
-    target->is_ours = S_ISREG(information.st_mode);
+    enum fls_status status =
+        cli_livefile_open(&target->file, options->output, mode_of(options), 1, &error);
+    target->fd = target->file.fd;
+    if (status == FLS_STOPPED)
+        return cli_signal_exit();
+    if (status != FLS_OK) {
+        cli_fail(target->name, &error, "nothing was written");
+        return cli_exit_of(status);
+    }
     cli_reader_watch(target->fd, target->name);
-    if (target->is_ours &&
-        cli_outfile_claim(target->fd, target->name, !options->append, &error) != FLS_OK)
-        return claim_failed(target, &error);
-    if (options->append && (uint64_t)information.st_size != target->start_offset) {
+    if (options->append && target->file.bytes != target->start_offset) {
         cli_error(target->name, "it changed while it was scanned; nothing was written");
-        close(target->fd);
         return CLI_DAMAGED;
     }
     return CLI_GO_ON;
@@ -315,7 +307,7 @@ static enum fls_status open_uring(const struct options *options, struct target *
                                       .extend_ahead = target->kind == FLS_CHECKSUM_XXH3};
     char reason[sizeof error->reason];
 
-    if (!target->is_ours)
+    if (!target->file.is_regular)
         return cli_set_error(error, FLS_INVALID_ARGUMENT,
                              "not a regular file: --io uring writes only such");
     enum fls_status status =
@@ -349,27 +341,88 @@ static int open_writer(const struct options *options, struct target *target)
         status = cli_sender_open(&target->sender, sink, &writing, options->async, &error);
     if (status == FLS_OK)
         return CLI_GO_ON;
-    cli_fail(target->name, &error, NULL);
-    if (!target->is_stdout)
-        close(target->fd);
+    cli_fail(target->name, &error, "nothing was written");
     return cli_exit_of(status);
+}
+
+/* Nothing can be refused any more. */
+static int begin_output(struct target *target)
+{
+    struct fls_error error;
+
+    if (target->is_stdout || cli_livefile_begin(&target->file, &error) == FLS_OK)
+        return CLI_GO_ON;
+    cli_sender_abandon(&target->sender);
+    cli_fail(target->name, &error, "nothing was written");
+    return CLI_SYSTEM;
 }
 
 /* --- a journal ---------------------------------------------------------------------------------
  */
 
-/* Is OUT there? By its own name, or by segments. */
-static int is_there(const char *path, int *has_segments)
+/* What OUT holds: by its own name, or by segments. is_ours: no pipe nor device. */
+struct existing {
+    int is_there;
+    int is_ours;
+    int has_segments;
+    uint64_t bytes;
+};
+
+static int look_for(const struct target *target, struct existing *existing)
 {
     struct fls_series series;
-    int there = access(path, F_OK) == 0;
+    struct fls_error error;
+    struct stat information;
 
-    *has_segments = 0;
-    if (!there && fls_series_list(path, &series, NULL) == FLS_OK) {
-        *has_segments = there = series.count > 0;
-        fls_series_free(&series);
+    *existing = (struct existing){0, 0, 0, 0};
+    if (target->is_stdout)
+        return CLI_GO_ON;
+    existing->is_there = stat(target->name, &information) == 0;
+    if (existing->is_there) {
+        existing->is_ours = S_ISREG(information.st_mode);
+        existing->bytes = existing->is_ours ? (uint64_t)information.st_size : 0;
+        return CLI_GO_ON;
     }
-    return there;
+    enum fls_status status = fls_series_list(target->name, &series, &error);
+    if (status == FLS_IO) /* the folder is not there, or may not be read: opening says so */
+        return CLI_GO_ON;
+    if (status != FLS_OK) {
+        cli_fail(target->name, &error, "nothing was written");
+        return cli_exit_of(status);
+    }
+    existing->has_segments = series.count > 0;
+    existing->is_there = existing->is_ours = existing->has_segments;
+    for (size_t i = 0; i < series.count; i++)
+        existing->bytes += series.segments[i].bytes;
+    fls_series_free(&series);
+    return CLI_GO_ON;
+}
+
+static void plan_inputs(const void *context, struct cli_outfile_plan *plan)
+{
+    const struct cli_operands *inputs = context;
+
+    for (int i = 0; i < inputs->count; i++)
+        cli_input_plan_path(inputs->argv[i], plan);
+}
+
+/* Puts what OUT holds out of the way, if that is wanted. A plain file that stays one is emptied
+ * later on instead. */
+static int make_way(const struct options *options, struct target *target,
+                    const struct existing *existing)
+{
+    struct cli_replaceable what = {target->name, 0, plan_inputs, target->inputs};
+    struct fls_error error;
+    enum fls_status status = FLS_OK;
+
+    if (options->replace && existing->is_ours)
+        status = cli_replaced_put_aside(&target->replaced, &what, &error);
+    else if (!options->append && existing->bytes > 0)
+        status = cli_outfile_refuse(existing->bytes, 1, &error);
+    if (status == FLS_OK)
+        return CLI_GO_ON;
+    cli_fail(target->name, &error, "nothing was written");
+    return cli_exit_of(status);
 }
 
 /* The kind of what is there, or why it cannot be gone on with. */
@@ -423,17 +476,14 @@ static void rotate(void *context)
     cli_fail(target->name, &error, "no new segment was begun");
 }
 
-static int open_journal(const struct options *options, struct target *target)
+static int open_journal(const struct options *options, struct target *target,
+                        const struct existing *existing)
 {
     struct fls_journal_opening opening;
     struct fls_error error;
-    int has_segments, result = CLI_GO_ON, there = is_there(target->name, &has_segments);
+    int result = make_way(options, target, existing);
 
-    if (there && !options->append) {
-        cli_error(target->name, "it is there: --append goes on with it; nothing was written");
-        return CLI_USAGE;
-    }
-    if (there)
+    if (result == CLI_GO_ON && options->append && existing->is_there)
         result = find_kind(options, target);
     if (result != CLI_GO_ON)
         return result;
@@ -655,7 +705,7 @@ static int output_failed(const struct options *options, struct target *target)
         cli_end_by_pipe();
     if (is_journal)
         cut = 1;
-    else if (error.status == FLS_IO && target->is_ours && error.has_frame)
+    else if (error.status == FLS_IO && target->file.is_regular && error.has_frame)
         cut = target->by_uring ? cut_by_scan(options, target)
                                : ftruncate(target->fd, (off_t)error.offset) == 0;
     if (!target->is_stdout && target->fd >= 0)
@@ -763,20 +813,29 @@ static int open_stream(const struct options *options, struct target *target)
     if (result == CLI_GO_ON)
         result = open_writer(options, target);
     if (result == CLI_GO_ON)
+        result = begin_output(target);
+    if (result == CLI_GO_ON) {
         fls_lock_settle(&target->lock);
-    else
+    } else {
+        cli_livefile_give_up(&target->file);
         fls_lock_give_up(&target->lock);
+    }
     return result;
 }
 
 /* A plain file beside segments of its name would make both unreadable by that name. */
-static int refuse_beside_segments(const struct target *target)
+static int open_beside(const struct options *options, struct target *target,
+                       const struct existing *existing)
 {
-    cli_error(target->name,
-              "its segments are there, and a plain file of that name cannot be beside "
-              "them: --append goes on with them, or choose another name; nothing was "
-              "written");
-    return CLI_USAGE;
+    if (!existing->has_segments)
+        return CLI_GO_ON;
+    if (!options->replace && existing->bytes == 0) {
+        cli_error(target->name, "its segments are there, and a plain file of that name cannot be "
+                                "beside them: --append goes on with them, --replace replaces them; "
+                                "nothing was written");
+        return CLI_USAGE;
+    }
+    return make_way(options, target, existing);
 }
 
 /* What is appended to is read first; a pipe would have us wait. */
@@ -795,28 +854,44 @@ static int refuse_no_file(const struct options *options, const struct target *ta
 static int open_target(const struct options *options, const struct cli_verb *verb,
                        struct target *target)
 {
-    int has_segments = 0, result = refuse_no_file(options, target);
+    struct existing existing;
+    int result = refuse_no_file(options, target);
 
+    if (result == CLI_GO_ON)
+        result = look_for(target, &existing);
     if (result != CLI_GO_ON)
         return result;
-    if (!target->is_stdout)
-        (void)is_there(target->name, &has_segments);
-    if (has_segments && !options->append)
-        return refuse_beside_segments(target);
-    if (!cli_journal_wanted(&options->journal) && !(options->append && has_segments))
-        return open_stream(options, target);
+    if (!cli_journal_wanted(&options->journal) && !(options->append && existing.has_segments)) {
+        result = open_beside(options, target, &existing);
+        return result == CLI_GO_ON ? open_stream(options, target) : result;
+    }
     if (options->uring || options->async || options->framer != 0 || options->batch > 0)
         return cli_usage(verb, "--io, --async, --framer and --batch are not for journals");
     cli_signals_catch();
     result = cli_key_open(verb, &options->journal.key, &target->schema, &target->key);
-    return result == CLI_GO_ON ? open_journal(options, target) : result;
+    return result == CLI_GO_ON ? open_journal(options, target, &existing) : result;
+}
+
+/* Opens it; what it replaces goes, or, when it cannot be opened, comes back. */
+static int open_or_restore(const struct options *options, const struct cli_verb *verb,
+                           struct target *target)
+{
+    int result = open_target(options, verb, target);
+
+    if (result == CLI_GO_ON)
+        cli_replaced_delete(&target->replaced);
+    else
+        cli_replaced_put_back(&target->replaced);
+    return result;
 }
 
 static int write_stream(const struct cli_verb *verb, const struct options *options,
                         const struct cli_operands *inputs, const struct cli_schema *schema)
 {
     struct target target = {.name = options->output,
+                            .inputs = inputs,
                             .fd = -1,
+                            .file = {.fd = -1},
                             .kind = FLS_CHECKSUM_XXH3,
                             .schema = *schema,
                             .skip_bad = options->skip_bad};
@@ -828,7 +903,7 @@ static int write_stream(const struct cli_verb *verb, const struct options *optio
     if (options->checksum != CLI_CHECKSUM_AUTO)
         target.kind = (enum fls_checksum_kind)(options->checksum - CLI_CHECKSUM_FIRST);
     if (result == CLI_GO_ON)
-        result = open_target(options, verb, &target);
+        result = open_or_restore(options, verb, &target);
     if (result == CLI_GO_ON)
         result = write_all(options, inputs, &target);
     fls_lock_give_back(&target.lock);
@@ -848,6 +923,8 @@ static int check(const struct cli_verb *verb, struct options *options)
         return cli_usage(verb, "--skip-bad goes with --from jsonl");
     if (options->repair && !options->append)
         return cli_usage(verb, "--repair goes with --append");
+    if (options->append && options->replace)
+        return cli_usage(verb, "either --append or --replace, not both");
     if (options->append && strcmp(options->output, "-") == 0)
         return cli_usage(verb, "--append needs a file that can be read, not standard output");
     if (options->direct && !options->uring)
@@ -881,6 +958,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         {"direct", 0, CLI_FLAG, &options.direct, NULL, 0},
         {"async", 0, CLI_FLAG, &options.async, NULL, 0},
         {"append", 0, CLI_FLAG, &options.append, NULL, 0},
+        CLI_REPLACE_OPTION(&options.replace),
         {"repair", 0, CLI_FLAG, &options.repair, NULL, 0},
         {"max-frame", 0, CLI_BYTES, &options.max_frame, NULL, 1},
         CLI_JOURNAL_OPTIONS(&options.journal)};

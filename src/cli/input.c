@@ -496,6 +496,35 @@ void cli_input_close(struct cli_input *input)
     input->fd = -1;
 }
 
+static void plan_series(const char *path, struct cli_outfile_plan *plan)
+{
+    struct fls_series series;
+
+    if (fls_series_list(path, &series, NULL) != FLS_OK)
+        return;
+    for (size_t i = 0; i < series.count; i++)
+        cli_outfile_plan_path(plan, series.segments[i].path);
+    fls_series_free(&series);
+}
+
+void cli_input_plan(const struct cli_input *input, struct cli_outfile_plan *plan)
+{
+    if (input->series)
+        plan_series(input->path, plan);
+    else
+        cli_outfile_plan_fd(plan, input->fd);
+}
+
+void cli_input_plan_path(const char *path, struct cli_outfile_plan *plan)
+{
+    if (strcmp(path, "-") == 0)
+        cli_outfile_plan_fd(plan, STDIN_FILENO);
+    else if (access(path, F_OK) == 0)
+        cli_outfile_plan_path(plan, path);
+    else
+        plan_series(path, plan);
+}
+
 const char *cli_candidate_names(unsigned candidates)
 {
     static char names[64];

@@ -8,6 +8,7 @@
 #include <flatstream/series.h>
 
 #include "cli/options.h"
+#include "cli/outfile.h"
 
 /* How the kind of checksum is known. */
 enum cli_fit {
@@ -82,6 +83,12 @@ void cli_input_close(struct cli_input *input);
 /* Of an error, the place in the segment that it speaks of, for people: "byte 52 of log-000003.fls";
  * NULL when the input is no series. Static memory. */
 const char *cli_input_place(const struct cli_input *input, const struct fls_error *error);
+
+/* The planned file is made of this input, too. */
+void cli_input_plan(const struct cli_input *input, struct cli_outfile_plan *plan);
+
+/* The same of an input that is opened as `path`. */
+void cli_input_plan_path(const char *path, struct cli_outfile_plan *plan);
 
 /* The names of all candidates, for people: "none and crc16"; static memory. */
 const char *cli_candidate_names(unsigned candidates);

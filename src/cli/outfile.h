@@ -1,33 +1,85 @@
 /*
- * outfile.h: a file that comes into being whole or not at all.
+ * outfile.h: a file that a verb makes from others: it comes into being whole or not at all, and
+ * replaces nothing that it was not told to.
+ *
+ * What is written lies under a temporary name beside its own until it is whole, and can be read by
+ * nobody who could not read what it was made from. A pipe, a device, and the file that standard
+ * output is, are written in place.
  */
 #ifndef CLI_OUTFILE_H
 #define CLI_OUTFILE_H
 
+#include <sys/types.h>
+
 #include "cli/cli.h"
 
-/* A new file under a temporary name beside its own; see cli_outfile_finish. */
-struct cli_outfile {
+/* The option, and its line of help, of every verb that makes a file. */
+#define CLI_REPLACE_OPTION(variable)                                                               \
+    {                                                                                              \
+        "replace", 0, CLI_FLAG, variable, NULL, 0                                                  \
+    }
+#define CLI_REPLACE_HELP                                                                           \
+    "  --replace          an OUT that holds anything is replaced; else it is refused\n"
+
+/*
+ * What a file is to be made of, and may replace.
+ *
+ *   mode, group      who may read all that it is made of, once `is_limited`
+ *   device, number   what has its name now, if `is_there`; `is_special`: a pipe, a device
+ *   is_input         and that is what it would be made of
+ */
+struct cli_outfile_plan {
     const char *path;
-    char *temporary;
-    int fd;
+    int replace;
+    int is_limited;
+    mode_t mode;
+    gid_t group;
+    int is_there;
+    int is_special;
+    dev_t device;
+    ino_t number;
+    int is_input;
 };
 
-/* FLS_OK; FLS_IO (EEXIST when `path` exists), FLS_NO_MEMORY. */
-enum fls_status cli_outfile_open(struct cli_outfile *file, const char *path,
+/* A plan for `path` (which outlives it), made of nothing yet. */
+struct cli_outfile_plan cli_outfile_plan(const char *path, int replace);
+
+/* It is made of this file, too: nobody may read it who may not read that. A pipe, and a file
+ * without a name, limit nobody. */
+void cli_outfile_plan_fd(struct cli_outfile_plan *plan, int fd);
+void cli_outfile_plan_path(struct cli_outfile_plan *plan, const char *path);
+
+/* A new file; see cli_outfile_finish. */
+struct cli_outfile {
+    const char *path;
+    char *temporary; /* NULL: it is written in place */
+    int fd;
+    int replace;
+    int replaced_fd; /* what it will replace, locked; -1: nothing */
+};
+
+/* FLS_INVALID_ARGUMENT, with the words: OUT holds `bytes`. `may_append`: of a verb with --append.
+ */
+enum fls_status cli_outfile_refuse(uint64_t bytes, int may_append, struct fls_error *error);
+
+/* Can a file be made of that name? FLS_OK; FLS_INVALID_ARGUMENT: it holds something, or is a
+ * symbolic link, and `replace` was not said; FLS_IO (a folder). */
+enum fls_status cli_outfile_check(const char *path, int replace, struct fls_error *error);
+
+/* As cli_outfile_check; and FLS_INVALID_ARGUMENT (it is the input too), FLS_BUSY (what is there is
+ * being written), FLS_IO, FLS_NO_MEMORY, FLS_STOPPED. */
+enum fls_status cli_outfile_open(struct cli_outfile *file, const struct cli_outfile_plan *plan,
                                  struct fls_error *error);
 
-/* Syncs the file and gives it its name, unless a file has that name by now (EEXIST). Whatever it
- * returns, nothing is left open and no temporary file behind. FLS_OK, FLS_IO. */
+/* Syncs the file, gives it its name unless something is in the way by now (as cli_outfile_check),
+ * and syncs the folder. Whatever it returns, nothing is left open and no temporary file behind. */
 enum fls_status cli_outfile_finish(struct cli_outfile *file, struct fls_error *error);
 
 /* Removes it. */
 void cli_outfile_abandon(struct cli_outfile *file);
 
-/*
- * A file that is there, open as `fd` for a stream, and maybe someone else's: takes its lock
- * (journal/lock.h), and then empties it if `empties`. FLS_OK, FLS_BUSY, FLS_IO.
- */
-enum fls_status cli_outfile_claim(int fd, const char *path, int empties, struct fls_error *error);
+/* A stream was begun anew under this name: an index that was left beside it goes. Only a regular
+ * file of ours is taken for one. */
+void cli_outfile_drop_index(const char *path);
 
 #endif

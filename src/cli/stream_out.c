@@ -17,10 +17,10 @@ static int is_standard_output(const struct cli_stream_out *out)
     return strcmp(out->path, "-") == 0;
 }
 
-enum fls_status cli_stream_out_open(struct cli_stream_out *out, const char *path,
+enum fls_status cli_stream_out_open(struct cli_stream_out *out, const struct cli_outfile_plan *plan,
                                     enum fls_checksum_kind kind, struct fls_error *error)
 {
-    *out = (struct cli_stream_out){.path = path};
+    *out = (struct cli_stream_out){.path = plan->path};
     out->format.checksum.kind = kind;
     out->format.payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX;
     if (is_standard_output(out))
@@ -29,7 +29,7 @@ enum fls_status cli_stream_out_open(struct cli_stream_out *out, const char *path
     if (!out->block)
         return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
     cli_signals_catch();
-    enum fls_status status = cli_outfile_open(&out->file, path, error);
+    enum fls_status status = cli_outfile_open(&out->file, plan, error);
     if (status != FLS_OK) {
         free(out->block);
         out->block = NULL;
@@ -116,7 +116,10 @@ enum fls_status cli_stream_out_finish(struct cli_stream_out *out, struct fls_err
     out->is_open = 0;
     free(out->block);
     out->block = NULL;
-    return cli_outfile_finish(&out->file, error);
+    status = cli_outfile_finish(&out->file, error);
+    if (status == FLS_OK)
+        cli_outfile_drop_index(out->path);
+    return status;
 }
 
 void cli_stream_out_abandon(struct cli_stream_out *out)
@@ -138,8 +141,6 @@ int cli_stream_out_fail(struct cli_stream_out *out, const struct fls_error *erro
     }
     if (status == FLS_STOPPED)
         return CLI_SYSTEM; /* standard output failed; what it was is said at the end */
-    int exists = error->status == FLS_IO && error->os_errno == EEXIST;
-    cli_fail(out->path, error,
-             exists ? "remove it first, or choose another name" : "nothing was written");
-    return exists ? CLI_USAGE : cli_exit_of(status);
+    cli_fail(out->path, error, "nothing was written");
+    return cli_exit_of(status);
 }

@@ -26,10 +26,10 @@ struct cli_stream_out {
 };
 
 /*
- * Opens the new file `path`, for frames of `kind` without limit; from now on signals are caught,
- * as there is something to clean up. FLS_OK; FLS_IO (EEXIST where `path` exists), FLS_NO_MEMORY.
+ * Opens the planned file, for frames of `kind` without limit; from now on signals are caught, as
+ * there is something to clean up. As cli_outfile_open.
  */
-enum fls_status cli_stream_out_open(struct cli_stream_out *out, const char *path,
+enum fls_status cli_stream_out_open(struct cli_stream_out *out, const struct cli_outfile_plan *plan,
                                     enum fls_checksum_kind kind, struct fls_error *error);
 
 /* Puts one frame, or bytes as they are. FLS_OK; FLS_IO; FLS_STOPPED: a signal came, or the reader
@@ -39,7 +39,7 @@ enum fls_status cli_stream_out_put(struct cli_stream_out *out, const void *paylo
 enum fls_status cli_stream_out_raw(struct cli_stream_out *out, const void *bytes, size_t count,
                                    struct fls_error *error);
 
-/* The file gets its name, as cli_outfile_finish says. */
+/* The file gets its name, as cli_outfile_finish says; an index of what it replaces goes. */
 enum fls_status cli_stream_out_finish(struct cli_stream_out *out, struct fls_error *error);
 
 /* Removes it, if it is open. */

@@ -49,14 +49,18 @@ static int is_worth_reserving(int fd)
            system.f_type == EXT4_SUPER_MAGIC;
 }
 
-/* That it fails costs time only. */
+/* Behind the end of the file, which is where the next bytes go; another may have cut it. That it
+ * fails costs time only. */
 static void reserve(struct fd_sink *sink)
 {
+    uint64_t end;
+
     sink->reserve_at = UINT64_MAX;
     if (!sink->reserved && !is_worth_reserving(sink->fd))
         return;
     sink->base.system_calls++;
-    if (fallocate(sink->fd, FALLOC_FL_KEEP_SIZE, (off_t)sink->written, RESERVE_BYTES) != 0)
+    if (fls_os_file_bytes(sink->fd, &end, NULL) != FLS_OK ||
+        fallocate(sink->fd, FALLOC_FL_KEEP_SIZE, (off_t)end, RESERVE_BYTES) != 0)
         return;
     sink->reserved = 1;
     sink->reserve_at = sink->written + RESERVE_USED;
@@ -111,6 +115,17 @@ static enum fls_status fd_close(struct fls_sink *base, struct fls_error *error)
 
 static const struct fls_sink_ops fd_sink_ops = {fd_writev, fd_flush, fd_close};
 
+static struct fls_sink *begin(struct fd_sink *opened, int fd, enum fls_ownership ownership)
+{
+    opened->base.ops = &fd_sink_ops;
+    opened->fd = fd;
+    opened->ownership = ownership;
+    opened->route = fls_os_route_of(fd);
+    opened->reserve_at = UINT64_MAX;
+    opened->base.piece_bytes = fls_os_widen_pipe(fd) ? FLS_OS_PIPE_PIECE_BYTES : 0;
+    return &opened->base;
+}
+
 enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fls_sink **sink,
                                  struct fls_error *error)
 {
@@ -121,31 +136,28 @@ enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fl
     struct fd_sink *opened = calloc(1, sizeof *opened);
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
-    opened->base.ops = &fd_sink_ops;
-    opened->fd = fd;
-    opened->ownership = ownership;
-    opened->route = fls_os_route_of(fd);
-    opened->reserve_at = UINT64_MAX;
-    opened->base.piece_bytes = fls_os_widen_pipe(fd) ? FLS_OS_PIPE_PIECE_BYTES : 0;
-    *sink = &opened->base;
+    *sink = begin(opened, fd, ownership);
     return FLS_OK;
 }
 
 enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
                                    struct fls_sink **sink, struct fls_error *error)
 {
-    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT | O_TRUNC, O_CREAT | O_APPEND};
+    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT | O_TRUNC, O_CREAT};
     int fd;
 
     if ((size_t)mode >= sizeof flags / sizeof flags[0])
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown file mode %d", (int)mode);
-    enum fls_status status = fls_os_open(path, O_WRONLY | flags[mode], &fd, error);
-    if (status != FLS_OK)
+    struct fd_sink *opened = calloc(1, sizeof *opened); /* before anything is done to the file */
+    if (!opened)
+        return fls_error_no_memory(error, sizeof *opened);
+    enum fls_status status = fls_os_open(path, O_WRONLY | O_APPEND | flags[mode], &fd, error);
+    if (status != FLS_OK) {
+        free(opened);
         return status;
-    status = fls_sink_open_fd(fd, FLS_OWNED, sink, error);
-    if (status != FLS_OK)
-        fls_os_close(fd, NULL);
-    else if (mode != FLS_FILE_APPEND) /* others may append as well, and lose what is cut */
-        ((struct fd_sink *)*sink)->reserve_at = RESERVE_FROM;
-    return status;
+    }
+    *sink = begin(opened, fd, FLS_OWNED);
+    if (mode != FLS_FILE_APPEND) /* others may append as well, and lose what is cut */
+        opened->reserve_at = RESERVE_FROM;
+    return FLS_OK;
 }

@@ -54,6 +54,7 @@ struct uring_sink {
     unsigned count;
     unsigned current;
     unsigned in_flight;
+    int stands;         /* at the file's end; it does from the first byte, or flush, on */
     unsigned unclaimed; /* results of a write and sync that could not be waited for */
     uint64_t offset;
     uint64_t longer_to;     /* 0: the file was not made longer */
@@ -228,12 +229,35 @@ static void next_block(struct uring_sink *sink)
     sink->blocks[sink->current].filled = 0;
 }
 
+/* Stands at the file's end, where that is when the first byte comes; with O_DIRECT, at the boundary
+ * before it, with the bytes between. */
+static enum fls_status stand_at_end(struct uring_sink *sink, struct fls_error *error)
+{
+    uint64_t bytes;
+    enum fls_status status = fls_os_file_bytes(sink->plain_fd, &bytes, error);
+
+    if (status != FLS_OK)
+        return status;
+    size_t tail = sink->direct ? (size_t)(bytes % DIRECT_ALIGNMENT) : 0;
+    uint64_t offset = bytes - tail;
+    if (tail > 0 &&
+        pread(sink->plain_fd, sink->blocks[0].bytes, tail, (off_t)offset) != (ssize_t)tail)
+        return fls_error_system(error, "pread", errno ? errno : EIO);
+    sink->whole_bytes = bytes;
+    sink->offset = offset;
+    sink->blocks[0].filled = tail;
+    sink->stands = 1;
+    return FLS_OK;
+}
+
 static enum fls_status uring_writev(struct fls_sink *base, const struct iovec *segments, int count,
                                     size_t *accepted, struct fls_error *error)
 {
     struct uring_sink *sink = (struct uring_sink *)base;
     enum fls_status status = report_failure(sink, error);
 
+    if (status == FLS_OK && FLS_UNLIKELY(!sink->stands))
+        status = stand_at_end(sink, error);
     if (status != FLS_OK)
         return status;
     *accepted = 0;
@@ -374,7 +398,10 @@ static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
                                    struct fls_error *error)
 {
     struct uring_sink *sink = (struct uring_sink *)base;
+    enum fls_status status = sink->stands ? FLS_OK : stand_at_end(sink, error);
 
+    if (status != FLS_OK)
+        return status;
     wait_all(sink);
     if (sink->os_errno == 0)
         write_aligned_part(sink);
@@ -434,7 +461,7 @@ static enum fls_status uring_close(struct fls_sink *base, struct fls_error *erro
     for (unsigned tries = 0; sink->in_flight + sink->unclaimed > 0 && tries < LAST_TRIES; tries++)
         if (!wait_one(sink))
             wait_a_little();
-    if (status != FLS_OK)
+    if (status != FLS_OK && sink->stands)
         cut_to_whole(sink);
     enum fls_status closed = free_sink(sink, status == FLS_OK ? error : NULL);
     return status == FLS_OK ? closed : status;
@@ -515,47 +542,44 @@ static enum fls_status require_regular(int fd, struct fls_error *error)
     return status;
 }
 
+/* Not O_APPEND: it would ignore the offsets. O_RDWR: appending reads the last block. */
+static enum fls_status open_plain(struct uring_sink *sink, const char *path,
+                                  enum fls_file_mode mode, int *created, struct fls_error *error)
+{
+    int flags = O_RDWR | O_NONBLOCK;
+
+    if (mode == FLS_FILE_CREATE_NEW) {
+        *created = 1;
+        return fls_os_open(path, flags | O_CREAT | O_EXCL, &sink->plain_fd, error);
+    }
+    do {
+        sink->plain_fd = fls_os_try_create(path, flags, created);
+    } while (sink->plain_fd < 0 && errno == EINTR);
+    return sink->plain_fd < 0 ? fls_error_system(error, "open", errno) : FLS_OK;
+}
+
+/* A refusal leaves the file as it was: it is emptied last of all. */
 static enum fls_status open_descriptors(struct uring_sink *sink, const char *path,
                                         enum fls_file_mode mode, struct fls_error *error)
 {
-    /* Not O_APPEND: it would ignore the offsets. O_RDWR: appending reads the last block. O_TRUNC
-     * later: a refusal leaves the file as it was. */
-    int exclusive = mode == FLS_FILE_CREATE_NEW ? O_EXCL : 0;
+    int created = 0;
 
     if ((unsigned)mode > FLS_FILE_APPEND)
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown file mode %d", (int)mode);
-    enum fls_status status =
-        fls_os_open(path, O_RDWR | O_CREAT | O_NONBLOCK | exclusive, &sink->plain_fd, error);
-    if (status == FLS_OK)
-        status = require_regular(sink->plain_fd, error);
+    enum fls_status status = open_plain(sink, path, mode, &created, error);
+    if (status != FLS_OK)
+        return status;
+    status = require_regular(sink->plain_fd, error);
     sink->fd = sink->plain_fd;
     if (status == FLS_OK && sink->direct) {
         sink->fd = -1;
         status = open_direct(sink, path, error);
     }
-    if (status != FLS_OK && exclusive && sink->plain_fd >= 0)
-        unlink(path);
     if (status == FLS_OK && mode == FLS_FILE_TRUNCATE)
         status = fls_os_truncate(sink->plain_fd, 0, error);
+    if (status != FLS_OK && created)
+        fls_os_remove_created(sink->plain_fd, path);
     return status;
-}
-
-/* Stands at the file's end; with O_DIRECT, at the boundary before it, with the bytes between. */
-static enum fls_status stand_at_end(struct uring_sink *sink, struct fls_error *error)
-{
-    uint64_t bytes;
-    enum fls_status status = fls_os_file_bytes(sink->plain_fd, &bytes, error);
-
-    if (status != FLS_OK)
-        return status;
-    sink->whole_bytes = bytes;
-    size_t tail = sink->direct ? (size_t)(bytes % DIRECT_ALIGNMENT) : 0;
-    sink->offset = bytes - tail;
-    if (tail > 0 &&
-        pread(sink->plain_fd, sink->blocks[0].bytes, tail, (off_t)sink->offset) != (ssize_t)tail)
-        return fls_error_system(error, "pread", errno ? errno : EIO);
-    sink->blocks[0].filled = tail;
-    return FLS_OK;
 }
 
 enum fls_status fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,
@@ -572,8 +596,6 @@ enum fls_status fls_sink_open_uring_file(const char *path, enum fls_file_mode mo
                            &opened->ring, error);
     if (status == FLS_OK)
         status = open_descriptors(opened, path, mode, error);
-    if (status == FLS_OK)
-        status = stand_at_end(opened, error);
     if (status != FLS_OK) {
         free_sink(opened, NULL);
         return status;

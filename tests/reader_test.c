@@ -510,6 +510,34 @@ static const void *root_of(const void *buffer)
     return (const char *)buffer + 4;
 }
 
+/* A root is read in place: with a type, messages are aligned for any that flatc has, unless the
+ * option says otherwise. */
+static void typed_messages_are_aligned(void **state)
+{
+    const struct fls_message_type type = {"thing", NULL, root_of};
+    struct fls_reader_options options = {.type = &type};
+    struct frames frames = {NULL, 0, 0};
+    struct fls_message message;
+    const void *root;
+    size_t lengths[60], as_it_comes = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 60; i++)
+        lengths[i] = 20 + i * 3 % 50;
+    frames_pattern(&frames, (struct fls_checksum){FLS_CHECKSUM_NONE, NULL}, lengths, 60);
+    for (int told = 0; told < 2; told++) {
+        options.alignment = told ? 1 : 0;
+        struct fls_reader *reader = open_reader(MEMORY, &frames, &options);
+        while (fls_reader_next_root(reader, &root, &message) == FLS_OK)
+            if ((uintptr_t)message.payload % FLS_ALIGNMENT_TYPED_DEFAULT != 0)
+                as_it_comes++;
+        assert_int_equal(fls_reader_statistics(reader).messages, 60);
+        assert_true(told ? as_it_comes > 30 : as_it_comes == 0);
+        close_reader(reader);
+    }
+    free(frames.bytes);
+}
+
 static void typed(void **state)
 {
     const struct fls_message_type type = {"thing", verify_not_30, root_of};
@@ -1329,6 +1357,7 @@ int main(void)
         cmocka_unit_test(batch_needs_room),
         cmocka_unit_test(deferred_refusal),
         cmocka_unit_test(typed),
+        cmocka_unit_test(typed_messages_are_aligned),
         cmocka_unit_test(read_into),
         cmocka_unit_test(read_into_every_cut),
         cmocka_unit_test(read_into_too_small),

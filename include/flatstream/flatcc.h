@@ -42,6 +42,12 @@
  * built without NDEBUG aborts the program by assert() when its emitter refuses; the builder's other
  * errors are treated so as well.)
  *
+ * Reading. What flatcc generates (`Reading_as_root`, `Reading_verify_as_root`) is given to a reader
+ * as its struct fls_message_type, or applied to a message. It reads in place: structs with
+ * `force_align` need their message aligned as the schema says, which flatcc's verifier takes for
+ * granted. A reader with a type aligns to 64 (reader.h); one without to 8, unless its option says
+ * more.
+ *
  * An emitter is plain data that must not be copied or moved while it is open; it belongs to one
  * thread at a time, and to one builder. Everything in this header is inline: the library itself
  * does not need flatcc. Where flatcc's headers are not found this header declares nothing, unless

@@ -28,14 +28,21 @@ struct fls_message {
     uint64_t offset;
 };
 
-/* Messages are aligned to this many bytes unless told otherwise. */
+/* Messages are aligned to this many bytes unless told otherwise; those of a reader with a type, to
+ * the second: as far as any `force_align` goes that flatc takes, and twice that. */
 #define FLS_ALIGNMENT_DEFAULT 8
+#define FLS_ALIGNMENT_TYPED_DEFAULT 64
 #define FLS_ALIGNMENT_MAX 256
 
 /*
  * A type of message, for typed reading: `verify` returns 0 for a valid buffer (may be NULL: not
  * verified), `root` turns a valid buffer into the pointer that the caller's accessors take (NULL:
  * the buffer itself). flatcc's generated functions fit. `name` goes into errors.
+ *
+ * What `root` returns may be read in place only where the message is aligned as its schema asks: a
+ * struct with `force_align` is read by instructions that crash elsewhere, and a verifier looks at
+ * places within the message, not at where it lies. The reader sees to that up to the default for
+ * types; for more, or where the `alignment` option is set, that option must say enough.
  */
 struct fls_message_type {
     const char *name;
@@ -48,8 +55,9 @@ struct fls_message_type {
  *
  *   checksum           its kind; custom_checksum for FLS_CHECKSUM_CUSTOM (borrowed)
  *   payload_bytes_max  a larger declared length is FLS_INVALID_FRAME; 0: 2 GiB
- *   alignment          each payload is aligned to it (a power of two, at most 256); 0: 8; 1: as it
- *                      comes. A payload that is not aligned where it lies is copied, and counted
+ *   alignment          each payload is aligned to it (a power of two, at most 256); 0: 8, or 64
+ *                      where there is a type; 1: as it comes. A payload that is not aligned where
+ *                      it lies is copied, and counted
  *   taps, tap_count    the first taps; the array is copied, what it points to is borrowed
  *   type               for fls_reader_next_root; NULL: untyped. Borrowed
  *   memory_policy      for the message buffer; NULL: it keeps its size. Borrowed

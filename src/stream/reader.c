@@ -88,12 +88,19 @@ static enum fls_status check_options(const struct fls_reader_options *options,
     return FLS_OK;
 }
 
+static size_t alignment_of(const struct fls_reader_options *options)
+{
+    if (options->alignment > 0)
+        return options->alignment;
+    return options->type ? FLS_ALIGNMENT_TYPED_DEFAULT : FLS_ALIGNMENT_DEFAULT;
+}
+
 static void configure(struct fls_reader *reader, const struct fls_reader_options *options)
 {
     reader->checksum = (struct fls_checksum){options->checksum, options->custom_checksum};
     reader->header_bytes = FLS_LENGTH_BYTES + fls_checksum_bytes(reader->checksum);
     reader->payload_bytes_max = fls_payload_limit(options->payload_bytes_max);
-    reader->misaligned = (options->alignment > 0 ? options->alignment : FLS_ALIGNMENT_DEFAULT) - 1;
+    reader->misaligned = alignment_of(options) - 1;
     reader->type = options->type;
     reader->memory_policy = options->memory_policy;
     reader->offset = reader->start_offset = options->start_offset;

@@ -19,11 +19,9 @@
 namespace flatstream
 {
 
-/*
- * How messages are aligned unless a reader's options say otherwise: as far as `force_align` goes
- * in schemas that flatc takes, so that every type can be read where its message lies.
- */
-inline constexpr std::size_t typed_alignment = 64;
+/* How messages are aligned unless a reader's options say otherwise: as in C with a type, so that
+ * what flatc makes code for can be read where its message lies. */
+inline constexpr std::size_t typed_alignment = FLS_ALIGNMENT_TYPED_DEFAULT;
 
 namespace detail
 {
@@ -85,7 +83,6 @@ template <class Self, class C> class chained_options : public C
      */
     template <class F> Self &with_tap(std::string name, F &&function) &
     {
-        static_assert(is_tap_function<std::decay_t<F>>, "this cannot be called with a message");
         owned.add_tap(std::move(name), std::forward<F>(function));
         return self();
     }

@@ -53,10 +53,13 @@ for path in "$SOURCE_DIR"/include/flatstream/*.h; do
         compiles_alone "$compiler" "-std=c++17" cc "$header"
     done
 done
-for path in "$SOURCE_DIR"/include/flatstream/*.hpp "$SOURCE_DIR"/include/flatstream/cpp/*.hpp; do
+for path in "$SOURCE_DIR"/include/flatstream/*.hpp; do
     for compiler in $cxx_compilers; do
-        compiles_alone "$compiler" "-std=c++17" cc "${path#"$SOURCE_DIR"/include/flatstream/}"
+        compiles_alone "$compiler" "-std=c++17" cc "$(basename "$path")"
     done
+done
+for path in "$SOURCE_DIR"/include/flatstream/cpp/*.hpp; do
+    [ -z "$cxx_compilers" ] || compiles_alone "${cxx_compilers%%$'\n'*}" "-std=c++17" cc "cpp/$(basename "$path")"
 done
 for version in 30 31 40; do
     compiles_alone "$CC" "-std=c11 -DFLATSTREAM_USE_VERSION=$version" c flatstream.h

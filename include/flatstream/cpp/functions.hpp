@@ -170,6 +170,7 @@ struct owned_functions {
 
     template <class F> void add_tap(std::string name, F &&function)
     {
+        static_assert(is_tap_function<std::decay_t<F>>, "this cannot be called with a message");
         auto made = std::make_shared<owned_tap_of<std::decay_t<F>>>(std::move(name),
                                                                     std::forward<F>(function));
 

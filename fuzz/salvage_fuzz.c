@@ -12,7 +12,7 @@
 
 #include <flatstream/salvage.h>
 
-#include "journal/salvage_parts.h"
+#include "journal/salvage_walk.h"
 
 struct seen {
     const uint8_t *bytes;
@@ -92,8 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size};
     struct seen seen = {
         .checksum = {fuzz_byte(&input) & 1 ? FLS_CHECKSUM_XXH3 : FLS_CHECKSUM_CRC32, NULL}};
-    struct fls_salvage_bounds bounds = {.effort = FLS_SALVAGE_EFFORT};
+    struct fls_salvage_bounds bounds = FLS_SALVAGE_BOUNDS;
 
+    bounds.alone = 1;
     bounds.small_bytes_max = choices[fuzz_below(&input, 5)];
     bounds.close_bytes_max = choices[fuzz_below(&input, 6)];
     bounds.wide_bytes_max = choices[fuzz_below(&input, 7)];
@@ -112,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_require(second.bytes_lost == 0 && second.frames == report.frames);
         free(again.saved);
     }
+    bounds.alone = 0;
     bounds.stretch_bytes = seen.length / 3 + 1;
     bounds.jobs = 1;
     struct seen together = {.bytes = seen.bytes, .length = seen.length, .checksum = seen.checksum};

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A long stream in flat memory: SOAK_GIB (10) GiB through `flatstream write | flatstream verify`,
 # beside 1 GiB. Fails when either process needs more for the long one. Then SOAK_MESSAGES (10^8)
-# messages through the asynchronous writer, for each policy with two and four producers.
+# messages through the asynchronous writer, for each policy with two and four producers. Then salvage
+# of bytes made to cost much: what takes more than 10 times as long for 64 MiB as for 8 fails.
 set -eu
 cd "$(dirname "$0")/.."
 command=${FLATSTREAM:-build/flatstream}
@@ -25,3 +26,9 @@ echo "soak: memory is flat"
 
 "$(dirname "$command")/tests/async_stress_test" "${SOAK_MESSAGES:-100000000}"
 echo "soak: no message was lost or doubled"
+
+python=python3
+[ -x /usr/bin/python3 ] && python=/usr/bin/python3
+"$python" -B tests/salvage_hostile.py "$command"
+"$python" -B tests/salvage_hostile.py --auto "$command" short_words noise damaged_payloads holes nested
+echo "soak: salvage takes time in proportion"

@@ -95,6 +95,37 @@ PY
     rm -f ./*-saved.fls same.fls out.fls
 done
 
+# Of the lost places 1,000 are listed, and the rest counted; all of them as JSON.
+seq 100001 103000 >many.txt
+"$flatstream" write --checksum crc32 -o many.fls many.txt
+python3 - <<'PY'
+data = bytearray(open("many.fls", "rb").read())
+for at in range(14 + 8, len(data), 28):
+    data[at] ^= 1
+open("many.fls", "wb").write(data)
+PY
+rm -f out.fls
+expect 1 "$flatstream" salvage many.fls -o out.fls
+[ "$(grep -c '^lost   at byte' out)" = 1000 ] || fail "not 1,000 places were listed"
+says out '^and 500 more places'
+rm -f out.fls
+expect 1 "$flatstream" salvage many.fls -o out.fls --json
+python3 - <<'PY' || fail "the JSON is not whole"
+import json
+o = json.load(open("out"))
+assert len(o["regions"]) == o["lost_regions"] == 1500 and o["frames"] == 1500, o["lost_regions"]
+assert o["search_cut_short"] is False and o["passed_over"] == 0, o
+PY
+
+# Where candidates were passed over it says so.
+python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack("<I", 60000) * (1 << 18))' >words
+cat hundred.fls words hundred.fls >hostile.fls
+rm -f out.fls
+expect 1 "$flatstream" salvage hostile.fls -o out.fls --checksum xxh3
+says out '^search cut short: [0-9]+ places'
+says out '^hostile.fls: 200 frames'
+rm -f out.fls
+
 # OUT is never replaced, and never half there.
 echo keep >kept.fls
 expect 2 "$flatstream" salvage one.fls -o kept.fls

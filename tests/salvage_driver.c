@@ -17,7 +17,7 @@
 #include <flatstream/flatstream.h>
 #include <flatstream/salvage.h>
 
-#include "journal/salvage_parts.h"
+#include "journal/salvage_walk.h"
 
 static _Noreturn void die(const char *what)
 {
@@ -207,8 +207,8 @@ static void compare_with_file(const uint8_t *bytes, size_t length,
     text_close(&again);
     if (strcmp(again.bytes, text->bytes) != 0 ||
         strcmp(again.region_bytes, text->region_bytes) != 0)
-        die(bounds->stretch_bytes > 0 ? "by several threads it is not as by one"
-                                      : "from a file it is not as from memory");
+        die(!bounds->alone ? "by several threads it is not as by one"
+                           : "from a file it is not as from memory");
     text_free(&again);
     close(fd);
 }
@@ -233,10 +233,11 @@ static void recover(const uint8_t *bytes, size_t length, enum fls_checksum_kind 
 int main(void)
 {
     struct fls_tap tap = fls_tap_typed("test", verify);
-    struct fls_salvage_bounds bounds = {.effort = FLS_SALVAGE_EFFORT};
+    struct fls_salvage_bounds bounds = FLS_SALVAGE_BOUNDS;
     char name[32];
     size_t length;
 
+    bounds.alone = 1;
     while (scanf("%31s %" SCNu64 " %" SCNu64 " %" SCNu64 " %zu", name, &bounds.small_bytes_max,
                  &bounds.close_bytes_max, &bounds.wide_bytes_max, &length) == 5) {
         struct fls_salvage_options options = {.message = note_message, .region = note_region};
@@ -251,6 +252,7 @@ int main(void)
             compare_with_file(bytes, length, &options, &bounds, &text, in_runs);
         for (unsigned jobs = 1; jobs < 3; jobs++) {
             struct fls_salvage_bounds together = bounds;
+            together.alone = 0;
             together.stretch_bytes = length / (3 * jobs) + 1;
             together.jobs = jobs;
             compare_with_file(bytes, length, &options, &together, &text, jobs == 1);

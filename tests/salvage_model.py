@@ -131,63 +131,37 @@ class Salvage:
         return o == self.end or not small or any(map(self.proven, small))
 
     def leads(self, o):
-        if o == self.end:
-            return True
-        if not self.plausible(o):
-            return False
-        if self.length(o) > self.wide and not (self.surely_hops(self.next(o))
-                                               and self.holds_no_step(o)):
-            return False
-        if self.length(o) > self.close and not self.hops(self.next(o), LIMIT):
-            return False
-        return self.proven(o)
-
-    def leads_from(self, p, q):
-        """Does q lead on, where the message at p says that it ends?"""
-        if self.leads(q):
-            return True
-        if not self.plausible(q) or min(self.length(p), self.length(q)) <= self.wide:
-            return False
-        return self.holds_no_step(q) and self.proven(q)
-
-    def holds_no_step(self, o):
-        """Is no small frame in step in the message at o, as far as W bytes?"""
-        stop = min(self.next(o), o + 1 + self.wide)
-        return self.find_in_step(o + 1, stop, self.close) == stop
+        return o == self.end or self.proven(o)
 
     def clear_within(self, o, shortest, longest, end):
         """A clear frame at o, of such a length, that ends at end or before."""
         return (self.plausible(o) and shortest <= self.length(o) <= longest and self.next(o) <= end
                 and self.clear(o))
 
-    def holds_frames(self, start, end):
-        return any(self.clear_within(o, 0, self.close, end) for o in range(start, end))
-
-    def seem_to_hold(self, p, q):
-        """Do messages seem to hold frames at p, whose message ends at q?"""
-        if self.messages:
-            offset, length, _ = self.messages[-1]
-            if self.holds_frames(offset + self.header, offset + self.header + length):
+    def hops_within(self, o, end):
+        """Three plausible headers from o on, or up to the end, none over W or leading beyond it."""
+        for _ in range(3):
+            if o == end:
                 return True
-        if q < self.end and self.holds_frames(q + self.header, self.next(q)):
-            return True
-        o = p + self.header
-        return self.plausible(o) and any(self.proven(b) and self.next(b) <= q
-                                         for b in (o, self.next(o)))
+            if not self.plausible(o) or self.length(o) > self.wide or self.next(o) > end:
+                return False
+            o = self.next(o)
+        return True
 
-    def closed(self, p, q):
-        """Does a proven frame behind the header at p end at q, or where one begins that would?"""
+    def holds_frames(self, start, end):
+        return any(self.clear_within(o, 0, self.close, end) for o in range(start, end)) or any(
+            self.clear_within(o, self.close + 1, self.wide, end)
+            and self.hops_within(self.next(o), end) for o in range(start, end))
 
-        def ending_at(end):
-            return [o for o in range(p + self.header, end) if self.plausible(o)
-                    and self.next(o) == end and self.length(o) <= self.wide and not self.zeros(o)]
-
-        last = ending_at(q)
-        return any(self.proven(o) or any(map(self.proven, ending_at(o))) for o in last)
+    def last_holds(self):
+        """Does the message delivered last hold frames?"""
+        if not self.messages:
+            return False
+        offset, length, _ = self.messages[-1]
+        return self.holds_frames(offset + self.header, offset + self.header + length)
 
     def doubtful(self, p):
-        q = self.next(p)
-        return self.closed(p, q) and not self.seem_to_hold(p, q)
+        return self.holds_frames(p + self.header, self.next(p)) and not self.last_holds()
 
     def in_step(self, o, longest):
         return (self.plausible(o) and self.length(o) <= longest
@@ -195,71 +169,6 @@ class Salvage:
 
     def find_in_step(self, start, stop, longest):
         return next((o for o in range(start, stop) if self.in_step(o, longest)), stop)
-
-    def leads_towards(self, o, end):
-        """Three headers from o on, or up to S before the end, none leading to over S behind it."""
-        for _ in range(3):
-            if o >= end - self.small:
-                return True
-            if not self.plausible(o) or self.next(o) > end + self.small:
-                return False
-            o = self.next(o)
-        return True
-
-    def is_near_worth(self, p):
-        return 2 * self.small < self.next(p) - (p + 1) <= self.wide
-
-    def find_near(self, p):
-        """The frame near where the message at p says that it ends, or None."""
-        q = self.next(p)
-        if self.leads(q):
-            return q
-        stop = min(q + self.small + 1, self.end)
-        near = range(q - self.small, stop)
-        found = self.find_in_step(near.start, stop, self.close)
-        if found < stop:
-            return found
-        found = [o for o in near if self.clear_within(o, 0, self.close, self.end)]
-        if q - (p + 1) > self.close:
-            for longest in (self.middle, self.wide):
-                found = found or [o for o in near if self.in_step(o, longest)
-                                  and self.length(o) > self.close and self.leads(self.next(o))]
-        return (found + [None])[0]
-
-    def find_near_next(self, p):
-        """The same, or near where the next message says so, or the one behind that."""
-        for _ in range(16):
-            if not self.plausible(p) or not self.is_near_worth(p):
-                return None
-            found = self.find_near(p)
-            if found is not None:
-                return found
-            p = self.next(p)
-        return None
-
-    def find_behind_next(self, p):
-        """The next frame in step, where only one message lies between it and that at p; or None."""
-        q = self.next(p)
-        found = self.step(p + 1)
-        if found <= q + self.small or found - (p + 1) > self.wide:
-            return None
-        leading = [o for o in range(q - self.small, q + self.small + 1)
-                   if o + self.header <= found and self.next(o) == found]
-        return found if leading else None
-
-    def find_close(self, p):
-        """Where the damage of the message at p ends, and of those behind it; or None."""
-        if not self.is_near_worth(p):
-            return None
-        found = self.find_near_next(p)
-        if found is None:
-            found = self.find_behind_next(p)
-        if found is None or self.closed(p, found):
-            return None
-        if any(self.clear_within(o, 0, self.wide, found)
-               and self.leads_towards(self.next(o), found) for o in range(p + 1, found)):
-            return None
-        return found
 
     def step(self, start):
         """The first frame in step from start on, a smaller one if there is one not too far."""
@@ -274,44 +183,31 @@ class Salvage:
         """Where the first frame from start on begins, behind damage."""
         found = self.step(start)
 
-        def is_one_message():
-            return said is not None and abs(found - said) <= self.small
-
         def is_open():
-            return found - start > self.close and not is_one_message()
+            return (found - start > self.close
+                    and (said is None or abs(found - said) > self.small))
 
-        first = start
-        if found - start > self.close and is_one_message():
-            first = max(start, said - self.small)
-        found = next((o for o in range(first, found)
-                      if self.clear_within(o, 0, self.close, found)), found)
-        if is_open():
-            chain = {found}
-            for o in range(found - 1, start - 1, -1):
-                if self.plausible(o) and self.next(o) in chain and self.proven(o):
-                    chain.add(o)
-            found = min(chain)
-        self.was_open = is_open()
+        def first(candidates, shortest, longest, followed):
+            return next((o for o in candidates if self.clear_within(o, shortest, longest, found)
+                         and (not followed or self.followed(o, longest))), found)
 
-        def large(candidates, longest):
-            fits = [o for o in candidates if self.clear_within(o, self.close + 1, longest, found)
-                    and (self.length(o) <= self.wide or self.surely_hops(self.next(o)))]
-            followed = [o for o in fits if self.length(o) > self.wide or self.next(o) == self.end or
-                        self.plausible(self.next(o)) and self.length(self.next(o)) <= self.wide]
-            return followed, fits
-
+        found = first(range(start, found), 0, self.close, False)
         if is_open() and said is not None:
             near = range(max(start, said - self.small), min(found, said + self.small + 1))
-            followed, fits = large(near, LIMIT)
-            if followed + fits:
-                found = (followed + fits)[0]
-                if self.closed(start - 1, found):
-                    said = None
+            found = first(near, self.close + 1, LIMIT, True)
+        if found - start > self.close:
+            found = first(range(start, found), self.close + 1, self.wide, True)
         if is_open():
-            found = (large(range(start, found), self.wide)[0] + [found])[0]
-        if is_open():
-            found = (large(range(start, found), self.wide)[1] + [found])[0]
+            found = first(range(start, found), self.close + 1,
+                          min(self.wide, 16 * (self.close + 1)), False)
         return found
+
+    def followed(self, o, longest):
+        """Does a plausible header of such a length, or the end, follow the frame at o?"""
+        end = self.next(o)
+        if end != self.end and not (self.plausible(end) and self.length(end) <= longest):
+            return False
+        return self.length(o) <= self.wide or self.surely_hops(end)
 
     # --- the walk ---
     def in_order(self, o):
@@ -325,9 +221,6 @@ class Salvage:
             while self.plausible(o) and self.zeros(o):
                 o += self.header
             return o != self.end and self.leads(o)
-        if self.length(o) > self.wide and not self.surely_hops(self.next(o)):
-            if self.find_in_step(o + 1, self.next(o), self.close) < self.next(o):
-                return False
         return self.proven(o)
 
     def status(self, o):
@@ -340,38 +233,24 @@ class Salvage:
             return "unexpected_end"
         if self.zeros(o) and self.function(b"") == 0:
             return "invalid_frame"
-        if self.length(o) > self.wide:
-            return None  # may not have been compared
         payload = self.s[o + self.header : self.next(o)]
         return "checksum_mismatch" if self.function(payload) != self.stored(o) else "validation_failed"
 
-    def mended(self, o, longest, found):
-        """Where the message at o ends, if its length alone is wrong."""
+    def mended(self, o, end):
+        """Is the message at o, which ends at end then, whole but for its length?"""
         start = o + self.header
-        if self.width < 4 or start > self.end:
-            return None
-        said = self.s[o : o + 4]
-        beside = {int.from_bytes(said[:i] + bytes([value]) + said[i + 1 :], "little")
-                  for i in range(4) for value in range(256)} - {self.length(o)}
-        ends = [start + length for length in sorted(beside) if length <= longest
-                and (length <= self.close or self.hops(start + length, LIMIT))]
-        if found is not None and start <= found <= start + self.wide:
-            ends.append(found)
-        for end in ends:
-            payload = self.s[start:end]
-            if end > self.end or (not payload and not self.stored(o)):
-                continue
-            if self.function(payload) != self.stored(o) or not self.leads(end):
-                continue
-            if not self.verified or verifier(payload):
-                return end
-        return None
+        if self.width < 4 or not start <= end <= start + min(self.wide, LIMIT):
+            return False
+        payload = self.s[start:end]
+        return ((payload or self.stored(o)) and self.function(payload) == self.stored(o)
+                and self.leads(end) and (not self.verified or verifier(payload)))
 
-    def torn(self, o, found):
-        """Is the message at o, whose end is not there, torn, though a frame was found behind o?"""
-        if o + self.header > self.end or found == self.end:
-            return True
-        return self.length(o) <= min(self.close, LIMIT) and self.seem_to_hold(o, self.end)
+    def torn(self, o):
+        """Is the message at o torn, though a frame may have been found behind o?"""
+        if o + self.header > self.end:
+            return False
+        return (self.next(o) > self.end and self.length(o) <= min(self.close, LIMIT)
+                and self.last_holds())
 
     def walk(self):
         o, lost_from, status = 0, None, None
@@ -379,21 +258,15 @@ class Salvage:
             good = o < self.end and self.in_order(o)
             end, mended = o, None
             if o < self.end and not good:
-                length_right = (self.plausible(o) and self.leads_from(o, self.next(o))
-                                and not self.doubtful(o))
-                if length_right:
+                leads = self.plausible(o) and self.leads(self.next(o))
+                if leads and not self.doubtful(o):
                     end = self.next(o)
-                    mended = self.mended(o, max(self.close, self.length(o)), None)
-                elif self.plausible(o) and self.find_close(o) is not None:
-                    end = self.find_close(o)
-                    mended = self.mended(o, -1, end)
                 else:
-                    end = self.find(o + 1, self.next(o) if self.plausible(o) else None)
-                    in_gap = min(end - o - self.header, self.wide)
-                    longest = max(self.middle, in_gap) if self.was_open else self.close
-                    mended = self.mended(o, longest, end)
-                    beyond = o + self.header > self.end or self.next(o) > self.end
-                    if beyond and mended is None and self.torn(o, end):
+                    heeded = self.plausible(o) and not leads
+                    end = self.find(o + 1, self.next(o) if heeded else None)
+                    if self.mended(o, end):
+                        mended = end
+                    elif self.torn(o):
                         end = self.end
             if lost_from is not None and (good or mended or o == self.end):
                 self.regions.append((lost_from, o - lost_from, 0, len(self.messages), status))

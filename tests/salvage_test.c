@@ -10,7 +10,7 @@
 
 #include <flatstream/salvage.h>
 
-#include "journal/salvage_parts.h"
+#include "journal/salvage_walk.h"
 #include "support/frames.h"
 
 #define MIB ((size_t)1 << 20)
@@ -77,101 +77,6 @@ static void test_chance_of_false_frames(void **state)
             fail_msg("width %zu: %.0f false frames, %.1f were expected", widths[i], found,
                      expected);
     }
-}
-
-/* --- hostile bytes -----------------------------------------------------------------------------
- */
-
-#define HOSTILE_BYTES (64 * MIB)
-
-static void fill_small_numbers(uint8_t *bytes)
-{
-    for (size_t i = 0; i < HOSTILE_BYTES; i += 4) {
-        bytes[i] = (uint8_t)(60000 & 0xff);
-        bytes[i + 1] = (uint8_t)(60000 >> 8);
-        bytes[i + 2] = bytes[i + 3] = 0;
-    }
-}
-
-static void fill_zeros(uint8_t *bytes)
-{
-    memset(bytes, 0, HOSTILE_BYTES);
-}
-
-/* So much of them is salvaged: all when everything is checked, little under a sanitizer. */
-static size_t hostile_bytes(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-    return HOSTILE_BYTES / 64;
-#else
-    return getenv("FLS_CHECK") ? HOSTILE_BYTES : HOSTILE_BYTES / 8;
-#endif
-}
-
-static void fill_ones(uint8_t *bytes)
-{
-    memset(bytes, 1, HOSTILE_BYTES);
-}
-
-/* Headers that all lead exactly to the end. */
-static void fill_countdown(uint8_t *bytes)
-{
-    size_t length = hostile_bytes();
-
-    for (size_t i = 0; i < length; i += 16) {
-        uint32_t left = (uint32_t)(length - i - 12);
-        memset(bytes + i, 0xa5, 16);
-        for (size_t k = 0; k < 4; k++)
-            bytes[i + k] = (uint8_t)(left >> 8 * k);
-    }
-}
-
-/* Small frames that are intact, each before a header that looks right and is not. */
-static void fill_traps(uint8_t *bytes)
-{
-    struct frames pair = {NULL, 0, 0};
-    static const uint8_t trap[] = {0xff, 0xff, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
-
-    frames_put(&pair, (struct fls_checksum){FLS_CHECKSUM_XXH3, NULL}, "12345678", 8);
-    frames_raw(&pair, trap, sizeof trap);
-    for (size_t i = 0; i < HOSTILE_BYTES; i += pair.length) {
-        size_t left = HOSTILE_BYTES - i;
-        memcpy(bytes + i, pair.bytes, left < pair.length ? left : pair.length);
-    }
-    free(pair.bytes);
-}
-
-static void fill_noise(uint8_t *bytes)
-{
-    for (size_t i = 0; i < HOSTILE_BYTES; i++)
-        bytes[i] = (uint8_t)(test_random() >> 8);
-}
-
-/* What is compared stays in proportion to the bytes, whatever they look like: at most 1 GiB, four
- * times, and 4 * 1024 bytes for each, and what stands in step, at most C for each 16. */
-static void test_hostile_bytes_cost_little(void **state)
-{
-    (void)state;
-    static void (*const fills[])(uint8_t *) = {fill_small_numbers, fill_zeros, fill_ones,
-                                               fill_countdown,     fill_noise, fill_traps};
-    struct fls_salvage_options options = {.checksum = FLS_CHECKSUM_XXH3};
-    uint8_t *bytes = malloc(HOSTILE_BYTES);
-    int full = getenv("FLS_CHECK") != NULL;
-
-    assert_non_null(bytes);
-    for (size_t i = 0; i < sizeof fills / sizeof fills[0]; i++) {
-        size_t length = hostile_bytes() / (!full && fills[i] == fill_traps ? 8 : 1);
-        fills[i](bytes);
-        struct fls_salvage_report report = salvage(bytes, length, &options);
-        uint64_t bound = 4 * (UINT64_C(1) << 30) + 4200 * (uint64_t)length;
-        if (fills[i] == fill_traps)
-            bound += 65536 * (uint64_t)length / 16;
-        if (report.bytes_compared > bound || report.comparisons > 16 * (uint64_t)length)
-            fail_msg("fill %zu: %ju bytes compared, %ju times", i, (uintmax_t)report.bytes_compared,
-                     (uintmax_t)report.comparisons);
-        assert_int_equal(report.frames == 0, fills[i] != fill_traps);
-    }
-    free(bytes);
 }
 
 /* --- large messages ----------------------------------------------------------------------------
@@ -552,7 +457,6 @@ static void test_bytes_max(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chance_of_false_frames),
-                                       cmocka_unit_test(test_hostile_bytes_cost_little),
                                        cmocka_unit_test(test_large_messages),
                                        cmocka_unit_test(test_large_messages_damaged_in_a_row),
                                        cmocka_unit_test(test_length_leads_onto_a_later_frame),

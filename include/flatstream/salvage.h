@@ -9,8 +9,11 @@
  * frame match it, the message is delivered too (it is mended).
  *
  * Messages may hold frames. Those of a damaged message are left inside where its length still leads
- * to a frame; where it leads nowhere, or frames reach to its very end, they are taken for messages,
- * unless the messages beside it hold frames as well. Rule 9.10 says what is not salvaged.
+ * to a frame and the message before it holds frames as well; else they are taken for messages. Rule
+ * 9.10 says what is not salvaged.
+ *
+ * The time is linear in the stream's length, whatever its bytes are: what is compared in vain is
+ * bounded by the bytes passed (rule 9.12), the same for any number of threads.
  */
 #ifndef FLATSTREAM_SALVAGE_H
 #define FLATSTREAM_SALVAGE_H
@@ -90,13 +93,13 @@ struct fls_salvage_options {
  *   longest_run     most messages that followed one another with nothing lost between
  *   comparisons     of a checksum with bytes that may have been no frame; false_frames_expected:
  *                   how many of these agree by chance, on average and at most: comparisons /
- *                   2^(8 x checksum bytes). (It is at most: what two steps of the search compare is
- *                   counted twice, and a verifier would have to accept chance bytes too.) A sender
- *                   of hostile bytes can make frames inside messages on purpose; no figure covers
- *                   that
- *   bytes_compared  bytes read for these comparisons
- *   search_cut_short  non-zero: parts of the stream look like headers so much that some candidates
- *                   were passed over, to keep the time within bounds; frames may have been missed
+ *                   2^(8 x checksum bytes). (It is at most: what several steps of the search
+ * compare is counted each time, and a verifier would have to accept chance bytes too.) A sender of
+ * hostile bytes can make frames inside messages on purpose; no figure covers that bytes_compared
+ * bytes read for these comparisons bytes_searched  bytes looked through for headers, each time that
+ * they were search_cut_short  non-zero: parts of the stream look like headers so much that some
+ * candidates were passed over, to keep the time within bounds; frames may have been missed
+ *   passed_over     how many candidates that were
  */
 struct fls_salvage_report {
     uint64_t bytes;
@@ -108,6 +111,8 @@ struct fls_salvage_report {
     uint64_t longest_run;
     uint64_t comparisons;
     uint64_t bytes_compared;
+    uint64_t bytes_searched;
+    uint64_t passed_over;
     double false_frames_expected;
     int search_cut_short;
 };

@@ -37,11 +37,14 @@ static const char help[] =
     "and written. A torn tail and a tail of zeros are lost regions. When the start is damaged,\n"
     "--checksum auto looks further into the file for the kind whose frames are proven.\n"
     "\n"
-    "Each lost region is listed with its offset, its length and what is wrong at its start, then\n"
-    "the totals, and how many false messages are to be expected by chance. JSON: file, bytes,\n"
-    "checksum, regions (offset, bytes, mended, frame, kind, message), frames, mended,\n"
-    "payload_bytes, lost_regions, lost_bytes, comparisons, false_frames_expected,\n"
-    "search_cut_short.\n"
+    "Each lost region is listed with its offset, its length and what is wrong at its start, up to\n"
+    "1,000 of them (the rest are counted; --json lists all); then the totals, and how many false\n"
+    "messages are to be expected by chance. JSON: file, bytes, checksum, regions (offset, bytes,\n"
+    "mended, frame, kind, message), frames, mended, payload_bytes, lost_regions, lost_bytes,\n"
+    "comparisons, false_frames_expected, search_cut_short, passed_over.\n"
+    "\n"
+    "What is searched in vain is bounded by the bytes of FILE. Where they look like headers so\n"
+    "much that candidates were passed over it says so: then frames may have been missed.\n"
     "\n"
     "Exit status: 0 nothing was lost; 1 something was lost; 2 wrong usage, or the kind of\n"
     "checksum or a schema must be said; 3 the system failed.\n"
@@ -60,7 +63,7 @@ struct options {
     int json;
 };
 
-/* A salvage under way; `list` says whether regions are listed on standard output or error. */
+/* A salvage under way. */
 struct rescue {
     const struct options *options;
     struct cli_input input;
@@ -176,19 +179,31 @@ static int is_to_standard_output(const struct rescue *rescue)
     return strcmp(rescue->options->output, "-") == 0;
 }
 
+/* On standard output, or error when the messages go there. */
+static void say(const struct rescue *rescue, const char *text)
+{
+    if (is_to_standard_output(rescue))
+        fputs(text, stderr);
+    else
+        cli_out_bytes(text, strlen(text));
+}
+
+/* Damage may be everywhere: nobody reads so many lines. */
+#define LISTED_MAX 1000
+
 static void list_as_text(struct rescue *rescue, const struct fls_salvage_region *region,
                          const struct fls_error *error)
 {
     char text[512], line[640];
 
+    if (rescue->listed >= LISTED_MAX)
+        return;
     cli_error_text(error, text, sizeof text);
     int length = snprintf(line, sizeof line, "%s at byte %" PRIu64 ", %" PRIu64 " bytes: %s\n",
                           region->mended ? "mended" : "lost  ", error->offset, region->bytes, text);
     cli_progress_clear();
-    if (is_to_standard_output(rescue))
-        fputs(line, stderr);
-    else if (length > 0)
-        cli_out_bytes(line, strlen(line));
+    if (length > 0)
+        say(rescue, line);
 }
 
 static void list_as_json(struct rescue *rescue, const struct fls_salvage_region *region,
@@ -245,6 +260,25 @@ static enum fls_status see_progress(void *context, uint64_t done)
     return cli_signal() ? FLS_STOPPED : FLS_OK;
 }
 
+/* What is not in the list. */
+static void print_rest(const struct rescue *rescue, const struct fls_salvage_report *report)
+{
+    char text[256];
+
+    if (rescue->listed > LISTED_MAX) {
+        snprintf(text, sizeof text, "and %" PRIu64 " more places, which --json lists too\n",
+                 rescue->listed - LISTED_MAX);
+        say(rescue, text);
+    }
+    if (report->search_cut_short) {
+        snprintf(text, sizeof text,
+                 "search cut short: %" PRIu64 " places that look like headers were passed over; "
+                 "frames there may have been missed\n",
+                 report->passed_over);
+        say(rescue, text);
+    }
+}
+
 static void print_totals(const struct rescue *rescue, const struct fls_salvage_report *report)
 {
     char name[CLI_SHOWN_BYTES], text[CLI_SHOWN_BYTES + 1024];
@@ -253,18 +287,13 @@ static void print_totals(const struct rescue *rescue, const struct fls_salvage_r
              "%s: %" PRIu64 " frames (%s) salvaged, %" PRIu64 " of them mended\n"
              "  lost      %" PRIu64 " of %" PRIu64 " bytes, in %" PRIu64 " region%s\n"
              "  certainty %.2g false frames are to be expected by chance (%" PRIu64
-             " comparisons)\n%s",
+             " comparisons)\n",
              cli_shown_name(rescue->input.name, name, sizeof name), report->frames,
              fls_checksum_name(rescue->kind), report->mended, report->bytes_lost, report->bytes,
              report->regions_lost, report->regions_lost == 1 ? "" : "s",
-             report->false_frames_expected, report->comparisons,
-             report->search_cut_short ? "  search    cut short in places that look like headers "
-                                        "everywhere: frames there may have been missed\n"
-                                      : "");
-    if (is_to_standard_output(rescue))
-        fputs(text, stderr);
-    else
-        cli_out_bytes(text, strlen(text));
+             report->false_frames_expected, report->comparisons);
+    print_rest(rescue, report);
+    say(rescue, text);
 }
 
 static void begin_json(const struct rescue *rescue)
@@ -276,13 +305,14 @@ static void begin_json(const struct rescue *rescue)
 
 static void end_json(const struct fls_salvage_report *report)
 {
-    cli_out_text("],\"bytes\":%" PRIu64 ",\"frames\":%" PRIu64 ",\"mended\":%" PRIu64
-                 ",\"payload_bytes\":%" PRIu64 ",\"lost_regions\":%" PRIu64
-                 ",\"lost_bytes\":%" PRIu64 ",\"comparisons\":%" PRIu64
-                 ",\"false_frames_expected\":%.6g,\"search_cut_short\":%s}\n",
-                 report->bytes, report->frames, report->mended, report->payload_bytes,
-                 report->regions_lost, report->bytes_lost, report->comparisons,
-                 report->false_frames_expected, report->search_cut_short ? "true" : "false");
+    cli_out_text(
+        "],\"bytes\":%" PRIu64 ",\"frames\":%" PRIu64 ",\"mended\":%" PRIu64
+        ",\"payload_bytes\":%" PRIu64 ",\"lost_regions\":%" PRIu64 ",\"lost_bytes\":%" PRIu64
+        ",\"comparisons\":%" PRIu64
+        ",\"false_frames_expected\":%.6g,\"search_cut_short\":%s,\"passed_over\":%" PRIu64 "}\n",
+        report->bytes, report->frames, report->mended, report->payload_bytes, report->regions_lost,
+        report->bytes_lost, report->comparisons, report->false_frames_expected,
+        report->search_cut_short ? "true" : "false", report->passed_over);
 }
 
 /* --- the verb ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "frame/frame_fast.h"
-#include "journal/salvage_parts.h"
+#include "journal/salvage_walk.h"
 
 static enum fls_status check_options(const struct fls_salvage_options *options,
                                      struct fls_error *error)
@@ -60,6 +60,7 @@ static enum fls_status salvage(struct fls_salvage_walk *walk,
         fls_salvage_step(walk);
     fls_salvage_close_lost(walk);
     report->false_frames_expected = expected_by_chance(report, walk->search.width);
+    report->search_cut_short = report->passed_over > 0;
     status = walk->input.status;
     if (status != FLS_OK) {
         walk->input.error.status = status;
@@ -68,13 +69,6 @@ static enum fls_status salvage(struct fls_salvage_walk *walk,
     fls_salvage_walk_end(walk);
     return status;
 }
-
-static const struct fls_salvage_bounds usual_bounds = {
-    .small_bytes_max = FLS_SALVAGE_SMALL_BYTES_MAX,
-    .close_bytes_max = FLS_SALVAGE_CLOSE_BYTES_MAX,
-    .wide_bytes_max = FLS_SALVAGE_WIDE_BYTES_MAX,
-    .effort = FLS_SALVAGE_EFFORT,
-    .stretch_bytes = FLS_SALVAGE_STRETCH_BYTES};
 
 static struct fls_salvage_options all_options(const struct fls_salvage_options *options,
                                               size_t options_bytes)
@@ -107,7 +101,7 @@ enum fls_status fls_salvage_memory_versioned(const void *bytes, size_t length,
 {
     struct fls_salvage_options all = all_options(options, options_bytes);
 
-    return fls_salvage_memory_within(bytes, length, &all, &usual_bounds, report, error);
+    return fls_salvage_memory_within(bytes, length, &all, &FLS_SALVAGE_BOUNDS, report, error);
 }
 
 enum fls_status fls_salvage_fd_within(int fd, uint64_t start,
@@ -138,7 +132,7 @@ enum fls_status fls_salvage_fd_versioned(int fd, uint64_t start,
 {
     struct fls_salvage_options all = all_options(options, options_bytes);
 
-    return fls_salvage_fd_within(fd, start, &all, &usual_bounds, report, error);
+    return fls_salvage_fd_within(fd, start, &all, &FLS_SALVAGE_BOUNDS, report, error);
 }
 
 enum fls_status fls_salvage_file_versioned(const char *path,

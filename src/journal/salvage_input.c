@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "journal/salvage_parts.h"
+#include "journal/salvage_input.h"
 
 /* What a block reads at once. */
 #define NEAR_BYTES ((size_t)256 * 1024)

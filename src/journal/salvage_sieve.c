@@ -65,7 +65,6 @@ static void sift_lengths(const struct fls_salvage_search *search,
                          struct fls_salvage_candidates *candidates)
 {
     size_t header = search->header, count = 0, i = 0;
-    uint64_t tried_places = sought->tried_to > window->at ? sought->tried_to - window->at : 0;
     uint64_t room = sought->end > window->at ? sought->end - window->at : 0;
 
     while ((i = next_zero_top(window->bytes, i, places, sought->longest <= 0xffff)) < places) {
@@ -74,11 +73,10 @@ static void sift_lengths(const struct fls_salvage_search *search,
         i += zeros;
         for (; i < stop; i++) {
             uint64_t length = fls_header_payload_bytes(window->bytes + i);
-            uint64_t shortest = i < tried_places ? sought->tried + 1 : sought->shortest;
             uint64_t end = i + header + length;
             candidates->places[count] = (uint32_t)i;
             candidates->ends[count] = window->at + end;
-            count += (length >= shortest) & (length <= sought->longest) & (end <= room);
+            count += (length >= sought->shortest) & (length <= sought->longest) & (end <= room);
         }
     }
     candidates->count = count;
@@ -93,12 +91,12 @@ static void sift_hop(const struct fls_salvage_search *search,
 
     for (size_t i = 0; i < candidates->count; i++) {
         uint64_t end = candidates->ends[i], within = end - window->at;
-        int shows = (within + search->header <= window->count) & (end < trail->enough);
+        int shows = (within + search->header <= window->count) & (end < trail->end);
         uint64_t length = fls_header_payload_bytes(window->bytes + (shows ? within : 0));
         uint64_t next = end + search->header + length;
         candidates->places[count] = candidates->places[i];
         candidates->ends[count] = shows ? next : end;
-        count += (shows == 0) | ((length <= trail->longest) & (next <= trail->reach));
+        count += (shows == 0) | ((length <= trail->longest) & (next <= trail->end));
     }
     candidates->count = count;
 }
@@ -129,33 +127,4 @@ void fls_salvage_sift(const struct fls_salvage_search *search,
         sift_hop(search, window, &sought->trail, candidates);
     if (search->checksum.kind == FLS_CHECKSUM_XXH3)
         sift_checksums(search, window, candidates);
-}
-
-/* A byte in each byte of a word; and 0, 1, ..., 7 from the lowest on. */
-#define EACH_BYTE UINT64_C(0x0101010101010101)
-#define ASCENDING UINT64_C(0x0706050403020100)
-
-size_t fls_salvage_next_leading(const uint8_t *bytes, size_t places, uint64_t distance)
-{
-    size_t i = 0;
-
-    while (i < places) {
-        /* For so many places only the lowest byte of the length is another at each. */
-        uint64_t left = distance - i, second = (left >> 8 & 0xff) * EACH_BYTE;
-        size_t stop = i + (size_t)fls_min_u64((left & 0xff) + 1, places - i);
-        for (; stop - i >= GROUP; i += GROUP) {
-            uint64_t first = ((distance - i) & 0xff) * EACH_BYTE - ASCENDING;
-            uint64_t hits = fls_zero_bytes((fls_load_u64(bytes + i) ^ first) |
-                                           (fls_load_u64(bytes + i + 1) ^ second));
-            for (; hits != 0; hits &= hits - 1) {
-                size_t at = i + (size_t)__builtin_ctzll(hits) / 8;
-                if (fls_header_payload_bytes(bytes + at) == distance - at)
-                    return at;
-            }
-        }
-        for (; i < stop; i++)
-            if (fls_header_payload_bytes(bytes + i) == distance - i)
-                return i;
-    }
-    return places;
 }

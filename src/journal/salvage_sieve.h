@@ -6,32 +6,28 @@
 #define JOURNAL_SALVAGE_SIEVE_H
 
 #include "base/bytes.h"
-#include "journal/salvage_parts.h"
+#include "journal/salvage_search.h"
 
 /*
  * What must follow a frame: plausible headers one after another, of at most `longest` bytes each,
- * none of which leads beyond `reach`; `headers` of them, or as far as `enough`.
+ * none of which leads beyond `end`; `headers` of them, or as far as `end`.
  */
 struct fls_salvage_trail {
     int headers;
     uint64_t longest;
-    uint64_t enough;
-    uint64_t reach;
+    uint64_t end;
 };
 
 /*
  * What is looked for: proven frames of at least `shortest` and at most `longest` bytes that end at
- * `end` or before, and which the trail follows; with `leading`, only those whose end leads on.
- * Those of at most `tried` bytes were looked for before, up to `tried_to`.
+ * `end` or before, and which the trail follows. It is paid for out of `purse`.
  */
 struct fls_salvage_sought {
     uint64_t shortest;
     uint64_t longest;
     uint64_t end;
-    uint64_t tried;
-    uint64_t tried_to;
     struct fls_salvage_trail trail;
-    int leading;
+    enum fls_salvage_purse purse;
 };
 
 /* An XXH3 with so many zero bytes of its eight is none: it occurs once in 2 * 10^10 (256^5 / 56, of
@@ -69,9 +65,5 @@ void fls_salvage_sift(const struct fls_salvage_search *search,
                       const struct fls_salvage_window *window, size_t places,
                       const struct fls_salvage_sought *sought,
                       struct fls_salvage_candidates *candidates);
-
-/* The least of the first `places` places of `bytes` where a length is that leads exactly to
- * `distance` behind the first place's length; or `places`. All lengths must be there. */
-size_t fls_salvage_next_leading(const uint8_t *bytes, size_t places, uint64_t distance);
 
 #endif

@@ -8,11 +8,11 @@
  * place, on the message delivered last (both deliver this one next) and on whether the effort
  * suffices: so it does what was noted. Else it walks through the stretch by itself.
  *
- * Effort is the one thing that the threads cannot know of each other. They begin with half of it,
- * the caller's thread takes what they noted only if it has as much, and nothing that was cut short.
- * (A byte that two of them passed adds to it twice: the search then goes on where by one thread it
- * might have been cut short.) So what comes out does not depend on how many threads there are, or
- * how fast each is.
+ * Effort is the one thing that the threads cannot know of each other. It is renewed with each
+ * stretch, and what was noted is done only where the caller's walk could have afforded all of it;
+ * else it walks through the stretch by itself. So what comes out does not depend on how many
+ * threads there are, or how fast each is. Where effort runs short a thread gives up at once, and
+ * where the first stretch costs much none is begun.
  *
  * Where messages hold streams, the threads find the frames inside, and the walk comes to none of
  * them: then they are sent home.
@@ -26,7 +26,7 @@
 
 #include "base/bytes.h"
 #include "base/os.h"
-#include "journal/salvage_parts.h"
+#include "journal/salvage_walk.h"
 
 #define JOBS_MAX 8
 
@@ -39,9 +39,6 @@
 
 /* A stretch ends early where so much was done in it: its notes must not grow without bounds. */
 #define NOTES_MAX 8192
-
-/* What a thread's effort begins with, as a part of the usual. */
-#define EFFORT_PART 2
 
 /* After so many stretches one after the other that did not fit, the caller's thread goes on alone.
  */
@@ -136,14 +133,17 @@ static void walk_through(struct crew *crew, struct stretch *stretch, uint64_t nu
     fls_salvage_walk_begin(walk, &crew->options, &crew->bounds, &stretch->report);
     walk->input.held_from = from;
     stretch->begin = fls_salvage_goes_on(walk)
-                         ? fls_salvage_find_start(&walk->search, from, stretch->to)
+                         ? fls_salvage_find_in_step(&walk->search, from, stretch->to)
                          : stretch->to;
     /* What the search for the beginning cost, and knows, the caller's walk does not share. */
     fls_salvage_walk_begin(walk, &crew->options, &crew->bounds, &stretch->report);
     walk->notes = &stretch->notes;
     walk->at = stretch->begin;
+    for (int i = 0; i < FLS_SALVAGE_PURSES; i++)
+        walk->search.effort[i].reach = stretch->begin;
     walk->run_to = stretch->to;
-    while (walk->at < stretch->to && fls_salvage_goes_on(walk) && stretch->notes.count < NOTES_MAX)
+    while (walk->at < stretch->to && fls_salvage_goes_on(walk) &&
+           stretch->notes.count < NOTES_MAX && stretch->report.passed_over == 0)
         fls_salvage_step(walk);
 }
 
@@ -178,23 +178,51 @@ static void *work(void *context)
 /* --- putting together, by the caller's thread -------------------------------------------------
  */
 
-static int has_effort(const struct fls_salvage_walk *walk, int64_t least)
+/* How much more the caller's walk has in a purse than the other one had when it began. */
+static int64_t ahead_by(const struct fls_salvage_search *search, int purse, uint64_t begin)
 {
-    const struct fls_salvage_search *search = &walk->search;
+    const struct fls_salvage_effort *effort = &search->effort[purse];
 
-    return search->effort >= least && search->gap_effort >= least &&
-           search->large_effort >= least && search->rest_effort >= least;
+    return effort->left - search->bounds.effort -
+           (int64_t)(effort->reach - begin) * FLS_SALVAGE_EFFORT_PER_BYTE;
+}
+
+/* Could the caller's walk have afforded what the other one spent? */
+static int has_effort(const struct fls_salvage_search *search, const struct stretch *stretch)
+{
+    const struct fls_salvage_effort *other = stretch->walk.search.effort;
+
+    for (int i = 0; i < FLS_SALVAGE_PURSES; i++)
+        if (search->effort[i].reach > stretch->to ||
+            other[i].low + ahead_by(search, i, stretch->begin) < 0)
+            return 0;
+    return 1;
 }
 
 /* Would the walk do from here on what was noted for the stretch? */
-static int fits(const struct crew *crew, const struct fls_salvage_walk *walk,
-                const struct stretch *stretch)
+static int fits(const struct fls_salvage_walk *walk, const struct stretch *stretch)
 {
     const struct fls_salvage_note *first = stretch->notes.list;
 
     return walk->at == stretch->begin && fls_salvage_goes_on(&stretch->walk) &&
-           stretch->notes.count > 0 && first->deed.kind <= FLS_SALVAGE_MESSAGE &&
-           !stretch->report.search_cut_short && has_effort(walk, crew->bounds.effort);
+           stretch->notes.count > 0 && first->event.kind <= FLS_SALVAGE_MESSAGE &&
+           stretch->report.passed_over == 0 && has_effort(&walk->search, stretch);
+}
+
+/* The purses are as they would be if the walk, as it was before, had spent what the other did. */
+static void adopt_effort(struct fls_salvage_search *search, const struct stretch *stretch,
+                         const struct fls_salvage_search *before)
+{
+    uint64_t length = search->bounds.stretch_bytes;
+
+    for (int i = 0; i < FLS_SALVAGE_PURSES; i++) {
+        const struct fls_salvage_effort *other = &stretch->walk.search.effort[i];
+        int is_renewed = other->reach / length != stretch->begin / length;
+        search->effort[i].left = other->left;
+        if (!is_renewed)
+            search->effort[i].left += ahead_by(before, i, stretch->begin);
+        search->effort[i].reach = other->reach;
+    }
 }
 
 static void adopt_passed(struct fls_salvage_passed *passed, const struct fls_salvage_passed *other)
@@ -204,43 +232,42 @@ static void adopt_passed(struct fls_salvage_passed *passed, const struct fls_sal
 }
 
 /* The walk now knows what the other one knew at its end, and has spent what that spent. */
-static void adopt(const struct crew *crew, struct fls_salvage_walk *walk,
-                  const struct stretch *stretch, const struct fls_salvage_search *before)
+static void adopt(struct fls_salvage_walk *walk, const struct stretch *stretch,
+                  const struct fls_salvage_search *before)
 {
     const struct fls_salvage_walk *other = &stretch->walk;
     struct fls_salvage_search *search = &walk->search;
-    int64_t least = crew->bounds.effort;
 
     walk->zeros_to = other->zeros_to;
     walk->in_order_to = other->in_order_to;
     walk->last_from = other->last_from;
     walk->last_to = other->last_to;
     search->known = other->search.known;
+    search->refuted = other->search.refuted;
+    search->calculated = other->search.calculated;
     for (int i = 0; i < FLS_SALVAGE_STEPS; i++)
         adopt_passed(&search->no_step[i], &other->search.no_step[i]);
-    search->effort = before->effort + (other->search.effort - least);
-    search->gap_effort = before->gap_effort + (other->search.gap_effort - least);
-    search->large_effort = before->large_effort + (other->search.large_effort - least);
-    search->rest_effort = before->rest_effort + (other->search.rest_effort - least);
+    memcpy(search->no_gap, other->search.no_gap, sizeof search->no_gap);
+    adopt_effort(search, stretch, before);
     walk->report->comparisons += stretch->report.comparisons;
     walk->report->bytes_compared += stretch->report.bytes_compared;
+    walk->report->bytes_searched += stretch->report.bytes_searched;
 }
 
-static void do_what_was_noted(const struct crew *crew, struct fls_salvage_walk *walk,
-                              struct stretch *stretch)
+static void do_what_was_noted(struct fls_salvage_walk *walk, struct stretch *stretch)
 {
     struct fls_salvage_search before = walk->search;
 
     fls_salvage_input_borrow(&walk->input, &stretch->walk.input.stretch);
     for (size_t i = 0; i < stretch->notes.count && fls_salvage_goes_on(walk); i++) {
         struct fls_salvage_note *note = &stretch->notes.list[i];
-        note->deed.error = note->deed.error ? &note->error : NULL;
-        fls_salvage_do(walk, &note->deed);
+        note->event.error = note->event.error ? &note->error : NULL;
+        fls_salvage_apply(walk, &note->event);
         fls_salvage_tell(&walk->search, walk->at);
     }
     fls_salvage_input_borrow(&walk->input, NULL);
     if (fls_salvage_goes_on(walk))
-        adopt(crew, walk, stretch, &before);
+        adopt(walk, stretch, &before);
 }
 
 static void walk_to(struct fls_salvage_walk *walk, uint64_t to)
@@ -259,9 +286,9 @@ static int settle(const struct crew *crew, struct stretch *stretch)
     if (stretch->begin == stretch->to)
         return 1;
     walk_to(walk, stretch->begin);
-    if (!fls_salvage_goes_on(walk) || !fits(crew, walk, stretch))
+    if (!fls_salvage_goes_on(walk) || !fits(walk, stretch))
         return 0;
-    do_what_was_noted(crew, walk, stretch);
+    do_what_was_noted(walk, stretch);
     return 1;
 }
 
@@ -324,7 +351,7 @@ static int is_worth_it(const struct fls_salvage_walk *walk)
 {
     const struct fls_salvage_bounds *bounds = &walk->search.bounds;
 
-    return bounds->stretch_bytes > 0 && walk->input.end / bounds->stretch_bytes >= 2 &&
+    return !bounds->alone && walk->input.end / bounds->stretch_bytes >= 2 &&
            !walk->search.verifier && walk->search.checksum.kind != FLS_CHECKSUM_CUSTOM &&
            count_jobs(bounds) > 0;
 }
@@ -339,8 +366,8 @@ static void open_crew(struct crew *crew, struct fls_salvage_walk *walk)
     crew->options.progress = check_stop;
     crew->options.context = crew;
     crew->bounds = walk->search.bounds;
-    crew->bounds.effort /= EFFORT_PART;
     crew->count = (walk->input.end - 1) / crew->bounds.stretch_bytes + 1;
+    crew->next = crew->settled = 1; /* the first was walked through */
     unsigned jobs = count_jobs(&crew->bounds);
     crew->slot_count = jobs + MORE_SLOTS;
     pthread_mutex_init(&crew->lock, NULL);
@@ -369,10 +396,23 @@ static void close_crew(struct crew *crew)
     pthread_mutex_destroy(&crew->lock);
 }
 
+/* Has it cost so much to come here that it would be wasteful to do it twice? */
+static int is_dear(const struct fls_salvage_search *search)
+{
+    for (int i = 0; i < FLS_SALVAGE_PURSES; i++)
+        if (search->effort[i].low < search->bounds.effort / 2)
+            return 1;
+    return 0;
+}
+
 void fls_salvage_stretches(struct fls_salvage_walk *walk)
 {
-    struct crew *crew = is_worth_it(walk) ? calloc(1, sizeof *crew) : NULL;
-
+    if (!is_worth_it(walk))
+        return;
+    walk_to(walk, walk->search.bounds.stretch_bytes);
+    if (!fls_salvage_goes_on(walk) || is_dear(&walk->search))
+        return;
+    struct crew *crew = calloc(1, sizeof *crew);
     if (!crew)
         return;
     open_crew(crew, walk);

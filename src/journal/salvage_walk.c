@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "frame/checksum_fast.h"
 #include "frame/frame_fast.h"
-#include "journal/salvage_parts.h"
+#include "journal/salvage_walk.h"
 
 /* What is delivered at once. */
 #define RUN_BYTES_MAX ((size_t)512 * 1024)
@@ -25,7 +25,7 @@ static void stop_for(struct fls_salvage_walk *walk, enum fls_status status)
     }
 }
 
-/* --- deeds -----------------------------------------------------------------------------------
+/* --- events ------------------------------------------------------------------------------------
  */
 
 void fls_salvage_close_lost(struct fls_salvage_walk *walk)
@@ -51,6 +51,7 @@ static void lose(struct fls_salvage_walk *walk, uint64_t to, const struct fls_er
     }
     walk->lost.bytes += to - walk->at;
     walk->at = to;
+    fls_salvage_reach(&walk->search, to);
 }
 
 /* Frames have been delivered, the last of which has `length` bytes of payload and ends at `to`. */
@@ -67,8 +68,7 @@ static void pass(struct fls_salvage_walk *walk, uint64_t to, uint64_t length, ui
     walk->at = to;
     walk->last_from = to - length;
     walk->last_to = to;
-    walk->search.effort += 2 * (int64_t)payload_bytes;
-    walk->search.gap_effort += (int64_t)payload_bytes;
+    fls_salvage_reach(&walk->search, to);
 }
 
 /* Delivers the message of the `length` bytes behind the header at `at`, and goes on behind it. */
@@ -144,7 +144,7 @@ static void mend(struct fls_salvage_walk *walk, uint64_t end, const struct fls_e
 }
 
 /* Adds to the notes, if any are taken. */
-static void note(struct fls_salvage_walk *walk, const struct fls_salvage_deed *deed)
+static void note(struct fls_salvage_walk *walk, const struct fls_salvage_event *event)
 {
     struct fls_salvage_notes *notes = walk->notes;
 
@@ -157,28 +157,44 @@ static void note(struct fls_salvage_walk *walk, const struct fls_salvage_deed *d
     }
     notes->list = (struct fls_salvage_note *)(void *)notes->memory.bytes;
     struct fls_salvage_note *last = &notes->list[notes->count++];
-    last->deed = *deed;
-    if (deed->error)
-        last->error = *deed->error;
+    last->event = *event;
+    if (event->error)
+        last->error = *event->error;
 }
 
-void fls_salvage_do(struct fls_salvage_walk *walk, const struct fls_salvage_deed *deed)
+void fls_salvage_apply(struct fls_salvage_walk *walk, const struct fls_salvage_event *event)
 {
-    note(walk, deed);
-    switch (deed->kind) {
+    note(walk, event);
+    switch (event->kind) {
     case FLS_SALVAGE_FRAMES:
-        deliver_frames(walk, deed->to, deed->frames, deed->last);
+        deliver_frames(walk, event->to, event->frames, event->last);
         break;
     case FLS_SALVAGE_MESSAGE:
-        deliver(walk, deed->to - walk->at - walk->search.header);
+        deliver(walk, event->to - walk->at - walk->search.header);
         break;
     case FLS_SALVAGE_MENDED:
-        mend(walk, deed->to, deed->error);
+        mend(walk, event->to, event->error);
         break;
     case FLS_SALVAGE_LOST:
-        lose(walk, deed->to, deed->error);
+        lose(walk, event->to, event->error);
         break;
     }
+}
+
+/* Keeps that the frame at `offset` is none, for the next step. */
+static void refute(struct fls_salvage_search *search, uint64_t offset, uint64_t bytes,
+                   uint64_t calculated)
+{
+    fls_salvage_spend(search, FLS_SALVAGE_ORDER, bytes);
+    search->refuted = offset;
+    search->calculated = calculated;
+}
+
+/* May it be none? Else that is looked at closer. */
+static int is_affordable(const struct fls_salvage_search *search, uint64_t bytes)
+{
+    return bytes <= search->bounds.small_bytes_max ||
+           search->effort[FLS_SALVAGE_ORDER].left > (int64_t)bytes;
 }
 
 /* The usual, where the checksum alone proves a frame: frames of at most C bytes in order. Delivers
@@ -191,7 +207,7 @@ static int deliver_run(struct fls_salvage_walk *walk)
     uint64_t longest = fls_min_u64(search->bounds.close_bytes_max, search->limit);
     uint64_t count = 0, last = 0;
 
-    if (search->verifier || walk->input.end - walk->at < header)
+    if (search->verifier || walk->input.end - walk->at < header || walk->at == search->refuted)
         return 0;
     const uint8_t *bytes =
         fls_salvage_view(&walk->input, &walk->input.near, walk->at, header, &available);
@@ -203,19 +219,23 @@ static int deliver_run(struct fls_salvage_walk *walk)
         uint64_t payload = fls_header_payload_bytes(frame);
         uint64_t stored = fls_header_checksum(frame, search->width);
         if (payload > longest || payload > available - length - header ||
-            (payload == 0 && stored == 0) ||
-            fls_checksum_fast(search->checksum, frame + header, (size_t)payload) != stored)
+            (payload == 0 && stored == 0) || !is_affordable(search, payload))
             break;
+        uint64_t calculated = fls_checksum_fast(search->checksum, frame + header, (size_t)payload);
+        if (calculated != stored) {
+            refute(search, walk->at + length, payload, calculated);
+            break;
+        }
         length += header + (size_t)payload;
         last = payload;
         count++;
     }
     if (count == 0)
         return 0;
-    fls_salvage_do(walk, &(struct fls_salvage_deed){.kind = FLS_SALVAGE_FRAMES,
-                                                    .to = walk->at + length,
-                                                    .frames = count,
-                                                    .last = last});
+    fls_salvage_apply(walk, &(struct fls_salvage_event){.kind = FLS_SALVAGE_FRAMES,
+                                                        .to = walk->at + length,
+                                                        .frames = count,
+                                                        .last = last});
     return 1;
 }
 
@@ -281,26 +301,12 @@ static int zeros_in_order(struct fls_salvage_walk *walk)
     return 1;
 }
 
-/* A frame larger than W is compared only when frames follow it, or none is in step within it. */
-static int is_worth_proving(struct fls_salvage_walk *walk, uint64_t length)
-{
-    uint64_t end = walk->at + walk->search.header + length;
-
-    return length <= walk->search.bounds.wide_bytes_max ||
-           fls_salvage_surely_hops(&walk->search, end) ||
-           fls_salvage_find_in_step(&walk->search, walk->at + 1, end) == end;
-}
-
 static int in_order(struct fls_salvage_walk *walk, const struct fls_salvage_header *header)
 {
     walk->search.refusal.status = FLS_OK;
     if (header->length == 0 && header->stored == 0)
         return empty_is_zeros(walk) && zeros_in_order(walk);
-    if (!is_worth_proving(walk, header->length)) {
-        walk->search.calculated = header->stored; /* others were compared */
-        return 0;
-    }
-    return fls_salvage_proven(&walk->search, walk->at, header);
+    return fls_salvage_is_proven(&walk->search, walk->at, header);
 }
 
 /* --- damage -----------------------------------------------------------------------------------
@@ -336,194 +342,61 @@ static void describe(struct fls_salvage_walk *walk, int plausible,
                       header->length);
 }
 
-/* A checksum over a payload that grows, asked for at several lengths. */
-struct growing {
-    struct fls_checksum_state state;
-    uint64_t from;
-    uint64_t to;
-};
-
-static uint64_t checksum_up_to(struct fls_salvage_walk *walk, struct growing *growing, uint64_t to)
-{
-    /* A custom one may be finished only once. */
-    if (walk->search.checksum.kind == FLS_CHECKSUM_CUSTOM || growing->to == growing->from) {
-        fls_checksum_begin(&growing->state, walk->search.checksum);
-        growing->to = growing->from;
-    }
-    fls_salvage_count(&walk->search, to - growing->to);
-    while (growing->to < to) {
-        uint64_t piece = fls_min_u64(to - growing->to, UINT64_C(1) << 18);
-        const uint8_t *bytes =
-            fls_salvage_view(&walk->input, &walk->input.far, growing->to, piece, NULL);
-        if (!bytes)
-            return 0;
-        fls_checksum_update(&growing->state, bytes, (size_t)piece);
-        growing->to += piece;
-    }
-    return fls_checksum_finish(&growing->state);
-}
-
-/* What is found out about an end may cost as much as to compare some millions of bytes, in the rare
- * case; on average as much as so many. */
-#define LEADS_FIRST_BYTES (UINT64_C(1) << 18)
-
-/* Do the bytes behind the header, up to `end`, match its checksum, and does `end` lead on? */
-static int is_end(struct fls_salvage_walk *walk, const struct fls_salvage_header *header,
-                  struct growing *growing, uint64_t end)
-{
-    struct fls_salvage_search *search = &walk->search;
-    struct fls_salvage_header next;
-
-    if (end != walk->input.end && !fls_salvage_plausible(search, &walk->input.far, end, &next))
-        return 0;
-    if (search->effort <= 0) {
-        walk->report->search_cut_short = 1;
-        return 0;
-    }
-    if (end == growing->from && header->stored == 0)
-        return 0;
-    if (end - growing->to > LEADS_FIRST_BYTES && !fls_salvage_leads(search, end))
-        return 0; /* cheaper to know than the checksum */
-    return checksum_up_to(walk, growing, end) == header->stored && fls_salvage_leads(search, end) &&
-           fls_salvage_accepts(search, growing->from, end - growing->from);
-}
-
-#define LENGTHS (FLS_LENGTH_BYTES * 255)
-
-/* The lengths up to `longest` that differ from `length` in one byte, ascending. */
-static size_t lengths_beside(uint64_t length, uint64_t longest, uint64_t lengths[LENGTHS])
-{
-    size_t count = 0;
-
-    /* Lower ones by the highest byte first, then higher ones by the lowest byte first. */
-    for (int byte = FLS_LENGTH_BYTES - 1; byte >= 0; byte--)
-        for (uint64_t value = 0; value < (length >> 8 * byte & 0xff); value++)
-            lengths[count++] = (length & ~(UINT64_C(0xff) << 8 * byte)) | value << 8 * byte;
-    for (int byte = 0; byte < FLS_LENGTH_BYTES; byte++)
-        for (uint64_t value = (length >> 8 * byte & 0xff) + 1; value < 256; value++)
-            lengths[count++] = (length & ~(UINT64_C(0xff) << 8 * byte)) | value << 8 * byte;
-    while (count > 0 && lengths[count - 1] > longest)
-        count--;
-    return count;
-}
-
-/* The message at `at` may be whole but for its length. Then its end may be where a length that
- * differs in one byte says: of at most `longest` bytes, or of at most W that ends at `found` or
- * before. Returns it, or 0. */
-static uint64_t find_mended_end(struct fls_salvage_walk *walk,
-                                const struct fls_salvage_header *header, uint64_t longest,
-                                uint64_t found)
-{
-    struct fls_salvage_search *search = &walk->search;
-    uint64_t from = walk->at + search->header;
-    struct growing growing = {.from = from, .to = from};
-    uint64_t lengths[LENGTHS];
-
-    if (search->width < FLS_SALVAGE_STRONG_BYTES || from > walk->input.end)
-        return 0;
-    if (found > from)
-        longest = fls_max_u64(longest, fls_min_u64(search->bounds.wide_bytes_max, found - from));
-    longest = fls_min_u64(fls_min_u64(longest, search->limit), walk->input.end - from);
-    size_t count = lengths_beside(header->length, longest, lengths);
-    for (size_t i = 0; i < count && fls_salvage_goes_on(walk); i++)
-        if ((lengths[i] <= search->bounds.close_bytes_max ||
-             fls_salvage_hops(search, from + lengths[i])) &&
-            is_end(walk, header, &growing, from + lengths[i]))
-            return from + lengths[i];
-    return 0;
-}
-
-/* Or its end is `next`, where the next frame was found. */
-static int is_mended_end(struct fls_salvage_walk *walk, const struct fls_salvage_header *header,
-                         uint64_t next)
-{
-    struct fls_salvage_search *search = &walk->search;
-    uint64_t from = walk->at + search->header;
-    struct growing growing = {.from = from, .to = from};
-
-    return search->width >= FLS_SALVAGE_STRONG_BYTES && next >= from &&
-           next - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
-           is_end(walk, header, &growing, next);
-}
-
-/* Do messages seem to hold frames? Those beside the damaged message at `at` that ends at `end`
- * tell, and how it begins. */
-static int seem_to_hold_frames(struct fls_salvage_walk *walk, uint64_t end)
-{
-    struct fls_salvage_search *search = &walk->search;
-    struct fls_salvage_block *far = &walk->input.far;
-    uint64_t payload = walk->at + search->header;
-    struct fls_salvage_header header;
-
-    if (fls_salvage_plausible(search, far, payload, &header) &&
-        (fls_salvage_is_within(search, payload, end) ||
-         fls_salvage_is_within(search, payload + search->header + header.length, end)))
-        return 1;
-    if (fls_salvage_holds_frames(search, walk->last_from, walk->last_to))
-        return 1;
-    if (!fls_salvage_plausible(search, far, end, &header))
-        return 0;
-    end += search->header;
-    return fls_salvage_holds_frames(search, end, end + header.length);
-}
-
-/* Does the damaged message at `at` end where its length says, at `said`? */
-static int is_length_right(struct fls_salvage_walk *walk, uint64_t length, uint64_t said)
+/* The length of the damaged message at `at` leads to a frame, or the end, at `said`. By accident,
+ * if others lie before it, and are not held by the message as the one before holds some? */
+static int is_doubtful(struct fls_salvage_walk *walk, uint64_t said)
 {
     struct fls_salvage_search *search = &walk->search;
 
-    return (fls_salvage_leads(search, said) ||
-            (length > search->bounds.wide_bytes_max && fls_salvage_leads_wide(search, said))) &&
-           (!fls_salvage_is_closed(search, walk->at + search->header, said, 1) ||
-            seem_to_hold_frames(walk, said));
+    return fls_salvage_holds_frames(search, walk->at + search->header, said, 1) &&
+           !fls_salvage_holds_frames(search, walk->last_from, walk->last_to, 0);
 }
 
-/* Is the message at `at` torn, whose end is not there, although a frame was found behind? */
+/* Is the message at `at`, whose end is not there, torn, although a frame was found behind? */
 static int is_torn(struct fls_salvage_walk *walk, const struct fls_salvage_header *header)
 {
     struct fls_salvage_search *search = &walk->search;
 
-    return walk->at + search->header > walk->input.end ||
-           (header->length <= search->bounds.close_bytes_max && header->length <= search->limit &&
-            seem_to_hold_frames(walk, walk->input.end));
+    return walk->at + search->header <= walk->input.end &&
+           header->length <= fls_min_u64(search->bounds.close_bytes_max, search->limit) &&
+           fls_salvage_holds_frames(search, walk->last_from, walk->last_to, 0);
+}
+
+/* Is the message at `at` whole but for its length: does it end at `to`, where the next was found?
+ */
+static int is_mended(struct fls_salvage_walk *walk, const struct fls_salvage_header *header,
+                     uint64_t to)
+{
+    struct fls_salvage_search *search = &walk->search;
+    uint64_t from = walk->at + search->header;
+
+    return search->width >= FLS_SALVAGE_STRONG_BYTES && to >= from &&
+           to - from <= fls_min_u64(search->limit, search->bounds.wide_bytes_max) &&
+           fls_salvage_leads(search, to) && fls_salvage_matches(search, from, to, header->stored);
 }
 
 static void pass_damage(struct fls_salvage_walk *walk, int plausible,
                         const struct fls_salvage_header *header)
 {
     struct fls_salvage_search *search = &walk->search;
-    uint64_t end = walk->input.end, close = search->bounds.close_bytes_max;
-    uint64_t behind_header = walk->at + search->header;
-    uint64_t to, mended;
+    uint64_t said = plausible ? walk->at + search->header + header->length : 0;
+    struct fls_salvage_event event = {.kind = FLS_SALVAGE_LOST, .to = said};
     struct fls_error error;
 
     walk->input.held_from = walk->at;
     describe(walk, plausible, header, &error);
-    uint64_t said = plausible ? behind_header + header->length : 0;
-    if (plausible && is_length_right(walk, header->length, said)) {
-        to = said;
-        mended = find_mended_end(walk, header, fls_max_u64(header->length, close), 0);
-    } else if (plausible && (to = fls_salvage_find_close(search, walk->at + 1, said)) != 0) {
-        mended = is_mended_end(walk, header, to) ? to : 0;
-    } else {
-        to = fls_salvage_find(search, walk->at + 1, said);
-        int open = fls_salvage_is_open(search, walk->at + 1, to, said);
-        mended = open ? find_mended_end(walk, header, fls_salvage_middle_bytes_max(search), to)
-                      : find_mended_end(walk, header, close, 0);
-        if (mended == 0 && open)
-            to = fls_salvage_find_large(search, walk->at + 1, to, said);
-        if (mended == 0 && is_mended_end(walk, header, to))
-            mended = to;
-        if (mended == 0 && !plausible && is_torn(walk, header))
-            to = end;
+    event.error = &error;
+    int leads = plausible && fls_salvage_leads(search, said);
+    if (!leads || is_doubtful(walk, said)) {
+        event.to = fls_salvage_find(search, walk->at + 1, leads ? 0 : said);
+        if (is_mended(walk, header, event.to))
+            event.kind = FLS_SALVAGE_MENDED;
+        else if (!plausible && is_torn(walk, header))
+            event.to = walk->input.end;
     }
     walk->input.held_from = UINT64_MAX;
-    if (!fls_salvage_goes_on(walk))
-        return;
-    fls_salvage_do(
-        walk, &(struct fls_salvage_deed){.kind = mended > 0 ? FLS_SALVAGE_MENDED : FLS_SALVAGE_LOST,
-                                         .to = mended > 0 ? mended : to,
-                                         .error = &error});
+    if (fls_salvage_goes_on(walk))
+        fls_salvage_apply(walk, &event);
 }
 
 void fls_salvage_step(struct fls_salvage_walk *walk)
@@ -539,9 +412,9 @@ void fls_salvage_step(struct fls_salvage_walk *walk)
     if (!fls_salvage_goes_on(walk))
         return;
     if (plausible && in_order(walk, &header))
-        fls_salvage_do(
-            walk, &(struct fls_salvage_deed){.kind = FLS_SALVAGE_MESSAGE,
-                                             .to = walk->at + walk->search.header + header.length});
+        fls_salvage_apply(walk, &(struct fls_salvage_event){.kind = FLS_SALVAGE_MESSAGE,
+                                                            .to = walk->at + walk->search.header +
+                                                                  header.length});
     else if (fls_salvage_goes_on(walk))
         pass_damage(walk, plausible, &header);
     fls_salvage_tell(&walk->search, walk->at);
@@ -552,32 +425,11 @@ void fls_salvage_walk_begin(struct fls_salvage_walk *walk,
                             const struct fls_salvage_bounds *bounds,
                             struct fls_salvage_report *report)
 {
-    struct fls_checksum checksum = {options->checksum, options->custom_checksum};
-    size_t width = fls_checksum_bytes(checksum);
-    size_t alignment = options->alignment ? options->alignment : FLS_ALIGNMENT_DEFAULT;
-
     memset(report, 0, sizeof *report);
     walk->options = options;
     walk->report = report;
     walk->input.held_from = UINT64_MAX;
-    walk->search =
-        (struct fls_salvage_search){.input = &walk->input,
-                                    .checksum = checksum,
-                                    .width = width,
-                                    .header = FLS_LENGTH_BYTES + width,
-                                    .limit = fls_payload_limit(options->payload_bytes_max),
-                                    .alignment = alignment,
-                                    .verifier = options->verifier,
-                                    .bounds = *bounds,
-                                    .effort = bounds->effort,
-                                    .effort_per_byte = FLS_SALVAGE_EFFORT_PER_BYTE,
-                                    .gap_effort = bounds->effort,
-                                    .large_effort = bounds->effort,
-                                    .rest_effort = bounds->effort,
-                                    .report = report,
-                                    .progress = options->progress,
-                                    .context = options->context,
-                                    .known = UINT64_MAX};
+    fls_salvage_search_begin(&walk->search, &walk->input, options, bounds, report);
 }
 
 void fls_salvage_walk_end(struct fls_salvage_walk *walk)

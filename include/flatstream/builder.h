@@ -21,7 +21,10 @@
  *
  * References. What was made is named by a uint32_t: its distance in bytes from the end of the
  * message. 0 names nothing; it is returned on failure, and a field to which it is added is left
- * out. A reference is good until the next reset, within the buffer in which it was made.
+ * out. A reference is good until the next reset, within the buffer in which it was made. One that
+ * does not lie in the present buffer, or not aligned, is refused, and so is a root that is no
+ * table; with check_references every reference but those that the builder has given out for this
+ * buffer.
  *
  * Errors are sticky. After the first failure every call does nothing and returns 0 (or NULL), and
  * fls_builder_finish returns the first cause; so only its status need be looked at.
@@ -100,6 +103,8 @@ struct fls_stable_range {
  *   force_defaults       non-zero: scalars that equal their default are written as well
  *   no_references        non-zero: everything is copied, also by the fls_builder_reference_
  *                        functions
+ *   check_references     non-zero: each reference is looked up among those given out, for programs
+ *                        under development: four bytes and a few ns for each object
  */
 struct fls_builder_options {
     size_t page_bytes;
@@ -110,6 +115,7 @@ struct fls_builder_options {
     struct fls_allocator allocator;
     int force_defaults;
     int no_references;
+    int check_references;
 };
 
 /*
@@ -153,6 +159,14 @@ FLS_API void fls_builder_close(struct fls_builder *builder);
 /* Starts the next message: forgets the present one and any error, keeps the pages, the options and
  * the stable ranges. Nothing is freed or allocated. A builder just opened needs none. */
 FLS_API void fls_builder_reset(struct fls_builder *builder);
+
+/*
+ * Starts the next message, as fls_builder_reset does, and gives memory back to the allocator, the
+ * largest pages first, until no more than `bytes` bytes are held (bytes_allocated of the counts; a
+ * few KiB always stay). For after a message that was far larger than the others. Payloads made
+ * before are gone.
+ */
+FLS_API void fls_builder_trim(struct fls_builder *builder, size_t bytes);
 
 /* The first error since the last reset (status FLS_OK: none); owned by the builder. */
 FLS_API const struct fls_error *fls_builder_error(const struct fls_builder *builder);

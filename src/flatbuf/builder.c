@@ -136,6 +136,7 @@ static void take_options(struct fls_builder *b, const struct fls_builder_options
     b->bytes_max = options->message_bytes_max ? options->message_bytes_max : FLS_BUILDER_BYTES_MAX;
     b->force_defaults = options->force_defaults;
     b->no_references = options->no_references;
+    b->check_references = options->check_references;
 }
 
 /* What each message needs is there from the start, so that the fast paths need not ask for it. */
@@ -200,6 +201,7 @@ void fls_builder_close(struct fls_builder *builder)
     fls_builder_free_pages(b);
     fls_builder_release(b, b->segments, b->segment_capacity * sizeof *b->segments);
     fls_builder_release(b, b->stack.bytes, b->stack.capacity);
+    fls_builder_release(b, b->names.refs, b->names.capacity * sizeof *b->names.refs);
     fls_builder_release(b, b->stable, b->stable_capacity * sizeof *b->stable);
     fls_builder_release(b, b->vtable, fls_builder_vtable_bytes(b->slot_capacity));
     fls_builder_index_close(b, &b->vtables);
@@ -222,12 +224,40 @@ void fls_builder_reset(struct fls_builder *builder)
     b->buffer_base = 0;
     b->stack.used = 0;
     b->stack.frame = BUILDER_NO_FRAME;
+    b->stack.pending = 0;
+    b->names.count = 0;
+    b->loose = 0;
+    b->last_table = 0;
     b->referenced = 0;
     b->pushed = 0;
     if (FLS_UNLIKELY(b->state == BUILDER_FAILED))
         memset(&b->error, 0, sizeof b->error);
     b->state = BUILDER_READY;
     fls_builder_decide_large(b);
+    fls_builder_rewind(b);
+}
+
+/* What is not needed for the bytes of a message, and grows again by itself. */
+static void release_beside(struct fls_builder *b)
+{
+    fls_builder_release(b, b->segments, b->segment_capacity * sizeof *b->segments);
+    fls_builder_release(b, b->stack.bytes, b->stack.capacity);
+    fls_builder_release(b, b->names.refs, b->names.capacity * sizeof *b->names.refs);
+    b->segments = NULL;
+    b->segment_first = b->segment_capacity = 0;
+    b->stack.bytes = NULL;
+    b->stack.capacity = 0;
+    b->names = (struct builder_names){NULL, 0, 0};
+}
+
+void fls_builder_trim(struct fls_builder *builder, size_t bytes)
+{
+    struct fls_builder *b = builder;
+
+    fls_builder_reset(b);
+    fls_builder_free_pages_above(b, bytes);
+    if (b->statistics.bytes_allocated > bytes)
+        release_beside(b);
     fls_builder_rewind(b);
 }
 

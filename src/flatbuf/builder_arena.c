@@ -181,3 +181,23 @@ void fls_builder_free_pages(struct fls_builder *b)
         fls_builder_release(b, page, page->bytes);
     }
 }
+
+static struct builder_page **largest_page(struct fls_builder *b)
+{
+    struct builder_page **largest = &b->pages;
+
+    for (struct builder_page **at = &b->pages; *at; at = &(*at)->next)
+        if ((*at)->bytes > (*largest)->bytes)
+            largest = at;
+    return largest;
+}
+
+void fls_builder_free_pages_above(struct fls_builder *b, size_t bytes)
+{
+    while (b->pages && b->statistics.bytes_allocated > bytes) {
+        struct builder_page **at = largest_page(b), *page = *at;
+
+        *at = page->next;
+        fls_builder_release(b, page, page->bytes);
+    }
+}

@@ -23,9 +23,9 @@ bool fls_builder_write_header(struct fls_builder *b, uint32_t root, const char *
     uint32_t bytes = 4 + (identifier ? IDENTIFIER_BYTES : 0) + (size_prefixed ? 4 : 0);
     uint8_t *at;
 
-    if (!builder_knows(b, root)) {
+    if (FLS_UNLIKELY(!fls_builder_is_table(b, root))) {
         fls_builder_fail(b, FLS_INVALID_ARGUMENT, builder_size(b), root,
-                         "the root refers to nothing in this buffer");
+                         "the root is no table that was made in this buffer");
         return false;
     }
     if (identifier && !identifier_is_valid(identifier)) {

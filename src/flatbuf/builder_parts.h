@@ -63,6 +63,7 @@ struct builder_frame {
     uint32_t alignments;
     uint32_t vtables;
     uint32_t strings;
+    uint32_t last_table;
 };
 
 #define BUILDER_NO_FRAME SIZE_MAX
@@ -71,7 +72,15 @@ struct builder_stack {
     uint8_t *bytes;
     size_t used;
     size_t capacity;
-    size_t frame; /* offset of the innermost frame, or BUILDER_NO_FRAME */
+    size_t frame;     /* offset of the innermost frame, or BUILDER_NO_FRAME */
+    uint64_t pending; /* bytes of all elements that are not yet in the message */
+};
+
+/* All references that may be used, ascending; kept only with check_references. */
+struct builder_names {
+    uint32_t *refs;
+    size_t count;
+    size_t capacity;
 };
 
 struct fls_builder {
@@ -85,6 +94,9 @@ struct fls_builder {
     uint32_t alignments;    /* all alignments used, or-ed */
     enum builder_state state;
     int force_defaults;
+    int check_references;
+    int loose;            /* a struct of less alignment than 4 was made by itself */
+    uint32_t last_table;  /* the reference of the table that was ended last; 0: none */
     uint32_t buffer_base; /* size at which the innermost nested buffer began; 0: the message */
     size_t large_bytes;   /* strings and vectors from here on take the slow path */
     uint8_t *run_end;
@@ -100,6 +112,7 @@ struct fls_builder {
     size_t segment_first;
     size_t segment_capacity;
     struct builder_stack stack;
+    struct builder_names names;
 
     struct fls_stable_range *stable;
     size_t stable_count;
@@ -142,6 +155,8 @@ void fls_builder_close_run(struct fls_builder *b);
 /* Back to an empty message at the top of the first page. */
 void fls_builder_rewind(struct fls_builder *b);
 void fls_builder_free_pages(struct fls_builder *b);
+/* Frees pages, the largest first, while more than `bytes` bytes are allocated. */
+void fls_builder_free_pages_above(struct fls_builder *b, size_t bytes);
 
 /* builder_index.c */
 bool fls_builder_index_open(struct fls_builder *b, struct builder_index *index, uint32_t capacity);
@@ -154,6 +169,14 @@ void fls_builder_index_truncate(struct builder_index *index, uint32_t count);
 bool fls_builder_is_stable(const struct fls_builder *b, const void *data, size_t bytes);
 uint32_t fls_builder_reference_counted(struct fls_builder *b, const void *data, uint32_t count,
                                        size_t bytes, size_t terminator, uint32_t alignment);
+
+/* builder_names.c: what a reference may name. fls_builder_name notes one that was made (0 on
+ * failure); fls_builder_may_refer says whether `ref` names something in the present buffer, at a
+ * multiple of `alignment`; fls_builder_is_table whether that is a table. */
+uint32_t fls_builder_name(struct fls_builder *b, uint32_t ref);
+bool fls_builder_may_refer(const struct fls_builder *b, uint32_t ref, uint32_t alignment);
+bool fls_builder_is_table(const struct fls_builder *b, uint32_t ref);
+void fls_builder_forget_names(struct fls_builder *b, uint32_t above);
 
 /* builder_finish.c: the root offset and what stands beside it, at the front of a buffer. */
 bool fls_builder_write_header(struct fls_builder *b, uint32_t root, const char *identifier,
@@ -200,6 +223,22 @@ static inline uint32_t builder_index_find(const struct builder_index *index, con
 static inline bool builder_knows(const struct fls_builder *b, uint32_t ref)
 {
     return ref - b->buffer_base - 1u < builder_size(b) - b->buffer_base;
+}
+
+/* The reference of what begins at the cursor. */
+static inline uint32_t builder_made(struct fls_builder *b)
+{
+    if (FLS_UNLIKELY(b->check_references))
+        return fls_builder_name(b, builder_size(b));
+    return builder_size(b);
+}
+
+/* The usual case of fls_builder_may_refer, without a call. */
+static inline bool builder_may_refer(const struct fls_builder *b, uint32_t ref)
+{
+    if (FLS_LIKELY(builder_knows(b, ref) && !(ref & 3) && !b->check_references))
+        return true;
+    return fls_builder_may_refer(b, ref, b->loose ? 1 : 4);
 }
 
 static inline bool builder_alignment_is_valid(uint32_t alignment)

@@ -48,7 +48,7 @@ uint32_t fls_builder_reference_counted(struct fls_builder *b, const void *data, 
     if (!at)
         return 0;
     fls_store_u32(at, count);
-    return builder_size(b);
+    return builder_made(b);
 }
 
 static bool grow_ranges(struct fls_builder *b)

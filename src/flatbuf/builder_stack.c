@@ -90,6 +90,7 @@ static const uint8_t *pop_frame(struct fls_builder *b, struct builder_frame *pop
 
     memcpy(popped, b->stack.bytes + b->stack.frame, sizeof *popped);
     *bytes = b->stack.used - body;
+    b->stack.pending -= *bytes;
     b->stack.used = popped->outer_used;
     b->stack.frame = popped->outer;
     return b->stack.bytes + body;
@@ -111,13 +112,27 @@ void fls_builder_start_vector(struct fls_builder *builder, size_t element_bytes,
     frame->alignment = alignment;
 }
 
+/* What is pushed counts against the message's limit at once, not only when it is ended. */
 static void push_bytes(struct fls_builder *b, const void *data, size_t bytes)
 {
-    uint8_t *at = bytes ? stack_claim(b, bytes) : NULL;
+    uint64_t size = builder_size(b) + b->stack.pending + bytes;
+    uint8_t *at;
 
+    if (bytes == 0)
+        return;
+    if (!data) {
+        fls_builder_fail(b, FLS_INVALID_ARGUMENT, bytes, 0, "NULL was pushed as elements");
+        return;
+    }
+    if (size > b->bytes_max) {
+        fls_builder_fail_size(b, size);
+        return;
+    }
+    at = stack_claim(b, bytes);
     if (!at)
         return;
     memcpy(at, data, bytes);
+    b->stack.pending += bytes;
     b->pushed += bytes;
 }
 
@@ -184,6 +199,10 @@ uint32_t fls_builder_create_string_vector(struct fls_builder *builder, const cha
 {
     struct fls_builder *b = builder;
 
+    if (!texts && count > 0) {
+        fls_builder_fail(b, FLS_INVALID_ARGUMENT, count, 0, "NULL was given for a list of texts");
+        return 0;
+    }
     fls_builder_start_ref_vector(b);
     for (size_t i = 0; i < count && b->state == BUILDER_READY; i++)
         fls_builder_push_ref(b, bytes ? fls_builder_create_string(b, texts[i], bytes[i])
@@ -202,7 +221,9 @@ void fls_builder_start_nested(struct fls_builder *builder)
     frame->alignments = b->alignments;
     frame->vtables = b->vtables.count;
     frame->strings = b->strings.count;
+    frame->last_table = b->last_table;
     b->buffer_base = builder_size(b);
+    b->last_table = 0;
     b->alignments = 1;
 }
 
@@ -219,7 +240,9 @@ uint32_t fls_builder_end_nested(struct fls_builder *builder, uint32_t root, cons
         return 0;
     bytes = builder_size(b) - b->buffer_base;
     (void)pop_frame(b, &frame, &none);
+    fls_builder_forget_names(b, b->buffer_base);
     b->buffer_base = frame.buffer_base;
+    b->last_table = frame.last_table;
     b->alignments |= frame.alignments;
     /* What belongs to the nested buffer can't be shared with the one around it. */
     fls_builder_index_truncate(&b->vtables, frame.vtables);
@@ -228,7 +251,26 @@ uint32_t fls_builder_end_nested(struct fls_builder *builder, uint32_t root, cons
     if (!at)
         return 0;
     fls_store_u32(at, bytes);
-    return builder_size(b);
+    return builder_made(b);
+}
+
+/* Is the payload what it says: segments whose lengths come to its own? */
+static bool is_sound(const struct fls_payload *payload)
+{
+    uint64_t sum = 0;
+
+    if (!payload || !payload->segments || payload->length == 0)
+        return false;
+    for (size_t i = 0; i < payload->count; i++) {
+        const struct iovec *segment = &payload->segments[i];
+
+        if (!segment->iov_base && segment->iov_len > 0)
+            return false;
+        if (segment->iov_len > payload->length - sum)
+            return false;
+        sum += segment->iov_len;
+    }
+    return sum == payload->length;
 }
 
 static uint32_t nest_payload(struct fls_builder *b, const struct fls_payload *payload,
@@ -241,9 +283,14 @@ static uint32_t nest_payload(struct fls_builder *b, const struct fls_payload *pa
         fls_builder_refuse(b);
         return 0;
     }
-    if (!builder_alignment_is_valid(alignment) || payload->length == 0) {
+    if (!builder_alignment_is_valid(alignment)) {
         fls_builder_fail(b, FLS_INVALID_ARGUMENT, FLS_BUILDER_ALIGNMENT_MAX, alignment,
-                         "a nested message is empty, or its alignment no power of two up to 256");
+                         "a nested message's alignment is no power of two up to 256");
+        return 0;
+    }
+    if (!is_sound(payload)) {
+        fls_builder_fail(b, FLS_INVALID_ARGUMENT, 0, 0,
+                         "a nested message is empty, or not as long as its segments");
         return 0;
     }
     if (payload->length > FLS_BUILDER_BYTES_MAX) {
@@ -263,10 +310,6 @@ static uint32_t nest_payload(struct fls_builder *b, const struct fls_payload *pa
 
         if (segment->iov_len == 0)
             continue;
-        if (segment->iov_len > FLS_BUILDER_BYTES_MAX) {
-            fls_builder_fail_size(b, segment->iov_len);
-            return 0;
-        }
         if (reference) {
             if (!fls_builder_take_segment(b, segment->iov_base, segment->iov_len))
                 return 0;
@@ -282,7 +325,7 @@ static uint32_t nest_payload(struct fls_builder *b, const struct fls_payload *pa
     if (!at)
         return 0;
     fls_store_u32(at, (uint32_t)payload->length);
-    return builder_size(b);
+    return builder_made(b);
 }
 
 uint32_t fls_builder_create_nested(struct fls_builder *builder, const struct fls_payload *payload,

@@ -10,6 +10,12 @@
 
 #define TABLE_BYTES_MAX 65535u
 
+/* Fields that have a slot, and may be set. */
+static inline uint32_t usable_slots(const struct fls_builder *b)
+{
+    return b->slot_capacity <= FLS_BUILDER_FIELD_MAX ? b->slot_capacity : FLS_BUILDER_FIELD_MAX + 1;
+}
+
 void fls_builder_start_table(struct fls_builder *builder)
 {
     struct fls_builder *b = builder;
@@ -22,7 +28,7 @@ void fls_builder_start_table(struct fls_builder *builder)
         return;
     }
     b->state = BUILDER_IN_TABLE;
-    b->slot_limit = b->slot_capacity;
+    b->slot_limit = usable_slots(b);
     b->table_origin = (uintptr_t)b->cursor;
 }
 
@@ -42,7 +48,7 @@ static bool grow_slots(struct fls_builder *b, uint32_t field)
     b->vtable = vtable;
     b->slots = vtable + 2;
     b->slot_capacity = capacity;
-    b->slot_limit = capacity;
+    b->slot_limit = usable_slots(b);
     return true;
 }
 
@@ -189,9 +195,9 @@ void fls_builder_add_ref(struct fls_builder *builder, uint32_t field, uint32_t r
 
     if (ref == 0)
         return;
-    if (FLS_UNLIKELY(!builder_knows(b, ref))) {
+    if (FLS_UNLIKELY(!builder_may_refer(b, ref))) {
         fls_builder_fail(b, FLS_INVALID_ARGUMENT, builder_size(b), ref,
-                         "a field refers to nothing in this buffer");
+                         "a field refers to nothing that was made in this buffer");
         return;
     }
     at = claim_field(b, field, 4, 4);
@@ -325,5 +331,8 @@ uint32_t fls_builder_end_table(struct fls_builder *builder)
     b->field_end = 0;
     b->slot_limit = 0;
     b->state = BUILDER_READY;
+    b->last_table = table;
+    if (FLS_UNLIKELY(b->check_references))
+        return fls_builder_name(b, table);
     return table;
 }

@@ -33,13 +33,22 @@ __attribute__((noinline)) static bool copy_large(struct fls_builder *b, const vo
     return false;
 }
 
+/* Are there no bytes where there should be some? Then the builder has failed. */
+static inline bool is_missing(struct fls_builder *b, const void *data, size_t bytes)
+{
+    if (FLS_LIKELY(data || !bytes))
+        return false;
+    fls_builder_fail(b, FLS_INVALID_ARGUMENT, bytes, 0, "NULL was given for bytes that are wanted");
+    return true;
+}
+
 static inline uint32_t write_string(struct fls_builder *b, const char *text, size_t bytes,
                                     uint32_t alignment)
 {
     uint32_t ref;
     uint8_t *body;
 
-    if (!is_ready(b))
+    if (!is_ready(b) || is_missing(b, text, bytes))
         return 0;
     if (FLS_UNLIKELY(bytes >= b->large_bytes) &&
         !copy_large(b, text, (uint32_t)bytes, bytes, 1, alignment, &ref))
@@ -48,7 +57,7 @@ static inline uint32_t write_string(struct fls_builder *b, const char *text, siz
     if (FLS_UNLIKELY(!body))
         return 0;
     builder_copy(body, text, bytes);
-    return builder_size(b);
+    return builder_made(b);
 }
 
 uint32_t fls_builder_create_string(struct fls_builder *builder, const char *text, size_t bytes)
@@ -58,6 +67,8 @@ uint32_t fls_builder_create_string(struct fls_builder *builder, const char *text
 
 uint32_t fls_builder_create_cstring(struct fls_builder *builder, const char *text)
 {
+    if (is_missing(builder, text, 1))
+        return 0;
     return write_string(builder, text, strlen(text), 4);
 }
 
@@ -108,7 +119,7 @@ uint32_t fls_builder_create_shared_string(struct fls_builder *builder, const cha
     uint32_t hash;
     uint32_t ref;
 
-    if (!is_ready(b))
+    if (!is_ready(b) || is_missing(b, text, bytes))
         return 0;
     if (bytes > FLS_BUILDER_BYTES_MAX) {
         fls_builder_fail_size(b, bytes);
@@ -134,7 +145,7 @@ uint32_t fls_builder_create_struct(struct fls_builder *builder, const void *data
     struct fls_builder *b = builder;
     uint8_t *at;
 
-    if (!is_ready(b))
+    if (!is_ready(b) || is_missing(b, data, bytes))
         return 0;
     if (!builder_alignment_is_valid(alignment) || bytes == 0 || bytes & (alignment - 1) ||
         bytes > FLS_BUILDER_BYTES_MAX) {
@@ -146,7 +157,8 @@ uint32_t fls_builder_create_struct(struct fls_builder *builder, const void *data
     if (!at)
         return 0;
     memcpy(at, data, bytes);
-    return builder_size(b);
+    b->loose |= alignment < 4;
+    return builder_made(b);
 }
 
 /* Checks a vector's shape; sets *bytes and *alignment to those of its body. */
@@ -175,7 +187,7 @@ uint32_t fls_builder_create_vector(struct fls_builder *builder, const void *data
     uint32_t ref;
     uint8_t *body;
 
-    if (!shape_vector(b, count, element_bytes, &alignment, &bytes))
+    if (!shape_vector(b, count, element_bytes, &alignment, &bytes) || is_missing(b, data, bytes))
         return 0;
     if (FLS_UNLIKELY(bytes >= b->large_bytes) &&
         !copy_large(b, data, (uint32_t)count, bytes, 0, alignment, &ref))
@@ -185,7 +197,7 @@ uint32_t fls_builder_create_vector(struct fls_builder *builder, const void *data
         return 0;
     if (bytes)
         memcpy(body, data, bytes);
-    return builder_size(b);
+    return builder_made(b);
 }
 
 uint32_t fls_builder_create_vector_space(struct fls_builder *builder, size_t count,
@@ -201,7 +213,7 @@ uint32_t fls_builder_create_vector_space(struct fls_builder *builder, size_t cou
     if (bytes >= b->large_bytes && !copy_large(b, NULL, (uint32_t)count, bytes, 0, alignment, &ref))
         return 0;
     *memory = builder_claim_counted(b, (uint32_t)count, bytes, 0, alignment);
-    return *memory ? builder_size(b) : 0;
+    return *memory ? builder_made(b) : 0;
 }
 
 uint32_t fls_builder_reference_vector(struct fls_builder *builder, const void *data, size_t count,
@@ -212,7 +224,7 @@ uint32_t fls_builder_reference_vector(struct fls_builder *builder, const void *d
 
     if (b->no_references || count == 0)
         return fls_builder_create_vector(b, data, count, element_bytes, alignment);
-    if (!shape_vector(b, count, element_bytes, &alignment, &bytes))
+    if (!shape_vector(b, count, element_bytes, &alignment, &bytes) || is_missing(b, data, bytes))
         return 0;
     return fls_builder_reference_counted(b, data, (uint32_t)count, bytes, 0, alignment);
 }
@@ -223,7 +235,7 @@ uint32_t fls_builder_reference_string(struct fls_builder *builder, const char *t
 
     if (b->no_references || bytes == 0)
         return write_string(b, text, bytes, 4);
-    if (!is_ready(b))
+    if (!is_ready(b) || is_missing(b, text, bytes))
         return 0;
     return fls_builder_reference_counted(b, text, (uint32_t)bytes, bytes, 1, 4);
 }
@@ -260,9 +272,9 @@ uint32_t fls_builder_create_scalar_vector(struct fls_builder *builder, const voi
 /* Element `i` of the vector of references whose body is `body` and begins at size `size`. */
 static bool put_ref(struct fls_builder *b, uint8_t *body, uint32_t size, size_t i, uint32_t ref)
 {
-    if (FLS_UNLIKELY(!builder_knows(b, ref))) {
+    if (FLS_UNLIKELY(!builder_may_refer(b, ref) || ref > size)) {
         fls_builder_fail(b, FLS_INVALID_ARGUMENT, builder_size(b), ref,
-                         "a vector's element refers to nothing in this buffer");
+                         "a vector's element refers to nothing that was made in this buffer");
         return false;
     }
     fls_store_u32(body + 4 * i, size - (uint32_t)(4 * i) - ref);
@@ -292,7 +304,7 @@ static uint32_t write_refs(struct fls_builder *b, const uint32_t *refs, const ui
 uint32_t fls_builder_create_ref_vector(struct fls_builder *builder, const uint32_t *refs,
                                        size_t count)
 {
-    return write_refs(builder, refs, NULL, count);
+    return is_missing(builder, refs, count) ? 0 : write_refs(builder, refs, NULL, count);
 }
 
 void fls_builder_create_union_vector(struct fls_builder *builder, const uint8_t *types,
@@ -303,6 +315,8 @@ void fls_builder_create_union_vector(struct fls_builder *builder, const uint8_t 
 
     *types_ref = 0;
     *values_ref = 0;
+    if (is_missing(b, types, count) || is_missing(b, refs, count))
+        return;
     for (size_t i = 0; i < count; i++) {
         if (!types[i] != !refs[i]) {
             fls_builder_fail(b, FLS_INVALID_ARGUMENT, types[i], refs[i],

@@ -299,6 +299,74 @@ static void test_deleted_while_read(void **state)
     fls_reader_close(reader);
 }
 
+static uint64_t gone_first, gone_last, gone_behind;
+
+static void note_gone(void *context, uint64_t first, uint64_t last)
+{
+    struct fls_source *const *source = context;
+    const struct fls_segment *segment;
+    uint64_t offset;
+
+    gone_first = first;
+    gone_last = last;
+    assert_int_equal(fls_series_position(*source, &segment, &offset), 1);
+    gone_behind = segment->number;
+}
+
+/* Whoever asks to be told of deleted segments goes on behind them; not followed, no further than
+ * what was there at the beginning. */
+static void test_deleted_is_told(void **state)
+{
+    struct fls_source *source;
+
+    (void)state;
+    for (int follow = 0; follow < 2; follow++) {
+        struct fls_series_options options = {
+            .follow = follow, .poll_interval_ms = 1, .deleted = note_gone, .context = &source};
+        for (uint64_t number = 1; number <= 5; number++)
+            append_frame(number, 100 + number);
+        struct fls_reader *reader = open_series(&options, FLS_CHECKSUM_XXH3, &source);
+        expect_message(reader, 101);
+        delete_segment(2);
+        delete_segment(3);
+        expect_message(reader, 104);
+        assert_int_equal(gone_first, 2);
+        assert_int_equal(gone_last, 3);
+        assert_int_equal(gone_behind, 1);
+        delete_segment(5);
+        append_frame(7, 107);
+        if (follow)
+            expect_message(reader, 107);
+        else
+            expect_end(reader, FLS_END);
+        assert_int_equal(gone_first, 5);
+        assert_int_equal(gone_last, follow ? 6 : 5);
+        fls_reader_close(reader);
+        delete_segment(1);
+        delete_segment(4);
+        delete_segment(7);
+    }
+}
+
+/* A segment that is cut while it is read does not end in good order. */
+static void test_cut_while_read(void **state)
+{
+    struct fls_source *source;
+    char *name = fls_series_segment_path(path, 1);
+
+    (void)state;
+    append_frame(1, 3000000);
+    append_frame(1, 100);
+    append_frame(2, 100);
+    struct fls_reader *reader = open_series(NULL, FLS_CHECKSUM_XXH3, &source);
+    expect_message(reader, 3000000);
+    assert_int_equal(truncate(name, 3000000 + HEADER), 0);
+    expect_end(reader, FLS_IO);
+    assert_int_equal(fls_reader_error(reader)->os_errno, ESTALE);
+    fls_reader_close(reader);
+    free(name);
+}
+
 /* The caller's own memory, over the read-ahead and beyond, never over a segment's end. */
 static void test_into_segments(void **state)
 {
@@ -897,6 +965,8 @@ int main(void)
         IN_A_FOLDER(test_torn_inside),
         IN_A_FOLDER(test_torn_inside_followed),
         IN_A_FOLDER(test_deleted_while_read),
+        IN_A_FOLDER(test_deleted_is_told),
+        IN_A_FOLDER(test_cut_while_read),
         IN_A_FOLDER(test_into_segments),
         IN_A_FOLDER(test_stop_leaves_the_half_frame),
         IN_A_FOLDER(test_stop_from_a_handler),

@@ -398,6 +398,48 @@ static void the_caller_can_stop_it(void **state)
     free(frames.bytes);
 }
 
+/* Where the file is cut, at a frame's end, while it is read; by whoever is told of the progress. */
+static uint64_t cut_at;
+
+static int cut_it(void *context, uint64_t bytes)
+{
+    (void)context;
+    (void)bytes;
+    assert_int_equal(truncate(STREAM, (off_t)cut_at), 0);
+    return 0;
+}
+
+/* The end of a file that was cut under its readers is no end in good order, wherever that is:
+ * before what they have read, or behind it. */
+static void a_file_that_shrinks_is_damaged(void **state)
+{
+    struct fls_checksum checksum = {FLS_CHECKSUM_CRC32, NULL};
+    struct frames frames = {NULL, 0, 0};
+    enum { FRAMES = 24000, PAYLOAD = 1016, FRAME = PAYLOAD + 8 };
+    static uint8_t payload[PAYLOAD];
+
+    (void)state;
+    for (size_t i = 0; i < FRAMES; i++)
+        frames_put(&frames, checksum, payload, sizeof payload);
+    assert_int_equal(frames.length, (size_t)FRAMES * FRAME);
+    for (unsigned jobs = 2; jobs <= 4; jobs++) {
+        for (unsigned part = 0; part < 10; part += 3) {
+            struct fls_verification_options options = {
+                .checksum = checksum.kind, .jobs = jobs, .progress = cut_it};
+            struct fls_recovery recovery;
+            cut_at = (uint64_t)FRAMES * part / 10 * FRAME;
+            write_stream(&frames, frames.length);
+            assert_ok(fls_verify_file(STREAM, &options, 0, &recovery, NULL));
+            assert_int_equal(recovery.end, FLS_STREAM_CORRUPT);
+            assert_int_equal(recovery.error.status, FLS_UNEXPECTED_END);
+            assert_int_equal(recovery.error.expected, frames.length);
+            assert_int_equal(recovery.error.found, cut_at);
+            assert_true(recovery.good_offset <= cut_at);
+        }
+    }
+    free(frames.bytes);
+}
+
 static void wrong_calls_are_refused(void **state)
 {
     struct fls_verification_options options = {.checksum = FLS_CHECKSUM_CUSTOM};
@@ -420,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_refused_message_ends_it),
         cmocka_unit_test(a_sound_stream_is_cut_where_frames_begin),
         cmocka_unit_test(the_caller_can_stop_it),
+        cmocka_unit_test(a_file_that_shrinks_is_damaged),
         cmocka_unit_test(wrong_calls_are_refused),
     };
 

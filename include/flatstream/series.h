@@ -62,6 +62,11 @@ FLS_API char *fls_series_segment_path(const char *path, uint64_t number);
  *                     whether anyone is at this descriptor's other end (a pipe, a socket), and is
  *                     FLS_IO with EPIPE when not, as a write there would be. Borrowed, and open as
  *                     long as the source; 0: none
+ *   deleted           called when the segments `first` to `last` were deleted before they were
+ * read, which a journal that keeps so many does; the source goes on with the one behind them. NULL:
+ * that ends it, with FLS_IO and ENOENT. Called by whoever reads, who must not use the source in it
+ * other than by fls_series_position, which still says the segment before them context           for
+ * `deleted`
  */
 struct fls_series_options {
     int follow;
@@ -70,6 +75,8 @@ struct fls_series_options {
     uint64_t start_offset;
     uint32_t poll_interval_ms;
     int reader_fd;
+    void (*deleted)(void *context, uint64_t first, uint64_t last);
+    void *context;
 };
 
 /*
@@ -91,10 +98,12 @@ struct fls_series_options {
  * opened again cuts a torn tail and writes on in its place, each message is delivered once. The
  * next segment is begun when it exists and the present one, looked at again after that was known,
  * is read to its end. Segments are numbered without gaps while they are followed: one that was
- * deleted before it was read is FLS_IO with ENOENT, never passed over in silence; one that was cut
- * off below the reader's position is FLS_IO with ESTALE. A plain file has no successor: when its
- * name no longer leads to it, what it then has is delivered, and after that it is FLS_IO, with
- * ENOENT when it was removed or renamed, with ESTALE when another stands in its place.
+ * deleted before it was read is told to `deleted`, or FLS_IO with ENOENT, never passed over in
+ * silence; one that was cut off below the reader's position is FLS_IO with ESTALE. So is, without
+ * `follow`, a segment that ends before where it ended when it was opened. A plain file has no
+ * successor: when its name no longer leads to it, what it then has is delivered, and after that it
+ * is FLS_IO, with ENOENT when it was removed or renamed, with ESTALE when another stands in its
+ * place.
  *
  * It shows as much as it is asked for (peek_bytes_max is SIZE_MAX), but gets memory only for what
  * the file really has: a frame that is larger than the read-ahead takes as much memory as it is

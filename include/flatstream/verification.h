@@ -85,6 +85,8 @@ fls_verify_intact(int fd, const struct fls_verification_options *options,
  * one that the sequential scan of the whole file gives, in every member; offsets count from the
  * file's start. FLS_OK: *recovery is filled, whatever the end. Else as above. The observer sees all
  * intact messages; what it refuses ends the scan as FLS_STREAM_CORRUPT with FLS_VALIDATION_FAILED.
+ * A file that was cut meanwhile, so that it ends before where it ended at the beginning, or before
+ * what was found good, is FLS_STREAM_CORRUPT with FLS_UNEXPECTED_END; good_offset is in the file.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_verify_file(const char *path,
                                                      const struct fls_verification_options *options,

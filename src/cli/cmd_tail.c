@@ -15,6 +15,7 @@
 
 #include <flatstream/index.h>
 
+#include "cli/gaps.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/print.h"
@@ -43,8 +44,9 @@ static const char help[] =
     "it ends at once, by SIGPIPE. A writer that crashed and goes on behind a\n"
     "tail that it cut off is followed too; one that writes zeros ahead (`write --io uring`) is "
     "not.\n"
-    "A segment that is deleted before it was read is an error; so is a FILE, when all that it has\n"
-    "was printed, that was removed, renamed or replaced.\n"
+    "Segments that are deleted before they were read are named on standard error, and passed "
+    "over.\n"
+    "A FILE that was removed, renamed or replaced is an error, when all that it has was printed.\n"
     "\n" CLI_EXIT_HELP "\n"
     "Examples:\n"
     "  flatstream tail log.fls\n"
@@ -59,13 +61,17 @@ struct options {
     int from_start; /* `count` is the number of the first message, from 1 */
     uint64_t count;
     int follow;
+    const char *path;
+    struct fls_source *source; /* what is printed from */
 };
 
-/* Where the printing begins: a place in a segment, and so many frames behind it. */
+/* Where the printing begins: a place in a segment, and so many frames behind it. is_clean: the
+ * stream ended in good order when that was found. */
 struct start {
     uint64_t segment;
     struct fls_index_place place;
     uint64_t skip;
+    int is_clean;
 };
 
 /* --- counting from the end ---------------------------------------------------------------------
@@ -77,6 +83,7 @@ struct start {
 /* What is known of one file: its frames, and places among those that the index does not cover. */
 struct extent {
     uint64_t frames;
+    int is_clean; /* the file ends with a frame's end */
     struct fls_index *index;
     struct fls_index_place covered;
     struct fls_index_place *marks;
@@ -122,6 +129,7 @@ static enum fls_status walk(struct fls_reader *reader, struct extent *extent,
         status = fls_reader_skip(reader, STEP_FRAMES, &skipped);
     }
     fls_reader_position(reader, &offset, &extent->frames);
+    extent->is_clean = status == FLS_END;
     if (status == FLS_IO || status == FLS_NO_MEMORY) {
         *error = *fls_reader_error(reader);
         return status;
@@ -193,20 +201,33 @@ static enum fls_status place_of(const struct extent *extent, uint64_t frame, str
     return FLS_OK;
 }
 
-/* Goes back from the last segment until there are enough messages, or no more segments. */
+static int was_deleted(enum fls_status status, const struct fls_error *error)
+{
+    return status == FLS_IO && error->os_errno == ENOENT;
+}
+
+/* Goes back from the last segment until there are enough messages, or no more segments: those
+ * before one that was deleted meanwhile are not looked for. */
 static enum fls_status find_start(const struct fls_series *series, enum fls_checksum_kind kind,
                                   uint64_t count, struct start *start, struct fls_error *error)
 {
     enum fls_status status = FLS_OK;
     uint64_t lacking = count;
+    int is_clean = 0;
 
     for (size_t i = series->count; i > 0 && status == FLS_OK; i--) {
         const struct fls_segment *segment = &series->segments[i - 1];
         struct extent extent = {.frames = 0};
         status = survey(segment, kind, &extent, error);
+        if (i < series->count && was_deleted(status, error)) {
+            free_extent(&extent);
+            return FLS_OK;
+        }
         uint64_t frame = extent.frames > lacking ? extent.frames - lacking : 0;
         lacking -= extent.frames - frame;
-        *start = (struct start){.segment = segment->number};
+        if (i == series->count)
+            is_clean = extent.is_clean;
+        *start = (struct start){.segment = segment->number, .is_clean = is_clean};
         if (status == FLS_OK && frame > 0)
             status = place_of(&extent, frame, start, error);
         free_extent(&extent);
@@ -254,16 +275,32 @@ static int refuse_kind(const char *name, unsigned candidates)
 
 #define BATCH 256
 
-static enum fls_status print_messages(struct fls_reader *reader, struct options *options)
+static size_t next_count(uint64_t left)
+{
+    if (left == 0)
+        return 1;
+    return left < BATCH ? (size_t)left : BATCH;
+}
+
+/* A stream that is not followed, but grows, has no more than the last messages printed that it had.
+ */
+static enum fls_status print_messages(struct fls_reader *reader, const struct start *start,
+                                      struct options *options)
 {
     struct fls_message messages[BATCH];
     enum fls_status status = FLS_OK;
+    uint64_t left = options->follow || options->from_start ? UINT64_MAX : options->count;
     size_t got;
 
     while (!cli_out_failed() && (status == FLS_OK || status == FLS_AGAIN)) {
-        status = fls_reader_next_batch(reader, messages, BATCH, &got);
+        if (left == 0 && start->is_clean)
+            return FLS_END;
+        status = fls_reader_next_batch(reader, messages, next_count(left), &got);
+        if (left == 0)
+            return status == FLS_OK ? FLS_END : status; /* what was damaged, is said */
         for (size_t i = 0; i < got && status == FLS_OK; i++)
             cli_print_message(&options->printing, &messages[i]);
+        left -= left < UINT64_MAX && status == FLS_OK ? got : 0;
         if (options->follow)
             cli_out_flush();
         if (cli_signal() && !options->follow)
@@ -304,7 +341,7 @@ static int print_from(const char *name, struct fls_source *source, enum fls_chec
         if (start->skip > 0)
             status = fls_reader_skip(reader, start->skip, NULL);
         if (status == FLS_OK)
-            status = print_messages(reader, options);
+            status = print_messages(reader, start, options);
         error = *fls_reader_error(reader);
         fls_reader_close(reader);
     }
@@ -315,19 +352,34 @@ static int print_from(const char *name, struct fls_source *source, enum fls_chec
     return cli_print_end(&options->printing, name, result);
 }
 
-/* Opens the source at the start, finds the kind if that is not known yet, and prints. */
-static int print_series(const char *path, struct options *options, int kind_known,
-                        enum fls_checksum_kind kind, const struct start *start)
+static void tell_deleted(void *context, uint64_t first, uint64_t last)
+{
+    struct options *options = context;
+
+    (void)cli_gaps_tell_deleted(options->path, options->source, first, last);
+}
+
+static enum fls_status open_at(const struct start *start, struct options *options,
+                               struct fls_error *error)
 {
     struct fls_series_options from = {.follow = options->follow,
                                       .start_segment = start->segment,
                                       .start_offset = start->place.offset,
-                                      .reader_fd = cli_reader_fd()};
-    struct fls_source *source;
-    struct fls_error error;
+                                      .reader_fd = cli_reader_fd(),
+                                      .deleted = tell_deleted,
+                                      .context = options};
+
+    return fls_source_open_series(options->path, &from, &options->source, error);
+}
+
+/* Finds the kind if that is not known yet, and prints. `status`: how opening the source ended. */
+static int print_series(const char *path, struct options *options, int kind_known,
+                        enum fls_checksum_kind kind, const struct start *start,
+                        enum fls_status status, struct fls_error error)
+{
+    struct fls_source *source = options->source;
     unsigned candidates = 1u << kind;
     int result = CLI_WELL;
-    enum fls_status status = fls_source_open_series(path, &from, &source, &error);
 
     if (status == FLS_OK) {
         cli_signals_stop(source);
@@ -349,59 +401,84 @@ static int print_series(const char *path, struct options *options, int kind_know
 }
 
 /* Where to begin, in what is there. */
-static int settle_start(const char *path, const struct options *options,
-                        enum fls_checksum_kind kind, struct start *start)
+static enum fls_status settle_start(const struct options *options, enum fls_checksum_kind kind,
+                                    struct start *start, struct fls_error *error)
 {
     struct fls_series series;
-    struct fls_error error;
-    enum fls_status status = FLS_OK;
 
+    *start = (struct start){.segment = 0};
     if (options->from_start) {
         start->skip = options->count > 0 ? options->count - 1 : 0;
-        return CLI_GO_ON;
+        return FLS_OK;
     }
-    status = fls_series_list(path, &series, &error);
-    if (status == FLS_OK)
-        status = find_start(&series, kind, options->count, start, &error);
+    enum fls_status status = fls_series_list(options->path, &series, error);
+    if (status != FLS_OK)
+        return status;
+    status = find_start(&series, kind, options->count, start, error);
     fls_series_free(&series);
-    if (status == FLS_OK)
-        return CLI_GO_ON;
-    if (status == FLS_STOPPED)
-        return options->follow ? CLI_WELL : cli_signal_exit();
-    cli_fail(path, &error, NULL);
-    return cli_exit_of(status);
+    return status;
+}
+
+/* So often is a start looked for that is deleted before it is opened. */
+#define STARTS_MAX 1000
+
+/* Opens the source where the printing begins; `settled`: there is something to be looked at. */
+static enum fls_status open_start(struct options *options, int settled, enum fls_checksum_kind kind,
+                                  struct start *start, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    for (int i = 0; i < STARTS_MAX; i++) {
+        *start = (struct start){.segment = 0};
+        status = settled ? settle_start(options, kind, start, error) : FLS_OK;
+        if (status == FLS_OK)
+            status = open_at(start, options, error);
+        if (!was_deleted(status, error))
+            break;
+    }
+    return status;
+}
+
+static int end_by_signal(const struct options *options)
+{
+    return options->follow ? CLI_WELL : cli_signal_exit();
 }
 
 static int tail(const char *path, struct options *options)
 {
-    struct start start = {.segment = 0};
+    struct start start;
     struct cli_input input;
     struct fls_error error;
-    enum fls_status status = cli_input_open(&input, path, &options->read, &error);
-    int nothing_yet = status == FLS_IO && error.os_errno == ENOENT;
 
     cli_signals_catch();
-    if (status != FLS_OK && !(options->follow && nothing_yet)) {
+    enum fls_status status = cli_input_open(&input, path, &options->read, &error);
+    int is_there = status == FLS_OK;
+    if (cli_signal())
+        return end_by_signal(options);
+    if (!is_there && !(options->follow && was_deleted(status, &error))) {
         cli_fail(path, &error, NULL);
         return cli_exit_of(status);
     }
     cli_input_close(&input);
-    if (input.fit == CLI_FIT_NONE) {
+    if (is_there && input.fit == CLI_FIT_NONE) {
         cli_fail(path, &input.no_fit, NULL);
         return cli_exit_of(input.no_fit.status);
     }
-    if (input.fit == CLI_FIT_SEVERAL)
+    if (is_there && input.fit == CLI_FIT_SEVERAL)
         return refuse_kind(path, input.candidates);
-    if (nothing_yet)
-        input.kind = (enum fls_checksum_kind)(options->read.checksum - CLI_CHECKSUM_FIRST);
-    int known = options->read.checksum != CLI_CHECKSUM_AUTO || input.fit == CLI_FIT_FOUND ||
-                (!options->follow && input.fit == CLI_FIT_SAME);
-    if (!known)
-        input.kind = FLS_CHECKSUM_NONE;
-    int result = CLI_GO_ON;
-    if (options->from_start || (known && !nothing_yet))
-        result = settle_start(path, options, input.kind, &start);
-    return result == CLI_GO_ON ? print_series(path, options, known, input.kind, &start) : result;
+    int is_given = options->read.checksum != CLI_CHECKSUM_AUTO;
+    int known = is_given || (is_there && (input.fit == CLI_FIT_FOUND ||
+                                          (!options->follow && input.fit == CLI_FIT_SAME)));
+    enum fls_checksum_kind kind = FLS_CHECKSUM_NONE;
+    if (is_given)
+        kind = (enum fls_checksum_kind)(options->read.checksum - CLI_CHECKSUM_FIRST);
+    else if (known)
+        kind = input.kind;
+    options->path = path;
+    status = open_start(options, options->from_start || (known && is_there), kind, &start, &error);
+    if (status == FLS_STOPPED)
+        return end_by_signal(options);
+    return print_series(path, options, known, kind, &start, status, error);
 }
 
 /* What cannot seek is read to its end first, takes the place of standard input, and is then like

@@ -167,6 +167,15 @@ static int check_inputs(const struct options *options, const struct cli_operands
     return result;
 }
 
+/* What is there could not be looked at: a signal came, or it failed. */
+static int opening_failed(const char *name, const struct fls_error *error)
+{
+    if (cli_signal())
+        return cli_signal_exit();
+    cli_fail(name, error, "nothing was written");
+    return cli_exit_of(error->status);
+}
+
 /* Is it surely of another kind? So it is when that kind fits and finds an intact frame; but a first
  * frame that was torn at the right place reads as one frame without a checksum. */
 static int is_of_another_kind(const struct cli_report *report)
@@ -189,10 +198,8 @@ static int check_given_kind(const struct options *options)
     struct fls_error error;
     int is_another = 0;
 
-    if (cli_input_open(&input, options->output, &reading, &error) != FLS_OK) {
-        cli_fail(options->output, &error, "nothing was written");
-        return cli_exit_of(error.status);
-    }
+    if (cli_input_open(&input, options->output, &reading, &error) != FLS_OK)
+        return opening_failed(options->output, &error);
     if (input.fit != CLI_FIT_NONE && !(input.candidates & given)) {
         cli_scan_input(&input, &reading, 0, &report);
         is_another = is_of_another_kind(&report);
@@ -434,10 +441,8 @@ static int find_kind(const struct options *options, struct target *target)
 
     if (options->checksum != CLI_CHECKSUM_AUTO)
         return check_given_kind(options);
-    if (cli_input_open(&input, target->name, &reading, &error) != FLS_OK) {
-        cli_fail(target->name, &error, "nothing was written");
-        return cli_exit_of(error.status);
-    }
+    if (cli_input_open(&input, target->name, &reading, &error) != FLS_OK)
+        return opening_failed(target->name, &error);
     cli_input_close(&input);
     if (input.fit == CLI_FIT_FOUND)
         target->kind = input.kind;
@@ -868,6 +873,8 @@ static int open_target(const struct options *options, const struct cli_verb *ver
     if (options->uring || options->async || options->framer != 0 || options->batch > 0)
         return cli_usage(verb, "--io, --async, --framer and --batch are not for journals");
     cli_signals_catch();
+    if (has_segments || cli_journal_rotates(&options->journal))
+        cli_signals_on_hangup(NULL, NULL);
     result = cli_key_open(verb, &options->journal.key, &target->schema, &target->key);
     return result == CLI_GO_ON ? open_journal(options, target, &existing) : result;
 }

@@ -42,6 +42,25 @@ static void note_gap(struct gaps *gaps, uint64_t first, uint64_t last)
     gaps->used += (size_t)length;
 }
 
+uint64_t cli_gaps_tell_deleted(const char *name, const struct fls_source *source, uint64_t first,
+                               uint64_t last)
+{
+    const struct fls_segment *before;
+    uint64_t offset;
+
+    if (first == last)
+        cli_error(name, "segment %" PRIu64 " was deleted before it was read: going on behind it",
+                  first);
+    else
+        cli_error(name,
+                  "segments %" PRIu64 " to %" PRIu64
+                  " were deleted before they were read: going on behind them",
+                  first, last);
+    return fls_series_position(source, &before, &offset) && access(before->path, F_OK) == 0
+               ? last - first + 1
+               : 0;
+}
+
 uint64_t cli_gaps_tell(const char *name, const struct fls_series *series)
 {
     struct gaps gaps = {.missing = 0};

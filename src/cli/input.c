@@ -368,6 +368,13 @@ static uint64_t total_bytes(const struct fls_series *series)
     return total;
 }
 
+static void tell_deleted(void *context, uint64_t first, uint64_t last)
+{
+    struct cli_input *input = context;
+
+    input->missing += cli_gaps_tell_deleted(input->name, input->series, first, last);
+}
+
 static enum fls_status open_segments(struct cli_input *input, const struct fls_series *series,
                                      const struct cli_read_options *options,
                                      struct fls_error *error)
@@ -377,7 +384,10 @@ static enum fls_status open_segments(struct cli_input *input, const struct fls_s
     if (offset > total)
         return ends_before(total, offset, error);
     const struct fls_segment *segment = find_segment(series, &offset);
-    struct fls_series_options from = {.start_segment = segment->number, .start_offset = offset};
+    struct fls_series_options from = {.start_segment = segment->number,
+                                      .start_offset = offset,
+                                      .deleted = tell_deleted,
+                                      .context = input};
     enum fls_status status = sample_segment(input, segment, offset, options, error);
     input->bytes = total - input->offset;
     if (status == FLS_OK)
@@ -387,9 +397,12 @@ static enum fls_status open_segments(struct cli_input *input, const struct fls_s
     return status;
 }
 
+/* So often is a series listed whose oldest segment is deleted before it is opened. */
+#define LISTS_MAX 1000
+
 /* There is no file `path`: are there segments of that name? Else *error stays as it is. */
-static enum fls_status open_series(struct cli_input *input, const struct cli_read_options *options,
-                                   struct fls_error *error)
+static enum fls_status open_listed(struct cli_input *input, const struct cli_read_options *options,
+                                   uint64_t *first, struct fls_error *error)
 {
     struct fls_series series;
     struct fls_error own;
@@ -399,10 +412,26 @@ static enum fls_status open_series(struct cli_input *input, const struct cli_rea
         fls_series_free(&series);
         return FLS_IO;
     }
+    *first = series.segments[0].number;
     status = open_segments(input, &series, options, error);
     if (status == FLS_OK)
         input->missing = cli_gaps_tell(input->name, &series);
     fls_series_free(&series);
+    return status;
+}
+
+static enum fls_status open_series(struct cli_input *input, const struct cli_read_options *options,
+                                   struct fls_error *error)
+{
+    uint64_t first = 0, oldest;
+    enum fls_status status = open_listed(input, options, &first, error);
+
+    oldest = first;
+    for (int i = 1; i < LISTS_MAX && status == FLS_IO && error->os_errno == ENOENT && first > 0;
+         i++)
+        status = open_listed(input, options, &first, error);
+    if (status == FLS_OK && first > oldest)
+        cli_gaps_tell_deleted(input->name, NULL, oldest, first - 1);
     return status;
 }
 

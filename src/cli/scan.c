@@ -2,9 +2,11 @@
  * scan.c: see scan.h.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/progress.h"
@@ -189,6 +191,31 @@ static void count_bytes(struct cli_input *input, unsigned flags, struct cli_repo
     }
 }
 
+/* A file that was cut while it was read may end in good order: its end is damage where it lies
+ * before what was there when it was opened. */
+static void check_length(const struct cli_input *input, struct cli_report *report)
+{
+    struct fls_recovery *recovery = &report->recovery;
+    struct stat now;
+
+    if (!input->regular || !report->readable || recovery->end != FLS_STREAM_CLEAN ||
+        fstat(input->fd, &now) != 0)
+        return;
+    uint64_t end = input->start + input->bytes, there = (uint64_t)now.st_size;
+    uint64_t good = input->start + (recovery->good_offset - input->offset);
+    if (good >= end && there >= good)
+        return;
+    recovery->end = FLS_STREAM_CORRUPT;
+    if (there < good)
+        recovery->good_offset -= good - (there > input->start ? there : input->start);
+    cli_set_error(&recovery->error, FLS_UNEXPECTED_END,
+                  "the file became shorter while it was read: it had %" PRIu64 " bytes, and has "
+                  "%" PRIu64,
+                  end, there);
+    recovery->error.expected = end;
+    recovery->error.found = there;
+}
+
 void cli_scan_behind(struct cli_input *input, const struct cli_read_options *options,
                      unsigned flags, const struct cli_watch *watch, const struct cli_intact *intact,
                      struct cli_report *report)
@@ -199,7 +226,6 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
     report->kind = input->kind;
     report->declared = input->declared;
     report->offset = input->offset;
-    report->missing = input->missing;
     report->recovery.good_offset = input->offset + intact->bytes;
     report->sizes = intact->sizes ? intact->sizes : cli_sizes_new();
     report->unread_frames = intact->sizes ? 0 : intact->frames;
@@ -212,10 +238,12 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
         report_no_fit(input, report);
     else
         report->readable = scan(input, options, flags, watch, intact, report) == FLS_OK;
+    check_length(input, report);
     const char *place = cli_input_place(input, &report->recovery.error);
     if (place)
         snprintf(report->place, sizeof report->place, "%s", place);
     count_bytes(input, flags, report);
+    report->missing = input->missing; /* some may have gone while it was read */
     cli_progress_end();
 }
 

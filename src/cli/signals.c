@@ -97,13 +97,19 @@ void cli_signals_on_hangup(void (*serve)(void *context), void *context)
     sigaction(SIGHUP, &action, NULL);
 }
 
+/* Is there a request that can be served now? */
+static int is_asked(void)
+{
+    return hung_up && serve_hangup;
+}
+
 /* Takes the wake-ups of requests away, so that the next wait waits; a signal that ends has left its
  * flag. */
 static void serve_requests(void)
 {
     char bytes[64];
 
-    if (!hung_up)
+    if (!is_asked())
         return;
     hung_up = 0;
     while (wake[0] >= 0 && read(wake[0], bytes, sizeof bytes) == (ssize_t)sizeof bytes)
@@ -165,9 +171,9 @@ ssize_t cli_read(int fd, void *bytes, size_t count)
 {
     for (;;) {
         serve_requests();
-        if (!caught && !hung_up)
+        if (!caught && !is_asked())
             cli_wait_for_input(fd);
-        if (hung_up)
+        if (is_asked())
             continue;
         if (caught) {
             errno = EINTR;

@@ -20,7 +20,8 @@ void cli_signals_stop(struct fls_source *source);
 
 /*
  * SIGHUP is a request from now on, unless nohup(1) took it away: `serve` is called, with the
- * context, by the read that comes next, or that waits. After cli_signals_catch.
+ * context, by the read that comes next, or that waits. NULL: it waits until it can be served. After
+ * cli_signals_catch.
  */
 void cli_signals_on_hangup(void (*serve)(void *context), void *context);
 

@@ -364,6 +364,47 @@ static enum fls_status tail_was_replaced(struct series_source *source, uint64_t 
 /* --- the end of what is there -------------------------------------------------------------------
  */
 
+/* What is there now; of what is not followed only what was known at its beginning: a journal may be
+ * written, and deleted, faster than it is read. */
+static enum fls_status list_again(struct series_source *source, struct fls_error *error)
+{
+    struct fls_series now, *known = &source->known;
+    uint64_t last = known->count > 0 ? known->segments[known->count - 1].number : 0;
+    enum fls_status status = fls_series_list(source->path, &now, error);
+
+    if (status != FLS_OK)
+        return status;
+    while (!source->options.follow && now.count > 0 && now.segments[now.count - 1].number > last)
+        free(now.segments[--now.count].path);
+    fls_series_free(known);
+    *known = now;
+    return FLS_OK;
+}
+
+/* The next segment was deleted before it was read: which comes now? None, perhaps. `last` is the
+ * last that was known. FLS_OK: look again. */
+static enum fls_status pass_deleted(struct series_source *source, struct fls_error *error)
+{
+    uint64_t first = source->next_number, last = first;
+    char *next_path;
+
+    if (!source->options.deleted)
+        return file_error(error, "read the next segment", ENOENT, source->next_path);
+    if (was_known(source, first))
+        last = source->known.segments[source->known.count - 1].number;
+    enum fls_status status = list_again(source, error);
+    if (status == FLS_OK)
+        status = name_next(source, first - 1, &next_path, error);
+    if (status != FLS_OK)
+        return status;
+    if (source->next_number > first || source->next_number == 0)
+        source->options.deleted(source->options.context, first,
+                                source->next_number > 0 ? source->next_number - 1 : last);
+    free(source->next_path);
+    source->next_path = next_path;
+    return FLS_OK;
+}
+
 /* Is the segment that follows after those known at the beginning there? It may have been deleted
  * before we came to it: then a later one is there without it. */
 static enum fls_status look_for_next(struct series_source *source, int *is_there,
@@ -383,9 +424,9 @@ static enum fls_status look_for_next(struct series_source *source, int *is_there
     fls_series_free(&series);
     if (last < source->next_number)
         return FLS_OK;
-    *is_there = stat(source->next_path, &information) == 0;
-    return *is_there ? FLS_OK
-                     : file_error(error, "read the next segment", ENOENT, source->next_path);
+    status = stat(source->next_path, &information) == 0 ? FLS_OK : pass_deleted(source, error);
+    *is_there = status == FLS_OK;
+    return status;
 }
 
 /* Does the plain file's name still lead to the file that is open? Yes, where that cannot be told.
@@ -423,7 +464,12 @@ static enum fls_status check_name(struct series_source *source, uint64_t seen,
 
 static enum fls_status begin_next(struct series_source *source, struct fls_error *error)
 {
-    return begin_segment(source, source->next_path, source->next_number, 0, error);
+    struct fls_error own = FLS_ZERO;
+    enum fls_status status = begin_segment(source, source->next_path, source->next_number, 0, &own);
+
+    if (status == FLS_IO && own.os_errno == ENOENT)
+        return pass_deleted(source, error);
+    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &own);
 }
 
 /* It was stopped: the end is where the series ends now. */
@@ -456,6 +502,15 @@ static enum fls_status show_torn(struct series_source *source, uint64_t availabl
     return status == FLS_OK ? FLS_END : status;
 }
 
+/* What is followed may be cut: a half frame at its end. Else its end is where it was, or behind. */
+static enum fls_status check_whole(const struct series_source *source, struct fls_error *error)
+{
+    if (source->options.follow || !source->segment.path ||
+        source->position >= source->segment.bytes)
+        return FLS_OK;
+    return file_error(error, "read: cut short while it was read", ESTALE, source->segment.path);
+}
+
 /*
  * Less than is needed lies behind the position, and there is a successor: when, looked at again,
  * nothing has come, the segment is over. FLS_OK: go on.
@@ -468,12 +523,22 @@ static enum fls_status leave_or_end(struct series_source *source, uint64_t seen,
 
     if (status != FLS_OK || available != seen)
         return status;
+    if (available == 0)
+        status = check_whole(source, error);
+    if (status != FLS_OK)
+        return status;
     return available > 0 ? show_torn(source, available, error) : begin_next(source, error);
 }
 
 static enum fls_status end_of_present(struct series_source *source, uint64_t available,
                                       struct fls_error *error)
 {
+    enum fls_status status = FLS_OK;
+
+    if (!source->next_path && available == 0)
+        status = check_whole(source, error);
+    if (status != FLS_OK)
+        return status;
     if (!source->next_path)
         return show_torn(source, available, error);
     return leave_or_end(source, available, error);

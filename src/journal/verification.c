@@ -546,6 +546,27 @@ static enum fls_status scan_rest(int fd, const struct fls_verification_options *
     return status;
 }
 
+/* A file that was cut while it was read may end in good order. Its end is damage where it lies
+ * before what was there when this began, or before what was found good. */
+static enum fls_status check_length(int fd, uint64_t bytes, struct fls_recovery *recovery,
+                                    struct fls_error *error)
+{
+    uint64_t now;
+    enum fls_status status = fls_os_file_bytes(fd, &now, error);
+
+    if (status != FLS_OK || recovery->end != FLS_STREAM_CLEAN ||
+        (recovery->good_offset >= bytes && now >= recovery->good_offset))
+        return status;
+    recovery->end = FLS_STREAM_CORRUPT;
+    recovery->good_offset = fls_min_u64(recovery->good_offset, now);
+    fls_error_set(&recovery->error, FLS_UNEXPECTED_END,
+                  "the file became shorter while it was read: it had %llu bytes, and has %llu",
+                  (unsigned long long)bytes, (unsigned long long)now);
+    recovery->error.expected = bytes;
+    recovery->error.found = now;
+    return FLS_OK;
+}
+
 enum fls_status fls_verify_file(const char *path, const struct fls_verification_options *options,
                                 unsigned flags, struct fls_recovery *recovery,
                                 struct fls_error *error)
@@ -567,6 +588,8 @@ enum fls_status fls_verify_file(const char *path, const struct fls_verification_
         status = verify_before(fd, end, options, &intact, error);
     if (status == FLS_OK)
         status = scan_rest(fd, options, flags, &intact, recovery, error);
+    if (status == FLS_OK)
+        status = check_length(fd, bytes, recovery, error);
     fls_os_close(fd, NULL);
     return status;
 }

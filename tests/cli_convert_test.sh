@@ -101,6 +101,58 @@ if cc -D_GNU_SOURCE write.c -o write -lfstrm 2>/dev/null; then
 fi
 # Every truncation is said: torn where it is, and nothing but whole frames comes out.
 size=$(stat -c %s lines.fstrm)
+
+# A recorder that was killed and began again: START, frames, START, frames, STOP.
+# unended FILE: without its STOP, which is 12 bytes.
+unended() {
+    head -c $(($(stat -c %s "$1") - 12)) "$1"
+}
+"$flatstream" write -o some.fls <<<"$(seq 7)"
+"$flatstream" convert some.fls --to fstrm --content-type test:lines -o some.fstrm
+"$flatstream" convert some.fls --to fstrm --content-type other:kind -o other.fstrm
+"$flatstream" convert some.fls --to fstrm -o untyped.fstrm
+{ unended lines.fstrm && unended some.fstrm && cat lines.fstrm; } >killed.fstrm
+expect 0 "$flatstream" convert killed.fstrm --from fstrm -o killed.fls
+says err 'begun again 2 times without an end'
+"$flatstream" cat killed.fls >out
+same out <(cat lines.txt <(seq 7) lines.txt)
+expect 0 "$flatstream" convert killed.fstrm --from fstrm --content-type test:lines -o killed-2.fls
+{ unended lines.fstrm && unended some.fstrm; } >killed-twice.fstrm
+expect 1 "$flatstream" convert killed-twice.fstrm --from fstrm -o killed-3.fls
+says err 'without STOP'
+if command -v fstrm_dump >/dev/null; then # theirs, put together in the same way
+    fstrm_dump some.fstrm theirs-some.fstrm >out 2>err
+    { unended theirs-some.fstrm && cat theirs-some.fstrm; } >theirs-killed.fstrm
+    expect 0 "$flatstream" convert theirs-killed.fstrm --from fstrm -o theirs-killed.fls
+    "$flatstream" cat theirs-killed.fls >out
+    same out <(seq 7 && seq 7)
+fi
+
+# Parts of different content types are not one stream, whether they were ended or not.
+part=0
+for first in "cat" "unended"; do
+    part=$((part + 1))
+    { $first some.fstrm && cat other.fstrm; } >mixed.fstrm
+    expect 1 "$flatstream" convert mixed.fstrm --from fstrm -o mixed.fls
+    says err "frame 7 on its content type is 'other:kind', not 'test:lines'.*--any-content"
+    absent mixed.fls
+    expect 0 "$flatstream" convert mixed.fstrm --from fstrm --any-content -o mixed-$part.fls
+    "$flatstream" cat mixed-$part.fls >out
+    same out <(seq 7 && seq 7)
+done
+{ cat untyped.fstrm some.fstrm untyped.fstrm other.fstrm; } >mixed.fstrm
+expect 1 "$flatstream" convert mixed.fstrm --from fstrm -o mixed.fls
+says err "frame 21 on its content type is 'other:kind', not 'test:lines'"
+# Behind a zero byte, too: START with 5 bytes of content type, a frame, STOP.
+typed() {
+    printf '\0\0\0\0\0\0\0\21\0\0\0\2\0\0\0\1\0\0\0\5ab\0c%s\0\0\0\1%s\0\0\0\0\0\0\0\4\0\0\0\3' "$1" "$2"
+}
+{ typed d 1 && typed d 2; } >zero.fstrm
+expect 0 "$flatstream" convert zero.fstrm --from fstrm -o zero.fls
+{ typed d 1 && typed e 2; } >zero.fstrm
+expect 1 "$flatstream" convert zero.fstrm --from fstrm -o zero-2.fls
+expect 2 "$flatstream" convert some.fls --any-content -o no.fls
+expect 2 "$flatstream" convert some.fstrm --from fstrm --any-content --content-type x -o no.fls
 for cut in 0 1 5 10 20 34 35 37 41 $((size - 13)) $((size - 12)) $((size - 9)) $((size - 1)); do
     head -c "$cut" lines.fstrm >cut.fstrm
     rm -f cut.fls

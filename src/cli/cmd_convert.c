@@ -21,15 +21,18 @@ static const char help[] =
     "  -o, --output OUT   it appears when it is whole\n" CLI_REPLACE_HELP
     "  --to KIND          none, crc16, crc32, xxh3 (the default), or fstrm\n"
     "  --from FORM        what FILE is: fls (the default) or fstrm\n"
-    "  --content-type T   with fstrm: of OUT (none without it); of FILE it must be "
-    "this\n" CLI_READ_HELP "\n"
+    "  --content-type T   with fstrm: of OUT (none without it); of FILE it must be this\n"
+    "  --any-content      --from fstrm: parts of FILE may have different content types; else\n"
+    "                     they are refused\n" CLI_READ_HELP "\n"
     "Frame Streams are read and written as files of one direction: START, with the content type,\n"
-    "the data frames, STOP; several such files one behind another count as one. They know no\n"
+    "the data frames, STOP; several such files one behind another count as one, and so does one\n"
+    "whose writer was killed and began again without STOP, which is said. They know no\n"
     "empty messages: one in FILE is an error. libfstrm's own reader refuses messages over 1 MiB\n"
     "unless told otherwise.\n"
     "\n"
     "Messages up to the first damaged frame are converted; a file without STOP counts as torn.\n"
-    "What follows a STOP and is no START is not converted, and counts as damage.\n"
+    "What follows a STOP and is no START is not converted, and counts as damage. Where content\n"
+    "types differ, nothing is converted, with exit status 1.\n"
     "\n"
     "Exit status: 0 all messages were converted; 1 FILE is damaged, or a message has no place in\n"
     "the other format; 2 wrong usage; 3 the system failed.\n"
@@ -50,6 +53,7 @@ struct options {
     int to;
     int from_fstrm;
     int replace;
+    int any_content;
 };
 
 /* --- out ---------------------------------------------------------------------------------------
@@ -172,22 +176,60 @@ static int convert_stream(const char *path, const struct options *options)
     return result;
 }
 
+/* The content type that all messages must have, as soon as it is known: a part of the file that
+ * says none differs from nothing. */
+struct wanted {
+    int has;
+    char text[CLI_CONTENT_TYPE_MAX + 1];
+    size_t bytes;
+    uint64_t starts; /* so many were looked at */
+};
+
+static void want(struct wanted *wanted, const char *text, size_t bytes)
+{
+    wanted->has = 1;
+    wanted->bytes = bytes;
+    memcpy(wanted->text, text, bytes);
+    wanted->text[bytes] = '\0';
+}
+
+/* Is the message at hand of the content type that is asked for, or that those before it had? */
+static enum fls_status check_content(const struct cli_frame_streams *in, struct wanted *wanted,
+                                     const struct options *options, struct fls_error *error)
+{
+    if (in->starts == wanted->starts || options->any_content)
+        return FLS_OK;
+    wanted->starts = in->starts;
+    if (!options->content_type && in->content_type_bytes == 0)
+        return FLS_OK;
+    if (!wanted->has)
+        want(wanted, in->content_type, in->content_type_bytes);
+    if (in->content_type_bytes == wanted->bytes &&
+        memcmp(in->content_type, wanted->text, wanted->bytes) == 0)
+        return FLS_OK;
+    return cli_set_error(error, FLS_INVALID_FRAME,
+                         "from frame %" PRIu64 " on its content type is '%.40s', not '%.40s'",
+                         in->frames - 1, in->content_type, wanted->text);
+}
+
+/* *failed: the writing ended it; *refused: the content type did. */
 static enum fls_status copy_data(struct cli_frame_streams *in, struct cli_stream_out *out,
-                                 const struct options *options, int *failed,
+                                 const struct options *options, int *failed, int *refused,
                                  struct fls_error *error)
 {
+    struct wanted wanted = {0, "", 0, 0};
     const void *data;
     size_t count;
-    uint64_t seen = 0;
     enum fls_status status;
 
+    if (options->content_type)
+        want(&wanted, options->content_type, strlen(options->content_type));
     while ((status = cli_frame_streams_next(in, &data, &count, error)) == FLS_OK) {
         cli_progress_tick(in->offset);
-        if (in->starts > seen && options->content_type &&
-            strcmp(in->content_type, options->content_type) != 0)
-            return cli_set_error(error, FLS_INVALID_FRAME, "its content type is '%s', not '%s'",
-                                 in->content_type, options->content_type);
-        seen = in->starts;
+        status = check_content(in, &wanted, options, error);
+        *refused = status != FLS_OK;
+        if (*refused)
+            return status;
         status = put(out, options, data, count, error);
         if (status != FLS_OK) {
             *failed = 1;
@@ -197,12 +239,18 @@ static enum fls_status copy_data(struct cli_frame_streams *in, struct cli_stream
     return status;
 }
 
+static const char *refusal(const struct options *options)
+{
+    return options->content_type ? "nothing was written"
+                                 : "nothing was written; --any-content takes both";
+}
+
 static int convert_opened(struct cli_input *input, const struct options *options)
 {
     struct cli_frame_streams in = {.fd = input->fd, .bytes_max = options->read.max_frame};
     struct cli_stream_out out;
     struct fls_error error;
-    int failed = 0, result = CLI_WELL;
+    int failed = 0, refused = 0, result = CLI_WELL;
 
     if (in.bytes_max == 0)
         in.bytes_max = FLS_PAYLOAD_BYTES_MAX_DEFAULT;
@@ -210,16 +258,21 @@ static int convert_opened(struct cli_input *input, const struct options *options
     if (status != FLS_OK)
         return cli_stream_out_fail(&out, &error, status);
     cli_progress_begin(input->name, input->bytes, 0);
-    status = copy_data(&in, &out, options, &failed, &error);
+    status = copy_data(&in, &out, options, &failed, &refused, &error);
     cli_progress_end();
+    if (in.unended > 0 && !refused)
+        cli_error(input->name,
+                  "begun again %" PRIu64 " time%s without an end (STOP): its writer was killed, "
+                  "perhaps",
+                  in.unended, in.unended == 1 ? "" : "s");
     if (!failed && status != FLS_END) {
         result = status == FLS_STOPPED ? cli_signal_exit() : cli_exit_of(status);
-        cli_fail(input->name, &error, NULL);
+        cli_fail(input->name, &error, refused ? refusal(options) : NULL);
     }
     cli_frame_streams_free(&in);
     if (failed)
         return cli_stream_out_fail(&out, &error, status);
-    if (status == FLS_STOPPED || (status != FLS_END && out.frames == 0)) {
+    if (status == FLS_STOPPED || refused || (status != FLS_END && out.frames == 0)) {
         cli_stream_out_abandon(&out);
         return result;
     }
@@ -252,7 +305,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         CLI_REPLACE_OPTION(&options.replace),
         {"to", 0, CLI_CHOICE, &options.to, forms_to, 0},
         {"from", 0, CLI_CHOICE, &options.from_fstrm, forms_from, 0},
-        {"content-type", 0, CLI_TEXT, &options.content_type, NULL, 0}};
+        {"content-type", 0, CLI_TEXT, &options.content_type, NULL, 0},
+        {"any-content", 0, CLI_FLAG, &options.any_content, NULL, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);
 
@@ -267,6 +321,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         return cli_usage(verb, "where to? -o OUT is the new file");
     if (options.content_type && options.to != TO_FSTRM && !options.from_fstrm)
         return cli_usage(verb, "--content-type goes with --to fstrm or --from fstrm");
+    if (options.any_content && (!options.from_fstrm || options.content_type))
+        return cli_usage(verb, "--any-content goes with --from fstrm, without --content-type");
     if (options.content_type && strlen(options.content_type) > CLI_CONTENT_TYPE_MAX)
         return cli_usage(verb, "a content type has at most %d bytes", CLI_CONTENT_TYPE_MAX);
     if (options.from_fstrm && options.read.checksum != CLI_CHECKSUM_AUTO)

@@ -125,6 +125,7 @@ static enum fls_status bad(const struct cli_frame_streams *in, struct fls_error 
 static int read_fields(struct cli_frame_streams *in, const unsigned char *fields, size_t count)
 {
     in->content_type[0] = '\0';
+    in->content_type_bytes = 0;
     while (count > 0) {
         if (count < 2 * WORD || get_word(fields + WORD) > count - 2 * WORD)
             return 0;
@@ -133,14 +134,14 @@ static int read_fields(struct cli_frame_streams *in, const unsigned char *fields
             return 0;
         memcpy(in->content_type, fields + 2 * WORD, length);
         in->content_type[length] = '\0';
+        in->content_type_bytes = length;
         fields += 2 * WORD + length;
         count -= 2 * WORD + length;
     }
     return 1;
 }
 
-/* The control frame at hand, behind its escape. FLS_OK after START, FLS_END after STOP. The content
- * type is that of the latest START. */
+/* The control frame at hand, behind its escape. FLS_OK after START, FLS_END after STOP. */
 static enum fls_status read_control(struct cli_frame_streams *in, struct fls_error *error)
 {
     enum fls_status status = take(in, 2 * (size_t)WORD, "a control frame", error);
@@ -157,12 +158,13 @@ static enum fls_status read_control(struct cli_frame_streams *in, struct fls_err
     uint32_t type = get_word(body);
     if (type == CLI_CONTROL_STOP && in->started)
         status = FLS_END;
-    else if (type != CLI_CONTROL_START || in->started)
+    else if (type != CLI_CONTROL_START)
         return bad(in, error,
-                   in->started ? "a control frame that is no STOP among the data"
+                   in->started ? "a control frame that is no START and no STOP among the data"
                                : "the first control frame is no START");
     else if (!read_fields(in, body + WORD, length - WORD))
         return bad(in, error, "a START whose fields cannot be read");
+    in->unended += status == FLS_OK && in->started;
     in->started = status == FLS_OK;
     in->starts += status == FLS_OK;
     in->begin += 2 * WORD + length;

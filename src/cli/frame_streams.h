@@ -25,7 +25,9 @@ void cli_data_header_encode(uint32_t count, unsigned char bytes[4]);
 /*
  * Reading. Zero it, set `fd` and `bytes_max` (of a data frame); free it with
  * cli_frame_streams_free. `offset` is that of the next frame, `frames` counts the data frames,
- * `starts` the START frames: in files that were put one behind another there are several.
+ * `starts` the START frames: in files that were put one behind another there are several. `unended`
+ * counts those that came without a STOP before them: a writer was killed, and began again. The
+ * content type is that of the latest START, of `content_type_bytes`, with a zero byte behind.
  */
 struct cli_frame_streams {
     int fd;
@@ -33,7 +35,9 @@ struct cli_frame_streams {
     uint64_t offset;
     uint64_t frames;
     uint64_t starts;
+    uint64_t unended;
     char content_type[CLI_CONTENT_TYPE_MAX + 1];
+    size_t content_type_bytes;
     int started;
     unsigned char *bytes;
     size_t capacity;
@@ -43,10 +47,10 @@ struct cli_frame_streams {
 
 /*
  * The next data frame, borrowed until the next call; memory grows as bytes arrive, not by what a
- * length says. The first call reads START and fills content_type ("" when it has none); behind STOP
- * it goes on when another START comes. FLS_OK; FLS_END: the file ends with STOP;
- * FLS_UNEXPECTED_END: it ends without, or inside a frame; FLS_INVALID_FRAME: not Frame Streams, or
- * what a file may not hold, or over bytes_max, or something else follows STOP;
+ * length says. The first call reads START and fills content_type ("" when it has none); behind
+ * STOP, and behind data, it goes on when another START comes. FLS_OK; FLS_END: the file ends with
+ * STOP; FLS_UNEXPECTED_END: it ends without, or inside a frame; FLS_INVALID_FRAME: not Frame
+ * Streams, or what a file may not hold, or over bytes_max, or something else follows STOP;
  * FLS_STOPPED; FLS_IO; FLS_NO_MEMORY.
  */
 enum fls_status cli_frame_streams_next(struct cli_frame_streams *in, const void **data,

@@ -54,16 +54,39 @@ struct fls_sink_ops {
 };
 
 /*
- * What every sink begins with.
+ * What a writer and its sink tell one another, so that an error names the right frame even where
+ * the sink takes bytes long before they are at its endpoint.
+ *
+ *   frame, offset  the writer's: index and stream offset of the frame with which the write under
+ *                  way begins; a call that goes on with it finds them unchanged
+ *   header_bytes   of each frame
+ *   has_torn       the sink's, when it reports a failure: the frame of index torn_frame, at stream
+ *                  offset torn_offset, is the first that has not reached the endpoint whole. Sinks
+ *                  that accept only what is there need not say it. The writer clears it
+ */
+struct fls_sink_frames {
+    uint64_t frame;
+    uint64_t offset;
+    size_t header_bytes;
+    int has_torn;
+    uint64_t torn_frame;
+    uint64_t torn_offset;
+};
+
+/*
+ * What every sink begins with; zero, but for the ops.
  *
  *   system_calls  counts the calls into the kernel that write
  *   piece_bytes   messages longer than this, and batches longer than eight times this, go to the
  *                 sink in pieces of this size; 0: whole
+ *   frames        set by the writer that is on it, NULL while there is none. A sink before another
+ *                 one hands it on before each call
  */
 struct fls_sink {
     const struct fls_sink_ops *ops;
     uint64_t system_calls;
     size_t piece_bytes;
+    struct fls_sink_frames *frames;
 };
 
 /*
@@ -104,8 +127,10 @@ FLS_API enum fls_status fls_sink_close(struct fls_sink *sink, struct fls_error *
  *
  * What is accepted is in this process only, like the bytes of a batch, until a flush to
  * FLS_LEVEL_PROCESS or further has returned. A failure of the other sink is reported by the next
- * call that hands over a piece, or flushes: once; it is tried again then, from where it stopped,
- * and nothing accepted is passed over. Closing writes everything, tries once, and reports.
+ * call that hands over a piece, or flushes: once, and nothing more is written then, so a writer's
+ * error names the frame at which the stream ends. The call after that tries again, from where it
+ * stopped, and nothing accepted is passed over. Closing writes everything, tries once, and reports;
+ * but where a failure was reported last, it reports that again, and does not try.
  *
  * `behind` is this sink's now, and closed with it; it must not be non-blocking. It stays the
  * caller's when opening fails. FLS_OK, FLS_NO_MEMORY, FLS_IO (no thread).

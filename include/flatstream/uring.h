@@ -52,9 +52,10 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  *     with `extend_ahead` zeros behind them, which the flush cuts off
  *   - after a flush, exactly the bytes accepted, with no padding: with O_DIRECT the part behind the
  *     last 4096-byte boundary is written through the page cache
- *   - after an error, and the close that follows, the bytes up to the first that was not written;
- *     in any case what it held when it was opened, and what a flush had carried there
- * A failed write is reported by the next call (FLS_IO), and by every one after it.
+ *   - after an error was reported, the bytes up to the first that was not written; in any case what
+ *     it held when it was opened, and what a flush had carried there
+ * A failed write is reported by the next call (FLS_IO), and by every one after it; a writer's error
+ * names the frame at which the file then ends.
  * FLS_LEVEL_MACHINE links fdatasync behind the last write. With FLS_FILE_APPEND it goes on at the
  * end that the file has when the first byte comes, aligned or not. From then on it writes at
  * offsets: the file is its own, and when another program empties it, what comes next stands behind

@@ -27,8 +27,9 @@
  *
  * Failure. When a system error leaves part of a frame (or, batched, taken messages) behind that
  * cannot be completed, the writer is poisoned: each later call returns the same error, whose
- * `offset` and `frame` are those of the first frame that is not whole. So it is after a sink that
- * broke its table's contract (sink.h). A message that was refused
+ * `offset` and `frame` are those of the first frame that is not whole; also on a sink that takes
+ * bytes long before it writes them (sink.h, uring.h), where that frame may be one of an earlier
+ * call. So it is after a sink that broke its table's contract (sink.h). A message that was refused
  * (too long, by a tap, out of memory) leaves no byte behind and does not poison.
  */
 #ifndef FLATSTREAM_WRITER_H

@@ -17,6 +17,8 @@ static enum fls_status sink_writev(struct fls_sink *base, const struct iovec *se
                                    size_t *accepted, struct fls_error *error)
 {
     struct counting_sink *sink = (struct counting_sink *)base;
+
+    sink->inner->frames = base->frames;
     enum fls_status status = fls_sink_ask(sink->inner, segments, count, accepted, error);
 
     sink->counts->calls++;
@@ -31,6 +33,8 @@ static enum fls_status sink_flush(struct fls_sink *base, enum fls_level level,
                                   struct fls_error *error)
 {
     struct counting_sink *sink = (struct counting_sink *)base;
+
+    sink->inner->frames = base->frames;
     enum fls_status status = fls_sink_flush(sink->inner, level, error);
 
     sink->counts->flushes++;
@@ -42,6 +46,7 @@ static enum fls_status sink_close(struct fls_sink *base, struct fls_error *error
 {
     struct fls_sink *inner = ((struct counting_sink *)base)->inner;
 
+    inner->frames = base->frames;
     free(base);
     return fls_sink_close(inner, error);
 }

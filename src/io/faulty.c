@@ -45,6 +45,7 @@ static enum fls_status sink_writev(struct fls_sink *base, const struct iovec *se
     struct faulty_sink *sink = (struct faulty_sink *)base;
     enum fls_status status;
 
+    sink->inner->frames = base->frames;
     if (call_fails(sink->plan))
         return failure_of(sink->plan, error);
     if (sink->plan->bytes_max > 0)
@@ -60,6 +61,7 @@ static enum fls_status sink_flush(struct fls_sink *base, enum fls_level level,
 {
     struct faulty_sink *sink = (struct faulty_sink *)base;
 
+    sink->inner->frames = base->frames;
     if (call_fails(sink->plan))
         return failure_of(sink->plan, error);
     enum fls_status status = fls_sink_flush(sink->inner, level, error);
@@ -71,6 +73,7 @@ static enum fls_status sink_close(struct fls_sink *base, struct fls_error *error
 {
     struct fls_sink *inner = ((struct faulty_sink *)base)->inner;
 
+    inner->frames = base->frames;
     free(base);
     return fls_sink_close(inner, error);
 }

@@ -1,6 +1,5 @@
 /*
- * uring_sink.c: a file sink with registered buffers and several writes in flight, and a socket
- * sink.
+ * uring_sink.c: a file sink with registered buffers and several writes in flight.
  *
  * The invariant of the file sink: blocks are filled one after another and submitted at growing
  * offsets; `offset` is where the block being filled begins in the file, and with O_DIRECT it is
@@ -11,19 +10,22 @@
  * A write past the end of a file makes it longer, and file systems do that one write at a time, and
  * wait. So with O_DIRECT a long file is made longer in large steps, before it is written
  * (make_longer), and cut to what it holds by each flush. `longer_to` is where it ends then.
+ *
+ * After the first failure nothing more is written. When what was in flight has ended, the file is
+ * cut to what it holds without a gap, and the frame at which it ends is what the error names.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "io/frame_mark.h"
 #include "io/uring.h"
 
 #define DIRECT_ALIGNMENT ((size_t)4096)
@@ -41,6 +43,7 @@ struct block {
     size_t done;
     uint64_t offset;
     int busy;
+    struct fls_frame_mark mark; /* where a write began that goes on in it, or begins it */
 };
 
 struct uring_sink {
@@ -63,6 +66,9 @@ struct uring_sink {
     uint64_t whole_bytes;   /* what the file is known to hold: as opened, or since the last flush */
     int os_errno;           /* of the first failure; 0: none */
     uint64_t failed_offset; /* the lowest offset that could not be written */
+    int is_cut;             /* after a failure, to what is whole */
+    struct fls_frame_mark mark; /* of the write under way, by offsets of the file; then of the
+                                   first frame that is not whole */
     struct block blocks[];
 };
 
@@ -73,14 +79,6 @@ static void note_failure(struct uring_sink *sink, int os_errno, uint64_t offset)
         sink->os_errno = os_errno == EINTR ? EIO : os_errno;
     if (offset < sink->failed_offset)
         sink->failed_offset = offset;
-}
-
-static enum fls_status report_failure(struct uring_sink *sink, struct fls_error *error)
-{
-    sink->base.system_calls = fls_ring_calls(sink->ring) + sink->plain_calls;
-    if (sink->os_errno == 0)
-        return FLS_OK;
-    return fls_error_system(error, "io_uring write", sink->os_errno);
 }
 
 /* Submits what a block has left; a failure is noted. After one nothing more is written. */
@@ -188,6 +186,89 @@ static void wait_all(struct uring_sink *sink)
         continue;
 }
 
+/* --- after a failure
+ * ------------------------------------------------------------------------------
+ */
+
+/* Up to here the file is whole: to what was written without a gap; and never cut into what it held
+ * when it was opened, nor into what a flush has carried there. */
+static uint64_t whole_offset(const struct uring_sink *sink)
+{
+    return sink->failed_offset > sink->whole_bytes ? sink->failed_offset : sink->whole_bytes;
+}
+
+static void cut_to_whole(struct uring_sink *sink)
+{
+    uint64_t whole = whole_offset(sink), bytes;
+
+    if (fls_os_file_bytes(sink->plain_fd, &bytes, NULL) == FLS_OK && bytes > whole &&
+        fls_os_truncate(sink->plain_fd, whole, NULL) != FLS_OK)
+        return; /* the failure itself is reported; there is nothing better to do */
+}
+
+/* The lengths of frames are read back a stretch at a time. */
+struct lengths {
+    int fd;
+    uint64_t from;
+    size_t count;
+    uint8_t bytes[4096];
+};
+
+static int length_at(void *context, uint64_t at, uint8_t *length)
+{
+    struct lengths *lengths = context;
+
+    if (at < lengths->from || at + 4 > lengths->from + lengths->count) {
+        ssize_t got = pread(lengths->fd, lengths->bytes, sizeof lengths->bytes, (off_t)at);
+        lengths->from = at;
+        lengths->count = got > 0 ? (size_t)got : 0;
+        if (lengths->count < 4)
+            return 0;
+    }
+    memcpy(length, lengths->bytes + (at - lengths->from), 4);
+    return 1;
+}
+
+/* The nearest place before the end of what is whole where a frame is known to begin: whatever was
+ * held back, its block has one. */
+static struct fls_frame_mark nearest_mark(const struct uring_sink *sink, uint64_t whole)
+{
+    struct fls_frame_mark nearest = {0, 0, 0, 0, 0};
+
+    for (unsigned i = 0; i <= sink->count; i++) {
+        const struct fls_frame_mark *mark = i < sink->count ? &sink->blocks[i].mark : &sink->mark;
+        if (mark->header_bytes > 0 && mark->at <= whole && mark->at >= nearest.at)
+            nearest = *mark;
+    }
+    return nearest;
+}
+
+/* When nothing is under way any more: the file is cut, and read back for the frame that tore. */
+static void settle_failure(struct uring_sink *sink)
+{
+    struct lengths lengths = {.fd = sink->plain_fd};
+
+    wait_all(sink);
+    cut_to_whole(sink);
+    sink->is_cut = 1;
+    sink->mark = nearest_mark(sink, whole_offset(sink));
+    fls_frame_mark_pass(&sink->mark, whole_offset(sink), length_at, &lengths);
+}
+
+static enum fls_status report_failure(struct uring_sink *sink, struct fls_error *error)
+{
+    sink->base.system_calls = fls_ring_calls(sink->ring) + sink->plain_calls;
+    if (FLS_LIKELY(sink->os_errno == 0))
+        return FLS_OK;
+    if (!sink->is_cut)
+        settle_failure(sink);
+    fls_frame_mark_tell(&sink->mark, &sink->base);
+    return fls_error_system(error, "io_uring write", sink->os_errno);
+}
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
 /* Beyond its limit a process is not told, but ended, by SIGXFSZ. */
 static int is_within_limit(uint64_t bytes)
 {
@@ -226,7 +307,27 @@ static void next_block(struct uring_sink *sink)
     sink->current = (sink->current + 1) % sink->count;
     while (sink->blocks[sink->current].busy && wait_one(sink))
         continue;
+    if (sink->os_errno) /* maybe of this block, whose mark is wanted */
+        return;
     sink->blocks[sink->current].filled = 0;
+    sink->blocks[sink->current].mark = sink->mark;
+}
+
+/* A write begins, or goes on. After a flush nothing that was marked before is needed. */
+static void note_mark(struct uring_sink *sink)
+{
+    struct block *block = &sink->blocks[sink->current];
+
+    fls_frame_mark_note(&sink->mark, &sink->base, sink->offset + block->filled);
+    if (block->mark.header_bytes == 0)
+        block->mark = sink->mark;
+}
+
+static void forget_marks(struct uring_sink *sink)
+{
+    memset(&sink->mark, 0, sizeof sink->mark);
+    for (unsigned i = 0; i < sink->count; i++)
+        memset(&sink->blocks[i].mark, 0, sizeof sink->blocks[i].mark);
 }
 
 /* Stands at the file's end, where that is when the first byte comes; with O_DIRECT, at the boundary
@@ -260,6 +361,7 @@ static enum fls_status uring_writev(struct fls_sink *base, const struct iovec *s
         status = stand_at_end(sink, error);
     if (status != FLS_OK)
         return status;
+    note_mark(sink);
     *accepted = 0;
     for (int i = 0; i < count; i++) {
         for (size_t at = 0; at < segments[i].iov_len;) {
@@ -409,6 +511,8 @@ static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
         make_exact(sink);
     if (sink->os_errno == 0)
         write_tail(sink, level);
+    if (sink->os_errno == 0)
+        forget_marks(sink);
     return report_failure(sink, error);
 }
 
@@ -430,19 +534,6 @@ static enum fls_status free_sink(struct uring_sink *sink, struct fls_error *erro
     free(sink->memory);
     free(sink);
     return status;
-}
-
-/* After a failure the file is cut to what was written without a gap; never into what it held when
- * it was opened, nor into what a flush has carried there. */
-static void cut_to_whole(struct uring_sink *sink)
-{
-    uint64_t whole =
-        sink->failed_offset > sink->whole_bytes ? sink->failed_offset : sink->whole_bytes;
-    uint64_t bytes;
-
-    if (fls_os_file_bytes(sink->plain_fd, &bytes, NULL) == FLS_OK && bytes > whole &&
-        fls_os_truncate(sink->plain_fd, whole, NULL) != FLS_OK)
-        return; /* the failure itself is reported; there is nothing better to do */
 }
 
 /* A write that ends after the file was cut would make it longer again, with a hole. */
@@ -600,80 +691,6 @@ enum fls_status fls_sink_open_uring_file(const char *path, enum fls_file_mode mo
         free_sink(opened, NULL);
         return status;
     }
-    *sink = &opened->base;
-    return FLS_OK;
-}
-
-/* --- a socket ---------------------------------------------------- */
-
-struct uring_socket {
-    struct fls_sink base;
-    struct fls_ring *ring;
-    int fd;
-    enum fls_ownership ownership;
-    int zero_copy;
-    int flags; /* of each send; the ring does not look whether the socket is to block */
-};
-
-static enum fls_status socket_writev(struct fls_sink *base, const struct iovec *segments, int count,
-                                     size_t *accepted, struct fls_error *error)
-{
-    struct uring_socket *sink = (struct uring_socket *)base;
-    int sent = fls_ring_send(sink->ring, sink->fd, segments, count, sink->flags, &sink->zero_copy,
-                             &base->system_calls);
-
-    if (sent == -EAGAIN)
-        return FLS_AGAIN;
-    if (sent <= 0)
-        return fls_error_system(error, "io_uring send", sent < 0 ? -sent : EIO);
-    *accepted = (size_t)sent;
-    return FLS_OK;
-}
-
-static enum fls_status socket_flush(struct fls_sink *sink, enum fls_level level,
-                                    struct fls_error *error)
-{
-    (void)sink;
-    if (level == FLS_LEVEL_MACHINE)
-        return fls_error_set(error, FLS_UNSUPPORTED, "a socket has no device to sync to");
-    return FLS_OK;
-}
-
-static enum fls_status socket_close(struct fls_sink *base, struct fls_error *error)
-{
-    struct uring_socket *sink = (struct uring_socket *)base;
-    enum fls_status status = FLS_OK;
-
-    fls_ring_close(sink->ring);
-    if (sink->ownership == FLS_OWNED)
-        status = fls_os_close(sink->fd, error);
-    free(sink);
-    return status;
-}
-
-static const struct fls_sink_ops uring_socket_ops = {socket_writev, socket_flush, socket_close};
-
-enum fls_status fls_sink_open_uring_socket(int fd, enum fls_ownership ownership, int zero_copy,
-                                           struct fls_sink **sink, struct fls_error *error)
-{
-    enum fls_status status = fls_os_check(fd, O_WRONLY, error);
-
-    if (status != FLS_OK)
-        return status;
-    struct uring_socket *opened = calloc(1, sizeof *opened);
-    if (!opened)
-        return fls_error_no_memory(error, sizeof *opened);
-    status = fls_ring_open(4, NULL, 0, 0, &opened->ring, error);
-    if (status != FLS_OK) {
-        free(opened);
-        return status;
-    }
-    opened->base.ops = &uring_socket_ops;
-    opened->fd = fd;
-    opened->ownership = ownership;
-    int blocks = (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
-    opened->flags = MSG_NOSIGNAL | (blocks ? 0 : MSG_DONTWAIT);
-    opened->zero_copy = zero_copy && blocks; /* the memory is free when the peer has taken it */
     *sink = &opened->base;
     return FLS_OK;
 }

@@ -282,7 +282,7 @@ static enum fls_status open_writer(struct fls_journal *journal, struct fls_error
         .tap_count = options->tap_count,
     };
 
-    journal->door = (struct journal_door){{&door_ops, 0, 0}, journal, FLS_OK};
+    journal->door = (struct journal_door){.base.ops = &door_ops, .journal = journal};
     return fls_writer_open(&journal->door.base, &writer, &journal->writer, error);
 }
 

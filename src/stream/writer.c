@@ -68,8 +68,7 @@ struct fls_writer {
     uint64_t batch_age_ns;
     uint64_t batch_since_ns;
 
-    uint64_t sent_frames; /* index and offset of the batch's first frame */
-    uint64_t sent_bytes;
+    struct fls_sink_frames sent; /* index and offset of the batch's first frame, for the sink too */
     struct in_flight in_flight;
     int poisoned;
     struct fls_error error;
@@ -158,6 +157,7 @@ static void configure(struct fls_writer *writer, const struct fls_writer_options
     writer->framer = framer_of(options->framer, use_version);
     writer->batch.checksum = (struct fls_checksum){options->checksum, options->custom_checksum};
     writer->batch.checksum_bytes = fls_checksum_bytes(writer->batch.checksum);
+    writer->sent.header_bytes = fls_batch_header_bytes(&writer->batch);
     set_copy_limits(writer, options);
     writer->batch_messages = options->batch_messages > 0 ? options->batch_messages : SIZE_MAX;
     writer->batch_bytes = options->batch_bytes > 0 ? options->batch_bytes : FLS_BATCH_BYTES_DEFAULT;
@@ -170,8 +170,8 @@ static void configure(struct fls_writer *writer, const struct fls_writer_options
     writer->quick_bytes = fls_min_size(writer->staged_max, writer->lined_bytes);
     writer->memory_policy = options->memory_policy;
     writer->clock = options->clock;
-    writer->start_frame = writer->sent_frames = options->start_frame;
-    writer->start_offset = writer->sent_bytes = options->start_offset;
+    writer->start_frame = writer->sent.frame = options->start_frame;
+    writer->start_offset = writer->sent.offset = options->start_offset;
     writer->owns_sink = options->owns_sink;
 }
 
@@ -185,7 +185,7 @@ static size_t staging_bytes(const struct fls_writer *writer)
 /* Lets the next batch lie within a line as it will lie in the file. */
 static inline void align_staging(struct fls_writer *writer)
 {
-    uintptr_t off = (uintptr_t)writer->sent_bytes - (uintptr_t)writer->staging;
+    uintptr_t off = (uintptr_t)writer->sent.offset - (uintptr_t)writer->staging;
 
     writer->batch.staging = writer->staging + off % LINE_BYTES;
 }
@@ -226,6 +226,7 @@ enum fls_status fls_writer_open_versioned(struct fls_sink *sink,
         return status;
     }
     update_quick(opened);
+    sink->frames = &opened->sent;
     *writer = opened;
     return FLS_OK;
 }
@@ -244,8 +245,8 @@ enum fls_status fls_writer_add_tap(struct fls_writer *writer, const struct fls_t
 /* Counts the frames that have left the batch, in all their numbers. */
 static void account_sent(struct fls_writer *writer, size_t frames, uint64_t bytes)
 {
-    writer->sent_frames += frames;
-    writer->sent_bytes += bytes;
+    writer->sent.frame += frames;
+    writer->sent.offset += bytes;
 }
 
 static void account_copies(struct fls_writer *writer)
@@ -254,6 +255,21 @@ static void account_copies(struct fls_writer *writer)
 
     writer->copies += batch->messages - batch->reference_count;
     writer->bytes_copied += fls_batch_copied_bytes(batch);
+}
+
+/* Where the stream ends: at the frame that the sink has not whole; or, where it took bytes before
+ * they were at its endpoint, at the one that it tells of, which has left the batch. */
+static void locate_failure(struct fls_writer *writer)
+{
+    struct fls_sink_frames *sent = &writer->sent;
+    int is_told =
+        sent->has_torn && sent->torn_frame <= sent->frame && sent->torn_offset <= sent->offset;
+
+    if (is_told)
+        fls_error_locate(&writer->error, sent->torn_frame, sent->torn_offset);
+    else
+        fls_error_locate(&writer->error, sent->frame, sent->offset);
+    sent->has_torn = 0;
 }
 
 /*
@@ -269,7 +285,7 @@ static enum fls_status fail(struct fls_writer *writer, enum fls_status status)
     fls_batch_whole(&writer->batch, &frames, &bytes);
     int torn = writer->batch.accepted > bytes;
     account_sent(writer, frames, bytes);
-    fls_error_locate(&writer->error, writer->sent_frames, writer->sent_bytes);
+    locate_failure(writer);
     writer->poisoned =
         torn || writer->framer == FLS_FRAMER_BATCHED || fls_error_is_breach(&writer->error);
     writer->in_flight.active = 0;
@@ -320,7 +336,7 @@ static int batch_ends_on_line(const struct fls_writer *writer)
 {
     uint64_t bytes = fls_batch_bytes(&writer->batch);
 
-    return bytes >= writer->lined_bytes && (writer->sent_bytes + bytes) % LINE_BYTES == 0;
+    return bytes >= writer->lined_bytes && (writer->sent.offset + bytes) % LINE_BYTES == 0;
 }
 
 static int batch_is_full(const struct fls_writer *writer)
@@ -349,12 +365,12 @@ void fls_writer_position(const struct fls_writer *writer, uint64_t *offset, uint
     const struct in_flight *taken = &writer->in_flight;
 
     if (offset) {
-        *offset = writer->sent_bytes + fls_batch_bytes(&writer->batch);
+        *offset = writer->sent.offset + fls_batch_bytes(&writer->batch);
         if (taken->waits)
             *offset += fls_batch_header_bytes(&writer->batch) + taken->waiting.length;
     }
     if (frame)
-        *frame = writer->sent_frames + writer->batch.messages + (taken->waits ? 1 : 0);
+        *frame = writer->sent.frame + writer->batch.messages + (taken->waits ? 1 : 0);
 }
 
 /* Completes writer->error with where the refused message would have stood. */
@@ -797,11 +813,13 @@ static enum fls_status send_before_refusal(struct fls_writer *writer, enum fls_s
 
 static size_t count_written(const struct fls_writer *writer, size_t next, enum fls_status status)
 {
-    uint64_t first = writer->in_flight.first_frame;
+    uint64_t end = writer->sent.frame;
 
     if (status == FLS_AGAIN)
         return next;
-    return writer->sent_frames > first ? (size_t)(writer->sent_frames - first) : 0;
+    if (writer->poisoned)
+        end = fls_min_u64(end, writer->error.frame);
+    return (size_t)fls_minus_u64(end, writer->in_flight.first_frame);
 }
 
 enum fls_status fls_writer_write_batch(struct fls_writer *writer,
@@ -850,7 +868,7 @@ static enum fls_status flush_sink(struct fls_writer *writer, enum fls_level leve
 
     if (status != FLS_OK && status != FLS_AGAIN && status != FLS_UNSUPPORTED) {
         writer->poisoned = 1;
-        refuse(writer, status);
+        locate_failure(writer);
         update_quick(writer);
     }
     return status;
@@ -897,7 +915,7 @@ const struct fls_error *fls_writer_error(const struct fls_writer *writer)
 struct fls_writer_counts fls_writer_statistics(const struct fls_writer *writer)
 {
     struct fls_writer_counts statistics = {
-        .bytes = writer->sent_bytes - writer->start_offset + writer->batch.accepted,
+        .bytes = writer->sent.offset - writer->start_offset + writer->batch.accepted,
         .system_calls = writer->sink->system_calls - writer->system_calls_before,
         .writes = writer->writes,
         .copies = writer->copies,
@@ -923,6 +941,8 @@ static enum fls_status finish(struct fls_writer *writer, enum fls_status status,
         fls_error_copy(error, &writer->error);
     end_in_flight(writer);
     fls_batch_drop(&writer->batch);
+    if (writer->sink->frames == &writer->sent)
+        writer->sink->frames = NULL;
     free_writer(writer);
     enum fls_status closed = fls_sink_close(sink, status == FLS_OK ? error : NULL);
     return status == FLS_OK ? closed : status;

@@ -366,6 +366,20 @@ static void zeros_are_no_kind(void **state)
     assert_int_equal(detect(&stream, stream.length, 1), BIT(FLS_CHECKSUM_NONE));
 }
 
+/* Zeros before the first frame, in any number: the kind is that of the frames behind them. */
+static void zeros_in_front_prove_no_kind(void **state)
+{
+    (void)state;
+    for (int kind = FLS_CHECKSUM_CRC16; kind <= FLS_CHECKSUM_XXH3; kind++)
+        for (size_t zeros = 1; zeros < 5000; zeros += zeros < 70 ? 1 : 97) {
+            struct stream frames = stream_of((enum fls_checksum_kind)kind, 3, 256);
+            struct stream stream = {.length = zeros + frames.length};
+            memcpy(stream.bytes + zeros, frames.bytes, frames.length);
+            assert_int_equal(detect(&stream, stream.length, 1), BIT(kind));
+            assert_int_equal(detect(&stream, stream.length - 1, 0), BIT(kind));
+        }
+}
+
 static void need_tells_how_much_to_read(void **state)
 {
     struct stream stream = stream_of(FLS_CHECKSUM_XXH3, 2, 100);
@@ -399,6 +413,7 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(detects_each_kind),
         cmocka_unit_test(zeros_are_no_kind),
+        cmocka_unit_test(zeros_in_front_prove_no_kind),
         cmocka_unit_test(right_kind_is_never_ruled_out),
         cmocka_unit_test(nothing_and_zeros_are_ambiguous),
         cmocka_unit_test(noise_fits_no_kind),

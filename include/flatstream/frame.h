@@ -72,7 +72,8 @@ FLS_API enum fls_frame_result fls_frame_decode(const struct fls_frame_format *fo
  * The kinds none, crc16, crc32 and xxh3 are tried against the first frames. A kind whose checksums
  * prove it outranks one that merely has plausible lengths; a kind that ends on a frame boundary
  * outranks one that ends torn (zero bytes behind one frame lead to none); a kind that is
- * contradicted is out. Returns a set of bits
+ * contradicted is out. Zeros prove no kind: a sample of nothing else fits all, and behind zeros at
+ * its start a kind counts that is proven there. Returns a set of bits
  * (1 << enum fls_checksum_kind): one bit is an answer, several say that these few bytes do not
  * tell, none says that no kind fits. `complete` says that the bytes are the whole stream.
  * When `need` is not NULL it is set to the number of bytes with which the first frame could be

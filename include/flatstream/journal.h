@@ -35,9 +35,9 @@ enum fls_journal_repair {
     FLS_JOURNAL_REFUSE,   /* neither torn nor corrupt is accepted; nothing is changed */
     FLS_JOURNAL_CUT_TORN, /* a torn tail (or one of zero bytes) is cut off; corrupt is refused.
                              Where not one frame is intact, and there is more than a header, it may
-                             be no stream at all; where frames are intact in the tail (crc32 and
-                             xxh3 can say that), a length was damaged, and these are whole messages:
-                             the bytes are set aside then, as below */
+                             be no stream at all; and where whole frames are, or may be, in the tail
+                             (enum fls_aside in recover.h), it is not merely torn: the bytes are set
+                             aside then, as below */
     FLS_JOURNAL_SET_ASIDE /* whatever follows the last intact frame, torn or corrupt, is moved to
                              `<segment>.damaged-NNNNNN`, synced, before it is cut off */
 };
@@ -132,6 +132,7 @@ struct fls_journal_options {
  *   used_index     non-zero: the index was trusted for what it covers, and only the rest was read
  *   set_aside      the name of the last file, beside the segments, that cut bytes went to; empty:
  *                  none
+ *   why, kind      these were set aside; with FLS_ASIDE_FRAMES, the kind of the frames in them
  */
 struct fls_journal_opening {
     uint64_t segment;
@@ -140,6 +141,8 @@ struct fls_journal_opening {
     uint64_t bytes_cut;
     int used_index;
     char set_aside[256];
+    enum fls_aside why;
+    enum fls_checksum_kind kind;
 };
 
 /*

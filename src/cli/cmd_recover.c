@@ -21,8 +21,9 @@ static const char help[] =
     "\n"
     "  --truncate         cut the torn tail off, in place: the file then ends behind its last\n"
     "                     intact frame. Nothing else is ever cut: a stream that is corrupt\n"
-    "                     inside is refused, and a tail with whole frames (a damaged\n"
-    "                     length looks torn) is first kept, as FILE.damaged-000001\n"
+    "                     inside is refused, and a tail that holds whole frames of any kind (a\n"
+    "                     damaged length looks torn), or may hold some, is first kept, as\n"
+    "                     FILE.damaged-000001\n"
     "  -o, --output OUT   write the intact frames up to the first error to the new file OUT,\n"
     "                     which appears when it is whole. `-` is standard output, and takes\n"
     "                     the place of the report\n" CLI_REPLACE_HELP
@@ -220,7 +221,8 @@ static int act(struct cli_input *input, const struct cli_report *report,
         if (result == CLI_WELL)
             *action = "truncated";
     } else if (options->truncate && report->recovery.end == FLS_STREAM_CORRUPT) {
-        cli_error(report->name, "corrupt, not torn: nothing was cut; -o NEW saves what is intact");
+        cli_error(report->name, "corrupt, not torn: nothing was cut; %s",
+                  cli_corrupt_advice(report));
     }
     return result;
 }

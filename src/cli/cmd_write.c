@@ -60,8 +60,8 @@ static const char help[] =
     "  --append           go on behind the frames that OUT has. Refused: one that is damaged,\n"
     "                     has another kind of checksum, or that another process appends to\n"
     "  --replace          empty an OUT that holds anything; of a journal, delete its segments\n"
-    "  --repair           with --append: cut a torn tail off; where it holds whole frames, or\n"
-    "                     OUT none, it is kept as OUT.damaged-000001\n"
+    "  --repair           with --append: cut a torn tail off; where it may hold whole frames,\n"
+    "                     or OUT holds none, it is kept as OUT.damaged-000001\n"
     "  --max-frame BYTES  the largest message (2G); K, M and G are understood\n"
     "\n"
     "With one of these, or --append to OUT's segments, OUT is a journal:\n" CLI_JOURNAL_HELP "\n"
@@ -481,6 +481,17 @@ static void rotate(void *context)
     cli_fail(target->name, &error, "no new segment was begun");
 }
 
+static void tell_opening(const char *name, const struct fls_journal_opening *opening)
+{
+    struct fls_cut cut = {.bytes = opening->bytes_cut, .why = opening->why, .kind = opening->kind};
+
+    snprintf(cut.set_aside, sizeof cut.set_aside, "%s", opening->set_aside);
+    if (opening->why != FLS_ASIDE_NOT)
+        cli_tell_aside(name, &cut);
+    else if (opening->bytes_cut > 0)
+        cli_tell_cut(name, opening->bytes_cut, opening->bytes);
+}
+
 static int open_journal(const struct options *options, struct target *target,
                         const struct existing *existing)
 {
@@ -496,12 +507,7 @@ static int open_journal(const struct options *options, struct target *target,
                          options->max_frame, options->repair, &target->sender.journal, &opening,
                          &error) != FLS_OK)
         return journal_refused(target, &error);
-    if (opening.set_aside[0] && opening.frames > 0)
-        cli_tell_frames_aside(target->name, opening.bytes_cut, opening.set_aside);
-    else if (opening.set_aside[0])
-        cli_tell_aside(target->name, opening.bytes_cut, opening.set_aside);
-    else if (opening.bytes_cut > 0)
-        cli_tell_cut(target->name, opening.bytes_cut, opening.bytes);
+    tell_opening(target->name, &opening);
     if (opening.segment > 0)
         cli_signals_on_hangup(rotate, target);
     return CLI_GO_ON;

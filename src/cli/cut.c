@@ -8,7 +8,7 @@
 
 #include "cli/cut.h"
 #include "frame/frame_fast.h"
-#include "journal/aside.h"
+#include "journal/cut.h"
 #include "journal/lock.h"
 
 /* A text file taken for a stream declares at least 150 MB in its first four bytes. */
@@ -19,6 +19,13 @@ int cli_is_hardly_a_stream(const struct cli_report *report)
     return report->fit == CLI_FIT_SAME && report->declared > LIKELY_FIRST_BYTES_MAX;
 }
 
+/* Frames of zeros show nothing. */
+static int shows_a_frame(const struct cli_report *report)
+{
+    return report->kind == FLS_CHECKSUM_XXH3 ? report->recovery.frames > 0
+                                             : report->recovery.payload_bytes > 0;
+}
+
 int cli_shows_no_frame(const struct cli_report *report)
 {
     struct fls_checksum checksum = {report->kind, NULL};
@@ -26,7 +33,7 @@ int cli_shows_no_frame(const struct cli_report *report)
                                 ? FLS_LENGTH_BYTES + fls_checksum_bytes(checksum)
                                 : FLS_FRAME_HEADER_BYTES_MAX;
 
-    return report->recovery.frames == 0 && report->recovery.tail_bytes > header_bytes;
+    return !shows_a_frame(report) && report->recovery.tail_bytes > header_bytes;
 }
 
 int cli_is_unproven(const struct cli_report *report)
@@ -74,10 +81,41 @@ static void let_go(int fd)
         close(fd);
 }
 
-static int cut(const struct cli_report *report)
+/* A tail with frames of another kind is hardly the tail of a stream that shows none. */
+static int refuse_another_kind(const struct cli_report *report, const struct fls_tail *tail)
+{
+    if (tail->why != FLS_ASIDE_FRAMES || report->fit == CLI_FIT_GIVEN ||
+        report->kind != FLS_CHECKSUM_NONE)
+        return CLI_GO_ON;
+    const char *kind = fls_checksum_name(tail->kind);
+    cli_error(report->name,
+              "read as a stream without a checksum it is torn, but there are whole frames of %s at "
+              "byte %" PRIu64 ": nothing was cut; `flatstream salvage --checksum %s -o NEW` gets "
+              "them, and --checksum none cuts it all the same, and keeps what it cuts",
+              kind, tail->offset, kind);
+    return CLI_DAMAGED;
+}
+
+/* May whole frames be in the tail? Then it is kept, whoever asked for the cut. */
+static int look(const struct cli_report *report, struct fls_tail *tail)
+{
+    const struct fls_recovery *recovery = &report->recovery;
+    struct fls_checksum checksum = {report->kind, NULL};
+    struct fls_error error;
+    enum fls_status status =
+        fls_tail_look(report->path, recovery->good_offset,
+                      recovery->good_offset + recovery->tail_bytes, checksum, tail, &error);
+
+    if (status == FLS_OK)
+        return refuse_another_kind(report, tail);
+    cli_fail(report->name, &error, "nothing was cut");
+    return CLI_SYSTEM;
+}
+
+static int cut(const struct cli_report *report, const struct fls_tail *tail, struct fls_cut *made)
 {
     struct fls_error error;
-    enum fls_status status = fls_recover_truncate(report->path, &report->recovery, &error);
+    enum fls_status status = fls_cut_off(report->path, &report->recovery, tail, made, &error);
 
     if (status == FLS_OK)
         return CLI_WELL;
@@ -85,80 +123,45 @@ static int cut(const struct cli_report *report)
     return status == FLS_INVALID_ARGUMENT ? CLI_DAMAGED : CLI_SYSTEM;
 }
 
-/* Why the tail is kept beside the file before it is cut off. */
-enum keep { KEEP_NOT, KEEP_NO_STREAM, KEEP_FRAMES };
-
-static int set_aside(const struct cli_report *report, enum keep why)
+/* Cuts the tail of a file that nobody writes. What no frame shows to be a stream is kept, too. */
+static int claim_and_cut(const struct cli_report *report, struct fls_cut *made)
 {
-    struct fls_error error;
-    char *name;
-    enum fls_status status =
-        fls_set_aside(report->path, report->recovery.good_offset, &name, &error);
-
-    if (status != FLS_OK)
-        cli_fail(report->name, &error, "nothing was cut");
-    else if (why == KEEP_FRAMES)
-        cli_tell_frames_aside(report->name, report->recovery.tail_bytes, name);
-    else
-        cli_tell_aside(report->name, report->recovery.tail_bytes, name);
-    free(name);
-    return status == FLS_OK ? CLI_GO_ON : CLI_SYSTEM;
-}
-
-/* Intact frames in the tail are kept, whoever asked for the cut: a damaged length looks like a torn
- * frame. */
-static int keep_frames(const struct cli_report *report, enum keep *why)
-{
-    struct fls_error error;
-    int holds;
-    enum fls_status status = fls_tail_holds_frames(report->path, report->recovery.good_offset,
-                                                   report->kind, &holds, &error);
-
-    if (status != FLS_OK) {
-        cli_fail(report->name, &error, "nothing was cut");
-        return CLI_SYSTEM;
-    }
-    if (holds)
-        *why = KEEP_FRAMES;
-    return CLI_GO_ON;
-}
-
-/* Cuts the tail of a file that nobody writes, and sets it aside before, for *why or for frames. */
-static int claim_and_cut(const struct cli_report *report, enum keep *why)
-{
+    struct fls_tail tail = {.keep_from = report->recovery.good_offset};
     int fd = -1, result = claim(report, &fd);
 
-    if (result == CLI_GO_ON && *why == KEEP_NOT && report->recovery.end == FLS_STREAM_TORN)
-        result = keep_frames(report, why);
-    if (result == CLI_GO_ON && *why != KEEP_NOT)
-        result = set_aside(report, *why);
+    if (result == CLI_GO_ON && report->recovery.end == FLS_STREAM_TORN)
+        result = look(report, &tail);
+    if (cli_shows_no_frame(report) && tail.why != FLS_ASIDE_FRAMES)
+        tail.why = FLS_ASIDE_NO_STREAM;
     if (result == CLI_GO_ON)
-        result = cut(report);
+        result = cut(report, &tail, made);
+    if (result == CLI_WELL && made->why != FLS_ASIDE_NOT)
+        cli_tell_aside(report->name, made);
     let_go(fd);
     return result;
 }
 
 int cli_cut_tail(const struct cli_report *report)
 {
-    enum keep why = KEEP_NOT;
+    struct fls_cut made;
     int result = refuse_ambiguous(report);
 
     if (result == CLI_GO_ON && cli_is_unproven(report))
         result = refuse_unproven(report);
-    return result == CLI_GO_ON ? claim_and_cut(report, &why) : result;
+    return result == CLI_GO_ON ? claim_and_cut(report, &made) : result;
 }
 
 int cli_cut_or_set_aside(const struct cli_report *report)
 {
-    enum keep why = cli_shows_no_frame(report) ? KEEP_NO_STREAM : KEEP_NOT;
+    struct fls_cut made;
     int result = refuse_ambiguous(report);
 
     if (result == CLI_GO_ON && cli_is_hardly_a_stream(report))
         result = refuse_unproven(report);
     if (result == CLI_GO_ON)
-        result = claim_and_cut(report, &why);
-    if (result == CLI_WELL && why == KEEP_NOT)
-        cli_tell_cut(report->name, report->recovery.tail_bytes, report->recovery.good_offset);
+        result = claim_and_cut(report, &made);
+    if (result == CLI_WELL && made.why == FLS_ASIDE_NOT)
+        cli_tell_cut(report->name, made.bytes, report->recovery.good_offset);
     return result;
 }
 
@@ -167,19 +170,31 @@ void cli_tell_cut(const char *name, uint64_t bytes, uint64_t offset)
     cli_error(name, "cut a torn tail of %" PRIu64 " bytes off, at byte %" PRIu64, bytes, offset);
 }
 
-void cli_tell_aside(const char *name, uint64_t bytes, const char *aside)
+void cli_tell_aside(const char *name, const struct fls_cut *cut)
 {
-    cli_error(name,
-              "not one frame in it is whole, so it may be no stream: its %" PRIu64
-              " bytes were set aside as %s, and it begins anew",
-              bytes, aside);
-}
+    const char *kind = fls_checksum_name(cut->kind);
 
-void cli_tell_frames_aside(const char *name, uint64_t bytes, const char *aside)
-{
-    cli_error(name,
-              "frames are intact in the tail, behind a damaged length: its %" PRIu64
-              " bytes were set aside as %s before they were cut; `flatstream salvage` gets the "
-              "messages out of it",
-              bytes, aside);
+    switch (cut->why) {
+    case FLS_ASIDE_FRAMES:
+        cli_error(name,
+                  "frames of %s are intact in the tail, behind a damaged length: its %" PRIu64
+                  " bytes were set aside as %s before they were cut; `flatstream salvage "
+                  "--checksum %s` gets the messages out of it",
+                  kind, cut->bytes, cut->set_aside, kind);
+        break;
+    case FLS_ASIDE_NO_STREAM:
+        cli_error(name,
+                  "not one frame before its tail is whole, so it may be no such stream: the "
+                  "tail's %" PRIu64 " bytes were set aside as %s before they were cut",
+                  cut->bytes, cut->set_aside);
+        break;
+    default:
+        cli_error(name,
+                  "the tail of %" PRIu64 " bytes was cut off, and set aside as %s before that: %s",
+                  cut->bytes, cut->set_aside,
+                  cut->why == FLS_ASIDE_UNPROVEN
+                      ? "its checksum does not tell a torn message from whole ones behind a "
+                        "damaged length"
+                      : "to tell whether whole frames are in it would take too long");
+    }
 }

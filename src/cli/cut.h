@@ -16,12 +16,13 @@ int cli_shows_no_frame(const struct cli_report *report);
 int cli_is_unproven(const struct cli_report *report);
 
 /*
- * Cuts the torn tail off the file that the report is about. Where frames are intact in it, a length
- * was damaged and nothing torn: then the tail is set aside first, as `<name>.damaged-NNNNNN`, and
- * standard error says so. Refuses, with the reason in words: a
- * stream that is not torn, one whose kind of checksum is ambiguous so that the kinds disagree on
- * where the tail begins, and a file that is not proven to be a stream at all.
- * CLI_WELL, CLI_DAMAGED, CLI_USAGE (say --checksum), CLI_SYSTEM; messages are given.
+ * Cuts the torn tail off the file that the report is about. Where whole frames are in it, or may be
+ * (enum fls_aside), it is set aside first, as `<name>.damaged-NNNNNN`, and standard error says so.
+ * Refuses, with the reason in words: a stream that is not torn, one whose kind of checksum is
+ * ambiguous so that the kinds disagree on where the tail begins, one that was taken for a stream
+ * without a checksum and has whole frames of another kind in its tail, and a file that is not
+ * proven to be a stream at all. CLI_WELL, CLI_DAMAGED, CLI_USAGE (say --checksum), CLI_SYSTEM;
+ * messages are given.
  */
 int cli_cut_tail(const struct cli_report *report);
 
@@ -32,10 +33,9 @@ int cli_cut_tail(const struct cli_report *report);
  */
 int cli_cut_or_set_aside(const struct cli_report *report);
 
-/* The sentences for it: so many bytes were cut off at `offset`; were all set aside; were set aside
- * for the frames in them. */
+/* The sentences for it: so many bytes were cut off at `offset`; or were set aside before that, and
+ * why. */
 void cli_tell_cut(const char *name, uint64_t bytes, uint64_t offset);
-void cli_tell_aside(const char *name, uint64_t bytes, const char *aside);
-void cli_tell_frames_aside(const char *name, uint64_t bytes, const char *aside);
+void cli_tell_aside(const char *name, const struct fls_cut *cut);
 
 #endif

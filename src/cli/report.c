@@ -250,6 +250,15 @@ void cli_report_json(const struct cli_report *report, const char *action)
 /* --- on standard error -------------------------------------------------------------------------
  */
 
+const char *cli_corrupt_advice(const struct cli_report *report)
+{
+    if (report->recovery.frames > 0)
+        return "`flatstream recover -o NEW` saves the frames before it";
+    return report->kind == FLS_CHECKSUM_CRC32 || report->kind == FLS_CHECKSUM_XXH3
+               ? "`flatstream salvage -o NEW` saves the frames behind it"
+               : "`flatstream salvage --schema FILE -o NEW` saves the frames behind it";
+}
+
 static const char *advice(const struct cli_report *report, enum cli_remedy tried)
 {
     const struct fls_error *error = &report->recovery.error;
@@ -268,7 +277,7 @@ static const char *advice(const struct cli_report *report, enum cli_remedy tried
         return "`flatstream recover --truncate` cuts the torn tail off";
     if (error->status == FLS_INVALID_FRAME)
         return "--max-frame raises the limit; `flatstream recover -o NEW` saves what is intact";
-    return "`flatstream recover -o NEW` saves the frames before it";
+    return cli_corrupt_advice(report);
 }
 
 void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)

@@ -19,6 +19,10 @@ void cli_report_json_begin(const struct cli_report *report);
 /* What the user did about it already, and need not be told to do. */
 enum cli_remedy { CLI_REMEDY_NONE, CLI_REMEDY_CUT, CLI_REMEDY_SAVE };
 
+/* What gets the frames out of a corrupt stream: those before the damage, or, where there are none,
+ * those behind it. */
+const char *cli_corrupt_advice(const struct cli_report *report);
+
 /* The report's error, if there is one, on standard error, with what to do next. */
 void cli_report_complain(const struct cli_report *report, enum cli_remedy tried);
 

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <flatstream/salvage.h>
 #include <flatstream/sink.h>
 #include <flatstream/source.h>
 
@@ -20,39 +19,6 @@
 #include "journal/disk.h"
 
 #define COPIES_MAX 999999
-#define LOOK_BYTES (UINT64_C(32) << 20)
-
-/* ---- what is worth keeping ------------------------------------------------------------------ */
-
-static enum fls_status stop_at_first(void *context, const struct fls_message *message)
-{
-    (void)context;
-    (void)message;
-    return FLS_STOPPED;
-}
-
-enum fls_status fls_tail_holds_frames(const char *path, uint64_t offset,
-                                      enum fls_checksum_kind kind, int *holds,
-                                      struct fls_error *error)
-{
-    struct fls_salvage_options options = {
-        .checksum = kind, .bytes_max = LOOK_BYTES, .message = stop_at_first};
-    struct fls_salvage_report report;
-    int fd;
-
-    *holds = 0;
-    if (kind != FLS_CHECKSUM_CRC32 && kind != FLS_CHECKSUM_XXH3)
-        return FLS_OK;
-    enum fls_status status = fls_os_open(path, O_RDONLY, &fd, error);
-    if (status != FLS_OK)
-        return status;
-    status = fls_salvage_fd(fd, offset, &options, &report, error);
-    (void)fls_os_close(fd, NULL);
-    *holds = status == FLS_STOPPED;
-    return status == FLS_STOPPED ? FLS_OK : status;
-}
-
-/* ---- keeping it ----------------------------------------------------------------------------- */
 
 static enum fls_status copy_tail(const char *path, uint64_t offset, int to, struct fls_error *error)
 {
@@ -119,25 +85,31 @@ static enum fls_status fill(const char *path, uint64_t offset, int fd, struct fl
     return status;
 }
 
-enum fls_status fls_set_aside(const char *path, uint64_t offset, char **name,
+static void tell_name(const char *copy, char name[FLS_ASIDE_NAME_BYTES])
+{
+    const char *slash = strrchr(copy, '/');
+
+    snprintf(name, FLS_ASIDE_NAME_BYTES, "%s", slash ? slash + 1 : copy);
+}
+
+enum fls_status fls_set_aside(const char *path, uint64_t offset, char name[FLS_ASIDE_NAME_BYTES],
                               struct fls_error *error)
 {
     size_t size = strlen(path) + sizeof ".damaged-999999";
+    char *copy = malloc(size);
     int fd;
 
-    *name = malloc(size);
-    if (!*name)
+    if (!copy)
         return fls_error_no_memory(error, size);
-    enum fls_status status = create(path, *name, size, &fd, error);
+    enum fls_status status = create(path, copy, size, &fd, error);
     if (status == FLS_OK) {
         status = fill(path, offset, fd, error);
-        if (status != FLS_OK && fls_beside_is_at(fd, *name))
-            (void)unlink(*name);
-        (void)fls_os_close(fd, NULL); /* it is synced */
         if (status == FLS_OK)
-            return FLS_OK;
+            tell_name(copy, name);
+        else if (fls_beside_is_at(fd, copy))
+            (void)unlink(copy);
+        (void)fls_os_close(fd, NULL); /* it is synced */
     }
-    free(*name);
-    *name = NULL;
+    free(copy);
     return status;
 }

@@ -26,12 +26,14 @@
 #include "journal/aside.h"
 #include "journal/disk.h"
 #include "journal/journal.h"
+#include "journal/tail.h"
 
 /* What is known of the last segment. */
 struct look {
     const char *path;
     struct fls_index_place start; /* where reading began */
     struct fls_recovery found;
+    int is_shown; /* by a frame that is not of zeros, that it is a stream of our kind */
     uint64_t file_bytes;
 };
 
@@ -140,6 +142,8 @@ static enum fls_status scan(struct fls_journal *journal, struct look *look, stru
     status = fls_recover_scan(reader, FLS_RECOVER_ZERO_TAIL_IS_TORN, &look->found);
     if (status != FLS_OK)
         fls_error_copy(error, &look->found.error);
+    look->is_shown = look->start.frame + tally.filled > 0 ||
+                     (look->found.frames > 0 && options.checksum == FLS_CHECKSUM_XXH3);
     give_up_empty(journal, &tally, &look->found);
     fls_reader_close(reader);
     return status;
@@ -226,8 +230,7 @@ static enum fls_status check_kind(const struct fls_journal *journal, const struc
     static const char *const names[] = {"none", "crc16", "crc32", "xxh3"};
     enum fls_checksum_kind ours = journal->options.checksum;
 
-    if (look->file_bytes == 0 ||
-        (ours != FLS_CHECKSUM_NONE && look->start.frame + look->found.frames > 0))
+    if (look->file_bytes == 0 || (ours != FLS_CHECKSUM_NONE && look->is_shown))
         return FLS_OK;
     for (int kind = FLS_CHECKSUM_XXH3; kind >= FLS_CHECKSUM_NONE; kind--)
         if (kind != (int)ours &&
@@ -240,26 +243,6 @@ static enum fls_status check_kind(const struct fls_journal *journal, const struc
 }
 
 /* ---- repair --------------------------------------------------------------------------------- */
-
-static void note_name(struct fls_journal_opening *opening, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    snprintf(opening->set_aside, sizeof opening->set_aside, "%s", slash ? slash + 1 : path);
-}
-
-/* Copies what follows the last intact frame into a file of its own. */
-static enum fls_status set_aside(const struct look *look, struct fls_journal_opening *opening,
-                                 struct fls_error *error)
-{
-    char *name;
-    enum fls_status status = fls_set_aside(look->path, look->found.good_offset, &name, error);
-
-    if (status == FLS_OK)
-        note_name(opening, name);
-    free(name);
-    return status;
-}
 
 /* Nobody is writing the file, by whatever name, nor has since it was read. */
 static enum fls_status claim(const struct look *look, int fd, struct fls_error *error)
@@ -292,25 +275,42 @@ static enum fls_status cut(const struct look *look, int fd, struct fls_journal_o
  * mistake. */
 static int shows_no_frame(const struct fls_journal *journal, const struct look *look)
 {
-    return look->start.frame + look->found.frames == 0 && look->file_bytes > journal->header_bytes;
+    return !look->is_shown && look->file_bytes > journal->header_bytes;
 }
 
 /* Is it more than a torn frame that would be cut? Then it is kept. */
-static enum fls_status is_kept(const struct fls_journal *journal, const struct look *look,
-                               int *kept, struct fls_error *error)
+static enum fls_status find_why(const struct fls_journal *journal, const struct look *look,
+                                struct fls_tail *tail, struct fls_error *error)
 {
-    *kept = journal->options.repair == FLS_JOURNAL_SET_ASIDE || shows_no_frame(journal, look);
-    if (*kept)
+    enum fls_status status = fls_tail_look(look->path, look->found.good_offset, look->file_bytes,
+                                           look->found.checksum, tail, error);
+
+    if (tail->why == FLS_ASIDE_FRAMES)
+        return status;
+    if (journal->options.repair == FLS_JOURNAL_SET_ASIDE)
+        tail->why = FLS_ASIDE_ASKED;
+    else if (shows_no_frame(journal, look))
+        tail->why = FLS_ASIDE_NO_STREAM;
+    return status;
+}
+
+/* Copies what follows the last intact frame into a file of its own, where that is called for. */
+static enum fls_status keep(const struct look *look, const struct fls_tail *tail,
+                            struct fls_journal_opening *opening, struct fls_error *error)
+{
+    if (tail->why == FLS_ASIDE_NOT)
         return FLS_OK;
-    return fls_tail_holds_frames(look->path, look->found.good_offset, journal->options.checksum,
-                                 kept, error);
+    opening->why = tail->why;
+    opening->kind = tail->kind;
+    return fls_set_aside(look->path, tail->keep_from, opening->set_aside, error);
 }
 
 static enum fls_status repair(struct fls_journal *journal, const struct look *look,
                               struct fls_journal_opening *opening, struct fls_error *error)
 {
     enum fls_journal_repair allowed = journal->options.repair;
-    int fd, kept = 0;
+    struct fls_tail tail;
+    int fd;
 
     if (look->found.end == FLS_STREAM_CLEAN)
         return FLS_OK;
@@ -322,9 +322,9 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
         return status;
     status = claim(look, fd, error);
     if (status == FLS_OK)
-        status = is_kept(journal, look, &kept, error);
-    if (status == FLS_OK && kept)
-        status = set_aside(look, opening, error);
+        status = find_why(journal, look, &tail, error);
+    if (status == FLS_OK)
+        status = keep(look, &tail, opening, error);
     if (status == FLS_OK)
         status = cut(look, fd, opening, error);
     fls_lock_stream_let_go(fd);

@@ -1,17 +1,15 @@
 /*
- * recover.c: how far a stream is intact, and cutting off its torn tail.
+ * recover.c: how far a stream is intact.
  *
  * The scan is the reader's own reading. Only an unexpected end makes a torn tail; whatever else
  * goes wrong is damage, and authorises nothing.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include <flatstream/recover.h>
 
 #include "base/error.h"
-#include "base/os.h"
 #include "stream/reader.h"
 
 /* Reading stopped for a reason that says nothing about the stream. */
@@ -129,6 +127,7 @@ enum fls_status fls_recover_scan(struct fls_reader *reader, unsigned flags,
     struct scan scan = {.reader = reader, .recovery = recovery};
 
     memset(recovery, 0, sizeof *recovery);
+    recovery->checksum = fls_reader_checksum(reader);
     fls_reader_position(reader, &recovery->good_offset, &scan.first_frame);
     scan.empty_is_zeros = fls_checksum_of(fls_reader_checksum(reader), NULL, 0) == 0;
     enum fls_status status = read_all(&scan);
@@ -143,43 +142,4 @@ enum fls_status fls_recover_scan(struct fls_reader *reader, unsigned flags,
     if (status != FLS_OK)
         recovery->error = *fls_reader_error(reader);
     return status;
-}
-
-/* The file is still what the scan saw, or nothing is cut. */
-static enum fls_status check_unchanged(int fd, const struct fls_recovery *recovery,
-                                       struct fls_error *error)
-{
-    uint64_t bytes;
-    enum fls_status status = fls_os_file_bytes(fd, &bytes, error);
-
-    if (status == FLS_UNSUPPORTED)
-        return fls_error_set(error, FLS_INVALID_ARGUMENT, "only a regular file can be cut");
-    if (status != FLS_OK)
-        return status;
-    if (bytes != recovery->good_offset + recovery->tail_bytes)
-        return fls_error_set(error, FLS_INVALID_ARGUMENT,
-                             "the file has %" PRIu64 " bytes, the scan saw %" PRIu64
-                             ": scan it again",
-                             bytes, recovery->good_offset + recovery->tail_bytes);
-    return FLS_OK;
-}
-
-enum fls_status fls_recover_truncate(const char *path, const struct fls_recovery *recovery,
-                                     struct fls_error *error)
-{
-    int fd;
-
-    if (recovery->end != FLS_STREAM_TORN)
-        return fls_error_set(error, FLS_INVALID_ARGUMENT,
-                             "the stream is not torn: there is no tail to cut");
-    enum fls_status status = fls_os_open(path, O_WRONLY, &fd, error);
-    if (status != FLS_OK)
-        return status;
-    status = check_unchanged(fd, recovery, error);
-    if (status == FLS_OK)
-        status = fls_os_truncate(fd, recovery->good_offset, error);
-    if (status == FLS_OK)
-        status = fls_os_sync(fd, error);
-    enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
-    return status == FLS_OK ? closed : status;
 }

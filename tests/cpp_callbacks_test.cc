@@ -258,6 +258,13 @@ static void a_throwing_tap_of_c()
     CHECK(thrown_by([&] { added.write("x"); }) == "raw");
     added.close();
     opened.close();
+    fls_tap both[] = {
+        fls_tap_observer([](void *, const fls_payload *) { throw mishap("observer"); }, nullptr),
+        raw};
+    flatstream::writer within(memory);
+    within.add_tap(fls_tap_composite(both, 2));
+    CHECK(thrown_by([&] { within.write("x"); }) == "observer");
+    within.close();
     CHECK(memory.bytes().empty());
 }
 
@@ -569,6 +576,39 @@ static void messages_go_on()
           (*++it).bytes() == "message 2");
 }
 
+/* Each opens with nothing but what it cannot do without, and says how that went. */
+static void all_open_without_options()
+{
+    scratch folder;
+    std::error_code code;
+    const std::filesystem::path path = folder.path / "plain.fls";
+    auto sink = flatstream::sink::memory(code);
+    flatstream::writer to_file(path, FLS_FILE_CREATE_NEW, code);
+    CHECK(to_file && !code && to_file.write("x", code) && to_file.close(code));
+    flatstream::writer borrows(sink, code);
+    CHECK(borrows && !code && borrows.close(code));
+    flatstream::writer owns(flatstream::sink::memory(code), code);
+    CHECK(owns && !code && owns.close(code));
+    flatstream::async_writer async(sink, code);
+    CHECK(async && !code && async.write("x", code) && async.close(code));
+    CHECK(async.statistics().written == 1 && sink.bytes().size() == 5);
+    flatstream::async_writer async_owns(flatstream::sink::memory(code), code);
+    CHECK(async_owns && !code && async_owns.close(code));
+    flatstream::reader by_path(path, code);
+    CHECK(by_path && !code && by_path.next(code)->bytes() == "x");
+    auto source = flatstream::source::file(path, code);
+    flatstream::reader from(source, code);
+    CHECK(from && !code && from.next(code)->bytes() == "x");
+    flatstream::index_writer indexer(path, FLS_CHECKSUM_NONE, {}, code);
+    CHECK(indexer && !code && indexer.close(code));
+    flatstream::index index(path, code);
+    CHECK(index && !code);
+    flatstream::journal journal(folder.path / "j.fls", code);
+    CHECK(journal && !code && journal.write("x", code) == 1 && journal.close(code));
+    flatstream::builder builder(code);
+    CHECK(builder && !code);
+}
+
 int main()
 {
     flatstream::set_drop_handler(note_drop);
@@ -579,6 +619,7 @@ int main()
     a_journal_and_its_index();
     a_builder_and_an_index_writer();
     messages_go_on();
+    all_open_without_options();
 #if FLATSTREAM_EXCEPTIONS
     a_throwing_tap_refuses();
     a_throwing_tap_of_c();

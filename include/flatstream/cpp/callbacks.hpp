@@ -434,7 +434,10 @@ class callbacks
     {
         if constexpr (FLATSTREAM_EXCEPTIONS && has_checksum<Options>::value) {
             const fls_checksum_custom *given = all.custom_checksum;
-            if (all.checksum != FLS_CHECKSUM_CUSTOM || !given || !given->begin || !given->update ||
+            int kind = 0; /* any number may stand there: C refuses what it does not know */
+            static_assert(sizeof kind == sizeof all.checksum);
+            std::memcpy(&kind, &all.checksum, sizeof kind);
+            if (kind != FLS_CHECKSUM_CUSTOM || !given || !given->begin || !given->update ||
                 !given->finish)
                 return true;
             sum_ = add<bound_checksum>(*given);

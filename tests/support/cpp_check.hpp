@@ -6,6 +6,7 @@
 
 #include <flatstream/flatstream.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <random>

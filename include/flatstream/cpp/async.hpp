@@ -177,7 +177,7 @@ class async_writer : public detail::shared_handle<detail::c_async>
     {
         static_assert(std::is_nothrow_destructible_v<T>,
                       "what another thread destroys must not throw there");
-        if (!object_)
+        if (!object_) [[maybe_unused]]
             T ends(std::move(given));
         return told([&] { return give(std::forward<T>(given)); }, code);
     }
@@ -241,7 +241,7 @@ class async_writer : public detail::shared_handle<detail::c_async>
     {
         static_assert(std::is_nothrow_destructible_v<T>,
                       "what another thread destroys must not throw there");
-        if (!object_)
+        if (!object_) [[maybe_unused]]
             T ends(std::move(given));
         told_or_throw([&] { return give(std::forward<T>(given)); });
     }

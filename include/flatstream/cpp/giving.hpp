@@ -44,7 +44,7 @@ template <class C> class giving_handle : public handle<C>
         if (kept)
             return C::write_owned(this->object_, &kept->payload, &held::release, kept);
         fls_status status = this->object_ ? FLS_NO_MEMORY : this->empty();
-        T ends(std::move(given)); /* here, as when the library had refused it */
+        [[maybe_unused]] T ends(std::move(given)); /* here, as when the library had refused it */
         return status;
     }
 

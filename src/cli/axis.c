@@ -19,25 +19,33 @@ static double round_step(double step)
     return 10 * power;
 }
 
-struct cli_axis cli_axis_over(double least, double greatest, unsigned ticks)
+/* A single value stands in the middle, but for zero, which is an end. A double has some 15 digits:
+ * there are no finer steps. */
+static void make_room(double *least, double *greatest)
 {
-    struct cli_axis axis = {0, 1, 0.25, 0};
+    double size = fmax(fabs(*least), fabs(*greatest));
+    double room = size > 0 ? size * 0.05 : 1;
+
+    if (*greatest - *least > size * 1e-14)
+        return;
+    if (*least != 0)
+        *least -= room;
+    *greatest += room;
+}
+
+struct cli_axis cli_axis_over(double least, double greatest, unsigned ticks, int is_whole)
+{
+    struct cli_axis axis = {0, 1, is_whole ? 1 : 0.25, 0};
 
     if (least > 0 && least < greatest / 2)
         least = 0;
     if (greatest < 0 && greatest > least / 2)
         greatest = 0;
-    double size = fmax(fabs(least), fabs(greatest));
-    /* A single value stands in the middle. A double has some 15 digits: there are no finer steps.
-     */
-    if (greatest - least <= size * 1e-14) {
-        double room = size > 0 ? size * 0.05 : 1;
-        least -= room;
-        greatest += room;
-    }
-    axis.step = round_step((greatest / ticks - least / ticks));
-    if (!isfinite(axis.step) || axis.step <= 0)
+    make_room(&least, &greatest);
+    double step = round_step((greatest / ticks - least / ticks));
+    if (!isfinite(step) || step <= 0)
         return axis;
+    axis.step = is_whole && step < 1 ? 1 : step;
     axis.low = floor(least / axis.step + 1e-9) * axis.step;
     axis.high = ceil(greatest / axis.step - 1e-9) * axis.step;
     if (fabs(axis.low) > 1e4 * (axis.high - axis.low))

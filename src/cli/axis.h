@@ -19,8 +19,9 @@ struct cli_axis {
 };
 
 /* An axis from `least` to `greatest` with about `ticks` steps, outwards to round numbers; from zero
- * where that costs less than half of it. */
-struct cli_axis cli_axis_over(double least, double greatest, unsigned ticks);
+ * where that costs less than half of it. It goes below zero only when `least` does, and above only
+ * when `greatest` does. is_whole: of whole numbers, between which there are no ticks. */
+struct cli_axis cli_axis_over(double least, double greatest, unsigned ticks, int is_whole);
 
 /* The label of a tick: "1250", "2.5M", "0.02", "+40". */
 #define CLI_LABEL_BYTES 40

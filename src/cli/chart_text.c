@@ -77,12 +77,13 @@ static void put_series(const struct cli_chart *chart, const struct cli_series *s
     double least, greatest, mean;
     int heights[COLUMNS];
 
-    cli_out_text("  %s\n", series->name);
-    if (!cli_series_range(chart, series, &least, &greatest)) {
+    cli_out_text("  %s%s%s%s\n", series->name, series->unit[0] && series->path ? " (" : "",
+                 series->path ? series->unit : "", series->unit[0] && series->path ? ")" : "");
+    if (!cli_columns_range(chart, series->columns, &least, &greatest)) {
         cli_out_text("  %10s (no values)\n", "");
         return;
     }
-    struct cli_axis axis = cli_axis_over(least, greatest, ROWS);
+    struct cli_axis axis = cli_axis_over(least, greatest, ROWS, cli_series_is_whole(series));
     for (size_t i = 0; i < shown; i++)
         heights[i] = mean_of(series, columns, i, shown, &mean) ? height_of(&axis, mean) : 0;
     if (axis.base != 0)
@@ -95,13 +96,33 @@ static void put_series(const struct cli_chart *chart, const struct cli_series *s
                 utf8);
 }
 
+/* From when to when, or from which number to which. */
+static void put_times(const struct cli_chart *chart)
+{
+    char text[CLI_INSTANT_BYTES], other[CLI_INSTANT_BYTES];
+    double least, greatest;
+
+    if (!chart->key || !cli_columns_range(chart, chart->times, &least, &greatest))
+        return;
+    if (cli_chart_has_calendar(chart)) {
+        struct cli_instant from = cli_instant_behind(&chart->first, least);
+        struct cli_instant to = cli_instant_behind(&chart->first, greatest);
+        cli_out_text(", %s from %s to %s", chart->key_name, cli_instant_text(&from, text),
+                     cli_instant_text(&to, other));
+    } else {
+        cli_out_text(", %s from %.17g to %.17g", chart->key_name, least, greatest);
+    }
+}
+
 void cli_chart_text(const struct cli_chart *chart)
 {
     int utf8 = is_utf8();
 
     if (chart->messages == 0)
         return;
-    cli_out_text("  means over the stream, first to last message:\n");
+    cli_out_text("  means over the stream, first to last message");
+    put_times(chart);
+    cli_out_text(":\n");
     for (size_t i = 0; i < chart->count; i++)
         put_series(chart, chart->series[i], utf8);
 }

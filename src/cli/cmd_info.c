@@ -16,6 +16,7 @@
 #include "cli/reader_gone.h"
 #include "cli/report.h"
 #include "cli/schema_file.h"
+#include "cli/time_key.h"
 
 static const char help[] =
     "Usage: flatstream info [OPTION]... FILE...\n"
@@ -24,11 +25,16 @@ static const char help[] =
     "  --plot OUT.svg     draw the messages' sizes over the stream, and fields; of one FILE.\n"
     "                     `-` is standard output, instead of the report\n" CLI_REPLACE_HELP
     "  --plot-field PATH  draw this field too; may be repeated. items[].price: of all elements\n"
+    "  --key PATH         draw over the time that this number is; else over the key of the index,\n"
+    "                     and without one over the messages' numbers; needs "
+    "--schema\n" CLI_TIME_UNIT_HELP
     "  --json             one JSON object for each file, one a line\n"
     "\n" CLI_REPORT_HELP "Then the messages by size, as bars.\n"
     "\n" CLI_STATISTICS_HELP "\n"
     "Without --plot and --json a small chart follows, on a terminal or with --plot-field. A\n"
-    "chart has at most 1000 columns, each of equally many messages.\n"
+    "chart has at most 1000 columns, each of equally many messages; with a key each stands at "
+    "their\n"
+    "mean time.\n"
     "\n" CLI_JSON_HELP "info adds index: null, or what a sound index says (entries,\n"
     "frames, bytes, synced_bytes, key, time_first, time_last, time_in_order). With --schema it\n"
     "adds invalid (messages that do not verify),\n"
@@ -46,6 +52,7 @@ struct options {
     struct cli_read_options read;
     struct cli_schema_options schema;
     struct cli_texts plot_fields;
+    struct cli_key_options key;
     const char *plot;
     int replace;
     int json;
@@ -58,6 +65,8 @@ struct look {
     struct cli_schema *schema;
     struct cli_statistics *statistics;
     struct cli_chart chart;
+    struct cli_key index_key; /* where none is given */
+    char index_key_name[64];
     uint64_t invalid;
     struct fls_error first_invalid;
     struct fls_index *index;
@@ -236,8 +245,35 @@ static int prepare(struct look *look, struct fls_path *const *paths)
     return 1;
 }
 
+/* The key of the index that is beside the file. */
+static void open_index_key(struct look *look, const char *path)
+{
+    struct fls_index *index;
+
+    if (strcmp(path, "-") == 0 || fls_index_open(path, NULL, &index, NULL) != FLS_OK)
+        return;
+    struct fls_index_summary summary = fls_index_describe(index);
+    fls_index_close(index);
+    if (!cli_key_open_of_index(&summary, (enum cli_time_unit)look->options->key.unit, look->schema,
+                               &look->index_key))
+        return;
+    memcpy(look->index_key_name, summary.key, sizeof look->index_key_name);
+    look->chart.key = &look->index_key;
+    look->chart.key_name = look->index_key_name;
+}
+
+static void choose_key(struct look *look, const char *path, const struct cli_key *given)
+{
+    if (given->path) {
+        look->chart.key = given;
+        look->chart.key_name = look->options->key.field;
+    } else if (look->schema->schema && look->chart.count > 0) {
+        open_index_key(look, path);
+    }
+}
+
 static int info_one(const char *path, const struct options *options, struct cli_schema *schema,
-                    struct fls_path *const *paths)
+                    const struct cli_key *key, struct fls_path *const *paths)
 {
     struct look look = {.options = options, .path = path, .schema = schema};
     struct cli_watch watch = {see, &look};
@@ -245,6 +281,7 @@ static int info_one(const char *path, const struct options *options, struct cli_
     int result = CLI_SYSTEM;
 
     if (prepare(&look, paths)) {
+        choose_key(&look, path, key);
         int watches = look.statistics || look.chart.count > 0;
         cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
                               watches ? &watch : NULL, &report);
@@ -258,6 +295,7 @@ static int info_one(const char *path, const struct options *options, struct cli_
     }
     cli_statistics_free(look.statistics);
     cli_chart_free(&look.chart);
+    cli_key_close(&look.index_key);
     return result;
 }
 
@@ -289,16 +327,18 @@ static int info_all(const struct cli_verb *verb, const struct options *options,
                     struct cli_schema *schema, const struct cli_operands *files)
 {
     struct fls_path *paths[CLI_TEXTS_MAX] = {NULL};
-    int result = CLI_GO_ON;
+    struct cli_key key;
+    int result = cli_key_open(verb, &options->key, schema, &key);
 
     for (size_t i = 0; i < options->plot_fields.count && result == CLI_GO_ON; i++)
         result = compile_plot_field(verb, schema, options->plot_fields.list[i], &paths[i]);
     for (int i = 0; i < files->count && result != CLI_USAGE && !cli_out_failed(); i++) {
-        int one = info_one(files->argv[i], options, schema, paths);
+        int one = info_one(files->argv[i], options, schema, &key, paths);
         result = one > result ? one : result;
     }
     for (size_t i = 0; i < options->plot_fields.count; i++)
         fls_path_close(paths[i]);
+    cli_key_close(&key);
     return result;
 }
 
@@ -311,6 +351,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
                                        {"plot", 0, CLI_TEXT, &options.plot, NULL, 0},
                                        CLI_REPLACE_OPTION(&options.replace),
                                        {"plot-field", 0, CLI_TEXTS, &options.plot_fields, NULL, 0},
+                                       CLI_KEY_OPTION(&options.key),
+                                       CLI_TIME_UNIT_OPTION(&options.key),
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);

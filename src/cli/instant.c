@@ -12,6 +12,9 @@
 
 #define NS_PER_S 1000000000
 #define S_PER_DAY 86400
+/* Of 400 years; from 0000-03-01 to 1970-01-01. */
+#define DAYS_PER_ERA 146097
+#define DAYS_TO_1970 719468
 
 static const char form[] = "YYYY-MM-DD, or with Thh:mm, Thh:mm:ss or Thh:mm:ss.fraction, and Z or "
                            "+hh:mm";
@@ -53,14 +56,15 @@ static int days_of_month(int year, int month)
     return days[month - 1] + (month == 2 && is_leap);
 }
 
-/* Days from 1970-01-01 to a day of a year from 0 on. */
-static int64_t days_since_1970(int year, int month, int day)
+/* Days from 1970-01-01 to a day of any year. The calendar repeats itself every 400 years. */
+static int64_t days_since_1970(int64_t year, int month, int day)
 {
-    int in_march_years = (month + 9) % 12;
-    int64_t years = year - (month <= 2) + 400; /* not below zero */
-    int64_t leap_days = years / 4 - years / 100 + years / 400;
+    int64_t years = year - (month <= 2);
+    int64_t eras = years / 400 - (years % 400 < 0), of_era = years - eras * 400;
+    int in_march_year = (month + 9) % 12;
 
-    return years * 365 + leap_days + (153 * in_march_years + 2) / 5 + day - 1 - 719468 - 146097;
+    return eras * DAYS_PER_ERA + of_era * 365 + of_era / 4 - of_era / 100 +
+           (153 * in_march_year + 2) / 5 + day - 1 - DAYS_TO_1970;
 }
 
 /* --- parsing -----------------------------------------------------------------------------------
@@ -270,4 +274,100 @@ struct cli_bound cli_bound_of_instant(const struct cli_instant *instant, enum cl
     struct fls_value number = whole_number(instant->seconds, part, a_second);
     return (struct cli_bound){number,
                               number.kind != FLS_VALUE_REAL && instant->nanoseconds % ns == 0};
+}
+
+/* --- the other way -------------------------------------------------------------------------------
+ */
+
+/* So many years on either side are more than any clock says, and all that is added to them fits. */
+#define SECONDS_MAX ((int64_t)1 << 55)
+
+static struct cli_instant limited(int64_t seconds, uint32_t nanoseconds)
+{
+    seconds = seconds > SECONDS_MAX ? SECONDS_MAX : seconds;
+    seconds = seconds < -SECONDS_MAX ? -SECONDS_MAX : seconds;
+    return (struct cli_instant){seconds, nanoseconds};
+}
+
+static struct cli_instant instant_of_real(double seconds)
+{
+    double whole = floor(seconds);
+
+    if (!(fabs(whole) < (double)SECONDS_MAX))
+        return limited(whole > 0 ? SECONDS_MAX : -SECONDS_MAX, 0);
+    uint32_t nanoseconds = (uint32_t)((seconds - whole) * NS_PER_S + 0.5);
+    return limited((int64_t)whole, nanoseconds < NS_PER_S ? nanoseconds : NS_PER_S - 1);
+}
+
+struct cli_instant cli_instant_of_number(const struct fls_value *number, enum cli_time_unit unit)
+{
+    int64_t a_second = cli_units_a_second(unit), ns = NS_PER_S / a_second;
+
+    if (number->kind == FLS_VALUE_REAL)
+        return instant_of_real(number->real_value / (double)a_second);
+    if (number->kind == FLS_VALUE_UNSIGNED) {
+        uint64_t seconds = number->unsigned_value / (uint64_t)a_second;
+        return limited(seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds,
+                       (uint32_t)(number->unsigned_value % (uint64_t)a_second * (uint64_t)ns));
+    }
+    int64_t rest = number->signed_value % a_second;
+    int64_t seconds = number->signed_value / a_second - (rest < 0);
+    return limited(seconds, (uint32_t)((rest < 0 ? rest + a_second : rest) * ns));
+}
+
+double cli_instant_difference(const struct cli_instant *instant, const struct cli_instant *other)
+{
+    return (double)(instant->seconds - other->seconds) +
+           ((double)instant->nanoseconds - (double)other->nanoseconds) / NS_PER_S;
+}
+
+struct cli_instant cli_instant_behind(const struct cli_instant *instant, double seconds)
+{
+    struct cli_instant more = instant_of_real(seconds);
+    uint32_t nanoseconds = instant->nanoseconds + more.nanoseconds;
+
+    return limited(instant->seconds + more.seconds + nanoseconds / NS_PER_S,
+                   nanoseconds % NS_PER_S);
+}
+
+int64_t cli_seconds_of_month(int64_t months)
+{
+    int64_t year = months / 12 - (months % 12 < 0);
+
+    return days_since_1970(year, (int)(months - year * 12) + 1, 1) * S_PER_DAY;
+}
+
+struct cli_date cli_date_of_instant(const struct cli_instant *instant)
+{
+    int64_t days = instant->seconds / S_PER_DAY - (instant->seconds % S_PER_DAY < 0);
+    int second = (int)(instant->seconds - days * S_PER_DAY);
+    int64_t eras =
+        (days + DAYS_TO_1970) / DAYS_PER_ERA - ((days + DAYS_TO_1970) % DAYS_PER_ERA < 0);
+    int64_t day_of_era = days + DAYS_TO_1970 - eras * DAYS_PER_ERA;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int day_of_year = (int)(day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
+    int in_march_year = (5 * day_of_year + 2) / 153;
+    int month = in_march_year < 10 ? in_march_year + 3 : in_march_year - 9;
+
+    return (struct cli_date){.year = eras * 400 + year_of_era + (month <= 2),
+                             .month = month,
+                             .day = day_of_year - (153 * in_march_year + 2) / 5 + 1,
+                             .hour = second / 3600,
+                             .minute = second / 60 % 60,
+                             .second = second % 60};
+}
+
+const char *cli_instant_text(const struct cli_instant *instant, char *text)
+{
+    struct cli_date date = cli_date_of_instant(instant);
+    char fraction[12];
+
+    snprintf(fraction, sizeof fraction, ".%09" PRIu32, instant->nanoseconds);
+    size_t digits = strlen(fraction);
+    while (digits > 0 && strchr("0.", fraction[digits - 1]))
+        digits--;
+    snprintf(text, CLI_INSTANT_BYTES, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d%.*sZ", date.year,
+             date.month, date.day, date.hour, date.minute, date.second, (int)digits, fraction);
+    return text;
 }

@@ -58,4 +58,35 @@ enum cli_time_unit cli_unit_of_name(const char *path, size_t length);
 /* How many of the unit make a second; 0 for AUTO and PLAIN. */
 int64_t cli_units_a_second(enum cli_time_unit unit);
 
+/* --- the other way ------------------------------------------------------------------------------
+ */
+
+/* The instant that a number of a field means; one that no 64 bits of seconds say is the last or the
+ * first. `unit`: not AUTO, not PLAIN. */
+struct cli_instant cli_instant_of_number(const struct fls_value *number, enum cli_time_unit unit);
+
+/* How many seconds it is behind the other. */
+double cli_instant_difference(const struct cli_instant *instant, const struct cli_instant *other);
+
+/* So many seconds behind it, to the nanosecond or what a double holds. */
+struct cli_instant cli_instant_behind(const struct cli_instant *instant, double seconds);
+
+/* What the calendar says of it, in UTC. */
+struct cli_date {
+    int64_t year;
+    int month;
+    int day;
+    int hour;
+    int minute;
+    int second;
+};
+struct cli_date cli_date_of_instant(const struct cli_instant *instant);
+
+/* When a month begins, counted from January of the year 0: seconds since 1970. */
+int64_t cli_seconds_of_month(int64_t months);
+
+/* "2026-03-01T10:00:00.5Z", in at most CLI_INSTANT_BYTES; returns `text`. */
+#define CLI_INSTANT_BYTES 64
+const char *cli_instant_text(const struct cli_instant *instant, char *text);
+
 #endif

@@ -13,6 +13,11 @@
 
 const char *const cli_time_units[] = {"auto", "s", "ms", "us", "ns", "plain", NULL};
 
+static int is_one_number(const struct fls_path *path)
+{
+    return fls_path_kind(path) <= FLS_VALUE_REAL && !fls_path_repeats(path);
+}
+
 int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *options,
                  const struct cli_schema *schema, struct cli_key *key)
 {
@@ -39,10 +44,28 @@ int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *opti
         return cli_point_at(verb, "--key", options->field, &mistake);
     }
     key->kind = fls_path_kind(key->path);
-    if (key->kind <= FLS_VALUE_REAL && !fls_path_repeats(key->path))
+    if (is_one_number(key->path))
         return CLI_GO_ON;
     cli_mistaken(&mistake, 0, length, "not one number, and so no time");
     return cli_point_at(verb, "--key", options->field, &mistake);
+}
+
+int cli_key_open_of_index(const struct fls_index_summary *summary, enum cli_time_unit unit,
+                          const struct cli_schema *schema, struct cli_key *key)
+{
+    *key = (struct cli_key){.schema = schema, .unit = unit};
+    if (unit == CLI_TIME_AUTO)
+        key->unit = cli_unit_of_name(summary->key, strlen(summary->key));
+    if (!summary->has_time || !schema->schema ||
+        fls_path_compile(schema->schema, schema->root, summary->key, &key->path, NULL) != FLS_OK) {
+        key->path = NULL;
+        return 0;
+    }
+    key->kind = fls_path_kind(key->path);
+    if (is_one_number(key->path))
+        return 1;
+    cli_key_close(key);
+    return 0;
 }
 
 void cli_key_close(struct cli_key *key)

@@ -51,6 +51,11 @@ int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *opti
                  const struct cli_schema *schema, struct cli_key *key);
 void cli_key_close(struct cli_key *key);
 
+/* The same for the key of an index, if it is a field of the schema; else nothing is opened, and
+ * nothing said. 1: it is open. */
+int cli_key_open_of_index(const struct fls_index_summary *summary, enum cli_time_unit unit,
+                          const struct cli_schema *schema, struct cli_key *key);
+
 /* The key of a message. NONE: it has none (NaN is none). BROKEN: the message is damaged inside. */
 enum cli_key_found { CLI_KEY_BROKEN, CLI_KEY_NONE, CLI_KEY_FOUND };
 enum cli_key_found cli_key_read(const struct cli_key *key, const struct fls_message *message,

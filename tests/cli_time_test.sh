@@ -266,6 +266,15 @@ quiet out
 for n in 0 9223372036854775807 9223372036854775808 18446744073709551615; do echo "{\"u\":$n}"; done >u.jsonl
 { tac u.jsonl && cat u.jsonl; } >mixed.jsonl
 for name in u mixed; do
+    python3 - $name <<'PY'
+import json, sys
+lines = open(sys.argv[1] + ".jsonl").read().splitlines()
+for low in (0, 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1):
+    for high in (2**63, 2**64 - 1, None):
+        with open(f"{sys.argv[1]}-{low}-{high or ''}", "w") as wanted:
+            wanted.writelines(f"{line}\n" for line in lines
+                              if low <= json.loads(line)["u"] < (high or 2**64))
+PY
     expect 0 "$flatstream" write -o $name.fls --from jsonl --schema t.fbs $name.jsonl
     for index in without with; do
         if [ $index = with ]; then
@@ -281,13 +290,7 @@ for name in u mixed; do
                 rm -f part.fls
                 expect 0 "$flatstream" slice $name.fls --by time --key u --schema t.fbs --from "$from" ${to:+--to "$to"} -o part.fls
                 expect 0 "$flatstream" select part.fls --schema t.fbs --fields u
-                python3 -c '
-import json, sys
-lo, hi = int(sys.argv[2]), int(sys.argv[3] or 2**64)
-for line in open(sys.argv[1]):
-    n = json.loads(line)["u"]
-    if lo <= n < hi: print("{\"u\":%d}" % n)' $name.jsonl "$from" "$to" >wanted
-                same out wanted
+                same out "$name-$from-$to"
             done
         done
     done

@@ -879,7 +879,7 @@ static int open_target(const struct options *options, const struct cli_verb *ver
     if (options->uring || options->async || options->framer != 0 || options->batch > 0)
         return cli_usage(verb, "--io, --async, --framer and --batch are not for journals");
     cli_signals_catch();
-    if (has_segments || cli_journal_rotates(&options->journal))
+    if (existing.has_segments || cli_journal_rotates(&options->journal))
         cli_signals_on_hangup(NULL, NULL);
     result = cli_key_open(verb, &options->journal.key, &target->schema, &target->key);
     return result == CLI_GO_ON ? open_journal(options, target, &existing) : result;

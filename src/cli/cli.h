@@ -62,6 +62,9 @@ void cli_fail(const char *name, const struct fls_error *error, const char *advic
 /* The same text by itself, cut to `size` bytes. */
 void cli_error_text(const struct fls_error *error, char *text, size_t size);
 
+/* Lines for people on standard error, by themselves, shown as others' text must be. */
+void cli_say(const char *text);
+
 /* Wrong usage of a verb (NULL: of the command): the text, and where help is. Returns CLI_USAGE. */
 int cli_usage(const struct cli_verb *verb, const char *format, ...) CLI_PRINTF(2, 3);
 
@@ -71,9 +74,9 @@ int cli_exit_of(enum fls_status status);
 /* What people call this path: "-" is standard input. */
 const char *cli_input_name(const char *path);
 
-/* The name as people are shown it, on a terminal, too: what would move the cursor or end the line
- * is escaped. At most `size` bytes into `text`, which is returned. */
-#define CLI_SHOWN_BYTES 4096
+/* The name as people are shown it, on a terminal, too (shown.h): as much of it as surely goes into
+ * the `size` bytes at `text`, which is returned. */
+#define CLI_SHOWN_BYTES (4 * 4096 + 1)
 const char *cli_shown_name(const char *name, char *text, size_t size);
 
 /* Fills `error` with FLS_IO and errno for `operation`; returns FLS_IO. */

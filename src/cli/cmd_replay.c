@@ -183,6 +183,10 @@ static int open_output(struct replay *replay, const struct cli_input *input)
     struct stat information;
     struct fls_error error;
 
+    if (strcmp(replay->out, "-") == 0 && cli_out_is_terminal()) {
+        cli_error(NULL, CLI_OUT_NO_STREAM);
+        return CLI_USAGE;
+    }
     if (strcmp(replay->out, "-") == 0) {
         replay->out = "standard output";
         replay->fd = STDOUT_FILENO;

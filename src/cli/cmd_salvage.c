@@ -183,7 +183,7 @@ static int is_to_standard_output(const struct rescue *rescue)
 static void say(const struct rescue *rescue, const char *text)
 {
     if (is_to_standard_output(rescue))
-        fputs(text, stderr);
+        cli_say(text);
     else
         cli_out_bytes(text, strlen(text));
 }

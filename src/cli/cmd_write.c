@@ -284,6 +284,10 @@ static int open_output(const struct options *options, struct target *target)
     struct fls_error error;
 
     target->fd = STDOUT_FILENO;
+    if (target->is_stdout && cli_out_is_terminal()) {
+        cli_error(NULL, CLI_OUT_NO_STREAM);
+        return CLI_USAGE;
+    }
     if (target->is_stdout) {
         cli_reader_watch_output(NULL);
         return CLI_GO_ON;

@@ -143,10 +143,15 @@ static void put_text(const char *text)
     cli_out_bytes(text, strlen(text));
 }
 
+/* Of an enum's names; `context` is the quote that they stand in, "" where they are no JSON. */
 static void put_piece(void *context, const char *text, size_t length)
 {
-    (void)context;
-    cli_out_bytes(text, length);
+    const char *quote = context;
+
+    if (*quote)
+        cli_json_inside(text, length, quote);
+    else
+        cli_out_bytes(text, length);
 }
 
 /* A number, bool or enum, which is there. `quote` stands around the names of enums. */
@@ -157,7 +162,8 @@ static void put_plain(const struct printing *printing, const struct fls_value *v
         put_text(value->bool_value ? "true" : "false");
     } else if (cli_enum_has_name(value->enumeration, value->signed_value)) {
         put_text(quote);
-        (void)cli_enum_put(value->enumeration, value->signed_value, put_piece, NULL);
+        (void)cli_enum_put(value->enumeration, value->signed_value, put_piece,
+                           (void *)(uintptr_t)quote);
         put_text(quote);
     } else {
         put_number(printing, value);

@@ -82,11 +82,22 @@ int cli_is_utf8(const char *text, size_t length)
     return 1;
 }
 
-static void put_text(const char *text, size_t length, const char *quote)
+/* `sequence`: of so many bytes. U+0080 to U+009F are the same value escaped, and no orders to a
+ * terminal. */
+static void put_character(const unsigned char *at, unsigned sequence)
+{
+    if (sequence == 0)
+        cli_out_text("\\ufffd");
+    else if (sequence == 2 && at[0] == 0xc2 && at[1] < 0xa0)
+        cli_out_text("\\u%04x", at[1]);
+    else
+        cli_out_bytes(at, sequence);
+}
+
+void cli_json_inside(const char *text, size_t length, const char *quote)
 {
     const unsigned char *at = (const unsigned char *)text, *end = at + length;
 
-    cli_out_bytes(quote, strlen(quote));
     while (at < end) {
         size_t plain = plain_length(at, (size_t)(end - at));
         cli_out_bytes(at, plain);
@@ -96,12 +107,16 @@ static void put_text(const char *text, size_t length, const char *quote)
         unsigned sequence = *at < 0x80 ? 1 : well_formed(at);
         if (*at < 0x80)
             put_ascii(*at, quote);
-        else if (sequence == 0)
-            cli_out_text("\\ufffd");
         else
-            cli_out_bytes(at, sequence);
+            put_character(at, sequence);
         at += sequence ? sequence : 1;
     }
+}
+
+static void put_text(const char *text, size_t length, const char *quote)
+{
+    cli_out_bytes(quote, strlen(quote));
+    cli_json_inside(text, length, quote);
     cli_out_bytes(quote, strlen(quote));
 }
 

@@ -19,6 +19,10 @@ void cli_json_text_in_csv(const char *text, size_t length);
 /* Are these `length` bytes, behind which there is a zero byte, UTF-8? */
 int cli_is_utf8(const char *text, size_t length);
 
+/* The same without the quotes, for a string that is put together; a quote in it is a backslash and
+ * `quote`. */
+void cli_json_inside(const char *text, size_t length, const char *quote);
+
 /* Bytes of the well-formed UTF-8 sequence of several bytes at `text`, or 0; the text ends in a zero
  * byte. */
 unsigned cli_utf8_length(const char *text);

@@ -13,24 +13,19 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/shown.h"
 
 #define LINE_BYTES 1024
 
 const char *cli_shown_name(const char *name, char *text, size_t size)
 {
-    size_t used = 0;
+    size_t length = strlen(name), most = (size - 1) / CLI_SHOWN_FACTOR;
 
-    for (; *name && used + sizeof "\\x1b" <= size; name++) {
-        unsigned char byte = (unsigned char)*name;
-        if (byte < 0x20 || byte == 0x7f)
-            used += (size_t)snprintf(text + used, size - used, "\\x%02x", byte);
-        else
-            text[used++] = (char)byte;
-    }
-    text[used] = '\0';
+    text[cli_shown(name, length < most ? length : most, 0, text, NULL)] = '\0';
     return text;
 }
 
+/* Everything is shown, not only the name: messages quote what others wrote. */
 static void put_line(const char *name, const char *text)
 {
     char shown[CLI_SHOWN_BYTES];
@@ -39,8 +34,23 @@ static void put_line(const char *name, const char *text)
     fputs("flatstream: ", stderr);
     if (name)
         fprintf(stderr, "%s: ", cli_shown_name(name, shown, sizeof shown));
-    fprintf(stderr, "%s\n", text);
+    fprintf(stderr, "%s\n", cli_shown_name(text, shown, sizeof shown));
     fflush(stderr);
+}
+
+void cli_say(const char *text)
+{
+    char shown[CLI_SHOWN_BYTES];
+
+    for (size_t left = strlen(text); left > 0;) {
+        size_t part =
+            left < sizeof shown / CLI_SHOWN_FACTOR ? left : sizeof shown / CLI_SHOWN_FACTOR;
+        size_t begun = 0;
+        size_t used = cli_shown(text, part, 1, shown, part < left ? &begun : NULL);
+        fwrite(shown, 1, used, stderr);
+        text += part - begun;
+        left -= part - begun;
+    }
 }
 
 void cli_error(const char *name, const char *format, ...)

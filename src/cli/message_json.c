@@ -102,7 +102,7 @@ static void put_real(const uint8_t *at, enum fls_type type)
 static void put_piece(void *context, const char *text, size_t length)
 {
     (void)context;
-    cli_out_bytes(text, length);
+    cli_json_inside(text, length, "\"");
 }
 
 static void put_integer(int64_t value, enum fls_type type, const struct fls_enum *enumeration)
@@ -237,9 +237,11 @@ static void put_field(struct printer *p, const uint8_t *at, const struct fls_fie
 
 static void put_name(const struct printer *p, const char *name, int is_first)
 {
-    put(p, is_first ? "\"" : ",\"");
-    put(p, name);
-    put(p, "\":");
+    if (p->silent)
+        return;
+    put(p, is_first ? "" : ",");
+    cli_json_string(name); /* a schema's names are others' bytes, too */
+    put(p, ":");
 }
 
 static int holds_unions(const struct fls_field *field)

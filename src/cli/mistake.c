@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/json_out.h"
 #include "cli/mistake.h"
+#include "cli/shown.h"
 
 int cli_mistaken(struct cli_mistake *mistake, size_t at, size_t length, const char *format, ...)
 {
@@ -25,12 +27,18 @@ static int begins_character(char byte)
     return ((unsigned char)byte & 0xc0) != 0x80;
 }
 
-/* Control characters would move the columns. */
+/* Control characters would move the columns, and so would their escapes. */
 static void put_text(const char *text)
 {
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-        putc(byte < 0x20 || byte == 0x7f ? ' ' : byte, stderr);
+    while (*text) {
+        size_t length = (unsigned char)*text < 0x80 ? 1 : cli_utf8_length(text);
+        char shown[4 * CLI_SHOWN_FACTOR];
+        length = length > 0 ? length : 1;
+        if (cli_shown(text, length, 0, shown, NULL) == length)
+            fwrite(text, 1, length, stderr);
+        else if (begins_character(*text))
+            putc(' ', stderr);
+        text += length;
     }
 }
 

@@ -17,6 +17,14 @@ void cli_out_text(const char *format, ...) CLI_PRINTF(1, 2);
 char *cli_out_room(size_t count);
 void cli_out_advance(size_t count);
 
+/* Is standard output a terminal? Then all that is printed is made harmless (shown.h); else the
+ * bytes go out as they are. */
+int cli_out_is_terminal(void);
+
+/* Why a stream is not written to one. */
+#define CLI_OUT_NO_STREAM                                                                          \
+    "standard output is a terminal, and a stream is no text: name a file, or pipe it"
+
 /* Hands what is buffered to the system. */
 void cli_out_flush(void);
 

@@ -8,7 +8,9 @@
 
 #include <flatstream/clock.h>
 
+#include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/shown.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define REDRAW_NS (SECOND_NS / 5)
@@ -70,9 +72,11 @@ static void draw(uint64_t done, uint64_t now_ns)
     double seconds = (double)(now_ns - progress.began_ns) / (double)SECOND_NS;
     double rate = (double)done / seconds;
     const char *slash = strrchr(progress.name, '/');
+    char name[40 * CLI_SHOWN_FACTOR + 1];
 
     estimate(done, rate, percent, left, sizeof left);
-    fprintf(stderr, "\r\033[K%.40s: %s", slash ? slash + 1 : progress.name, percent);
+    cli_shown_name(slash ? slash + 1 : progress.name, name, sizeof name);
+    fprintf(stderr, "\r\033[K%.40s: %s", name, percent);
     if (progress.in_steps)
         fprintf(stderr, "done%s", left);
     else

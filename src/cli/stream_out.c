@@ -24,7 +24,8 @@ enum fls_status cli_stream_out_open(struct cli_stream_out *out, const struct cli
     out->format.checksum.kind = kind;
     out->format.payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX;
     if (is_standard_output(out))
-        return FLS_OK;
+        return cli_out_is_terminal() ? cli_set_error(error, FLS_INVALID_ARGUMENT, CLI_OUT_NO_STREAM)
+                                     : FLS_OK;
     out->block = malloc(BLOCK_BYTES);
     if (!out->block)
         return cli_set_error(error, FLS_NO_MEMORY, "out of memory");

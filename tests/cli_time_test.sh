@@ -329,6 +329,8 @@ expect 1 "$flatstream" slice rubbish.fls --by time --key u --schema t.fbs --from
 says err '1 message is damaged inside'
 expect 1 "$flatstream" index --key u --schema t.fbs rubbish.fls
 says err '1 message is damaged inside'
+expect 1 "$flatstream" write -o kept-rubbish.fls --index --key u --schema t.fbs --from sized rubbish.sized
+says err '1 message is damaged inside'
 expect 1 "$flatstream" merge rubbish.fls u.fls --key u --schema t.fbs -o all.fls
 says err '1 message is damaged inside'
 expect 1 timeout 20 "$flatstream" replay --max-gap 0 --key u --schema t.fbs rubbish.fls copy2.fls

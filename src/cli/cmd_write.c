@@ -121,7 +121,8 @@ struct target {
     uint64_t start_frame;
     int by_uring; /* it may hold less than the writer's error says */
     struct cli_sender sender;
-    struct cli_schema schema; /* of JSON lines */
+    struct cli_schema schema; /* of JSON lines, or the key's */
+    int is_json;
     int skip_bad;
     uint64_t bad_lines;
     struct cli_key key;
@@ -603,7 +604,7 @@ static enum fls_status write_record(struct target *target, const struct cli_reco
 {
     enum fls_status status = FLS_OK;
 
-    if (target->schema.json) { /* JSON lines */
+    if (target->is_json) {
         if (is_blank(record, bytes))
             return FLS_OK;
         status = cli_schema_parse(&target->schema, record, bytes, &record, &bytes, error);
@@ -779,6 +780,7 @@ static int finish(const struct options *options, struct target *target, enum fls
     int result = close_output(target);
     if (result != CLI_WELL)
         return result;
+    int without_key = cli_key_tell_broken(target->name, target->key.broken);
     if (target->bad_lines > 0)
         cli_error(target->name, "%" PRIu64 " bad line%s skipped, %" PRIu64 " messages written",
                   target->bad_lines, target->bad_lines == 1 ? " was" : "s were", messages);
@@ -787,7 +789,7 @@ static int finish(const struct options *options, struct target *target, enum fls
         return cli_signal_exit();
     }
     if (status == FLS_OK || status == FLS_END)
-        return target->bad_lines > 0 ? CLI_DAMAGED : CLI_WELL;
+        return target->bad_lines > 0 ? CLI_DAMAGED : without_key;
     if (refused)
         cli_fail(target->name, &refusal, "the messages before it were written");
     else
@@ -911,6 +913,7 @@ static int write_stream(const struct cli_verb *verb, const struct options *optio
                             .file = {.fd = -1},
                             .kind = FLS_CHECKSUM_XXH3,
                             .schema = *schema,
+                            .is_json = options->form == FORM_JSONL,
                             .skip_bad = options->skip_bad};
     int result = check_inputs(options, inputs);
 

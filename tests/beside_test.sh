@@ -18,7 +18,7 @@ make() {
     case $1 in
     notes) printf 'my notes\n' >"$2" ;;
     pids) printf 'pid 1, my notes\n' >"$2" ;;
-    large) head -c 5000 /dev/zero >"$2" ;;
+    large) { head -c 5000 /dev/zero && printf 'my notes\n'; } >"$2" ;;
     symlink) ln -s victim "$2" ;;
     dangling) ln -s nowhere "$2" ;;
     hardlink) ln victim "$2" ;;
@@ -127,6 +127,18 @@ for left in '' '\0\0\0\0' 'pid 4711, flatstream, host h, since 2026-01-01T00:00:
     printf "$left" >s.fls.lock
     expect 0 "$flatstream" write -o s.fls --append <lines
     [ ! -e s.fls.lock ] || fail "the lock of an earlier one stays"
+done
+
+for left in '' 'FLSI' '\0\0\0\0'; do
+    renew
+    cp good.fls s.fls
+    # shellcheck disable=SC2059 # escapes are meant
+    printf "$left" >s.fls.idx
+    expect 0 "$flatstream" write -o s.fls --append --index <lines
+    expect 0 "$flatstream" index --check s.fls
+    # shellcheck disable=SC2059 # escapes are meant
+    printf "$left" >s.fls.idx
+    expect 0 "$flatstream" index s.fls
 done
 
 # Nothing beside a stream is more readable than the stream.

@@ -15,9 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
 
+#define MAGIC_BYTES (sizeof FLS_INDEX_MAGIC - 1)
+#define ZEROS_MAX 4096 /* that a loss of power may leave of a file */
 #define SHOWN_BYTES 64 /* of a name, in an error's text */
 
 static int is_same(const struct stat *a, const struct stat *b)
@@ -138,12 +141,23 @@ enum fls_status fls_beside_remove(int fd, const char *path, struct fls_error *er
 
 /* ---- the index ------------------------------------------------------------------------------ */
 
+static int is_zero(const uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] != 0)
+            return 0;
+    return 1;
+}
+
 int fls_beside_is_index(int fd)
 {
-    char begins[sizeof FLS_INDEX_MAGIC - 1];
+    uint8_t bytes[ZEROS_MAX + 1];
+    ssize_t got = fls_os_pread(fd, bytes, sizeof bytes, 0);
 
-    return pread(fd, begins, sizeof begins, 0) == (ssize_t)sizeof begins &&
-           memcmp(begins, FLS_INDEX_MAGIC, sizeof begins) == 0;
+    if (got < 0)
+        return 0;
+    return memcmp(bytes, FLS_INDEX_MAGIC, fls_min_size((size_t)got, MAGIC_BYTES)) == 0 ||
+           (got <= ZEROS_MAX && is_zero(bytes, (size_t)got));
 }
 
 enum fls_status fls_beside_open_index(const char *path, const struct stat *stream, int *fd,

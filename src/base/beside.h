@@ -46,7 +46,8 @@ int fls_beside_is_at(int fd, const char *path);
 /* Removes the name, if it is still that of the file that is open as `fd`. FLS_OK, FLS_IO. */
 FLS_MUST_USE enum fls_status fls_beside_remove(int fd, const char *path, struct fls_error *error);
 
-/* Does the file begin as an index does? */
+/* Does the file begin as an index does? One that a full disk, a kill or a loss of power has cut
+ * short may hold nothing yet, or zeros. */
 int fls_beside_is_index(int fd);
 
 /*

@@ -144,6 +144,16 @@ ssize_t fls_os_writev_quietly(int fd, const struct iovec *segments, int count,
     return write_guarded(fd, segments, count, calls);
 }
 
+ssize_t fls_os_pread(int fd, void *bytes, size_t count, uint64_t at)
+{
+    ssize_t got;
+
+    do {
+        got = pread(fd, bytes, count, (off_t)at);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
 enum fls_status fls_os_sync(int fd, struct fls_error *error)
 {
     if (fdatasync(fd) == 0)

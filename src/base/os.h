@@ -71,6 +71,9 @@ static inline ssize_t fls_os_writev(int fd, const struct iovec *segments, int co
     return writev(fd, segments, count);
 }
 
+/* pread(2), once; EINTR is retried. The bytes read, or -1 with errno. */
+ssize_t fls_os_pread(int fd, void *bytes, size_t count, uint64_t at);
+
 /* fdatasync. FLS_OK, FLS_UNSUPPORTED (nothing behind it that could be synced), FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_sync(int fd, struct fls_error *error);
 

@@ -162,7 +162,7 @@ static enum fls_status check_content(const struct fls_lock *lock, struct fls_err
 {
     static const char *const words[] = {"pid ", ", host ", ", since ", "\nboot ", "\n"};
     char text[TEXT_MAX] = "";
-    ssize_t got = pread(lock->fd, text, sizeof text, 0);
+    ssize_t got = fls_os_pread(lock->fd, text, sizeof text, 0);
 
     if (got < 0)
         return fls_error_system(error, "read", errno);

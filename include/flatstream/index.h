@@ -6,8 +6,10 @@
  * without it, and it can be built again from the stream at any time. docs/format.md has its bytes.
  *
  * An index is checked when it is opened (that it belongs to this stream, that the stream is at
- * least as long as it says, that the frames that it names are where it says), and again at each
- * entry that is used. It may end before the stream does: what comes after is read.
+ * least as long as it says, that frames that it names are where it says, which hold what they held:
+ * the first, the last, and where the stream's file is not just as it was, some hundreds between
+ * them), and again at each entry that is used. It may end before the stream does: what comes after
+ * is read.
  *
  * A file at the index's name that is a link, no regular file, another user's (neither this
  * process's, nor the superuser's, nor the stream's owner's) or no index is neither followed, nor
@@ -134,7 +136,7 @@ FLS_API enum fls_status fls_index_writer_close(struct fls_index_writer *writer,
  *   frames, bytes  how many frames of the stream it covers, and up to which offset
  *   synced_frames, synced_bytes  how many of them were on the device when the index was written,
  *                  as its writer was told
- *   trusted_frames, trusted_bytes  how many of them are surely still as the index says: all, while
+ *   trusted_frames, trusted_bytes  how many of them are still where the index says: all, while
  *                  the boot of the system goes on in which it was written; else those synced, for
  *                  what lies behind may have been lost or damaged by a loss of power without any
  *                  entry showing it. Whoever opens a stream for repair reads it from here on
@@ -143,6 +145,12 @@ FLS_API enum fls_status fls_index_writer_close(struct fls_index_writer *writer,
  *                  greatest of all frames covered
  *   time_is_real, time_is_unsigned  as given when it was built, like `key`
  *   time_in_order  whether no frame's time is before the one before it
+ *   stream_changed  non-zero: the stream was changed since the index was written: it has another
+ *                  time of change, and is as long as it was, or another file. (One that was
+ *                  written on or cut is not meant, nor a copy that kept its time, as of `cp -a`.)
+ *                  Frames are then where the index says, as far as entries all over it agree with
+ *                  the stream; but what it says of the messages' content, their times, is not used
+ *                  (fls_index_find_time), and nothing of it is trusted
  *   key            what the times are, for people
  */
 struct fls_index_summary {
@@ -158,6 +166,7 @@ struct fls_index_summary {
     int time_is_real;
     int time_is_unsigned;
     int time_in_order;
+    int stream_changed;
     int64_t time_first;
     int64_t time_last;
     char key[64];
@@ -194,8 +203,8 @@ FLS_API FLS_MUST_USE enum fls_status fls_index_find_frame(struct fls_index *inde
 
 /*
  * The latest entry before which every message is earlier than `time`: read on from there for the
- * first that is not. Right also where times are not in order. As above; FLS_UNSUPPORTED without
- * times.
+ * first that is not. Right also where times are not in order. As above; FLS_INVALID_ARGUMENT, too,
+ * when the stream was changed (struct fls_index_summary); FLS_UNSUPPORTED without times.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_index_find_time(struct fls_index *index, int64_t time,
                                                          struct fls_index_place *place,

@@ -148,7 +148,8 @@ enum fls_file_mode {
 /*
  * A sink on the file `path` (created with mode 0666 less the umask). In every mode it writes with
  * O_APPEND, to wherever the file's end is by then: when another program copies the file and empties
- * it, no hole stays before what comes next. On ext4, from 64 MiB on,
+ * it, no hole stays before what comes next. Where a stream begins in it, the index that an earlier
+ * one of that name has left beside it (index.h) is removed. On ext4, from 64 MiB on,
  * blocks are reserved 16 MiB ahead in a file that it created or emptied, which makes writing
  * cheaper; the file's size does not show them. Closing gives them back, unless another process
  * wrote to the file meanwhile; one that is killed leaves them reserved. FLS_OK sets *sink, to be

@@ -258,3 +258,16 @@ enum fls_status fls_beside_drop_index(const char *stream_path, struct fls_error 
         memset(error, 0, sizeof *error);
     return FLS_OK;
 }
+
+enum fls_status fls_beside_begin_stream(int fd, const char *path, int appends,
+                                        struct fls_error *error)
+{
+    uint64_t bytes;
+    enum fls_status status = fls_os_file_bytes(fd, &bytes, error);
+
+    if (status == FLS_UNSUPPORTED || (status == FLS_OK && appends && bytes > 0))
+        return FLS_OK;
+    if (status == FLS_OK)
+        status = fls_beside_drop_index(path, error);
+    return status == FLS_OK && bytes > 0 ? fls_os_truncate(fd, 0, error) : status;
+}

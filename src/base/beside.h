@@ -76,4 +76,14 @@ FLS_MUST_USE enum fls_status fls_beside_replace_index(const char *temporary, con
 FLS_MUST_USE enum fls_status fls_beside_drop_index(const char *stream_path,
                                                    struct fls_error *error);
 
+/*
+ * A stream is to be written to the file `path`, open as `fd`. Unless it goes on behind what is
+ * there
+ * (`appends`), the file is emptied; and where it begins with this file, fls_beside_drop_index comes
+ * first. What is no regular file is left as it is. FLS_OK; FLS_IO, FLS_NO_MEMORY: the file is as it
+ * was.
+ */
+FLS_MUST_USE enum fls_status fls_beside_begin_stream(int fd, const char *path, int appends,
+                                                     struct fls_error *error);
+
 #endif

@@ -20,13 +20,17 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/time_key.h"
+#include "journal/index_file.h"
 
 static const char help[] =
     "Usage: flatstream index [OPTION]... FILE...\n"
     "Builds FILE.idx, by which slice and programs find messages by number and by time without\n"
     "reading the stream. An index that is there is replaced when the new one is whole. A FILE\n"
     "that is not there, but has segments (FILE-000001 and so on), stands for all of them.\n"
-    "\n" CLI_KEY_HELP "  --every N          an entry for every N messages; else for every 40 KiB\n"
+    "\n" CLI_KEY_HELP
+    "  --no-key           by number alone, also in place of an index that has times: else\n"
+    "                     that is refused\n"
+    "  --every N          an entry for every N messages; else for every 40 KiB\n"
     "  --check            build nothing: read each stream and say whether its index is right;\n"
     "                     with --key the times too\n" CLI_SCHEMA_HELP CLI_READ_HELP "\n"
     "An index may end before its stream does: what comes after is then read. It is checked\n"
@@ -46,6 +50,7 @@ struct options {
     struct cli_key_options key_options;
     struct cli_key *key;
     uint64_t every;
+    int no_key;
     int check;
 };
 
@@ -158,16 +163,35 @@ static enum fls_status build_at(struct cli_input *input, const struct options *o
     return status == FLS_OK ? closed : status;
 }
 
+/* An index without times is not to take the place of one that has them unawares. */
+static enum fls_status check_key(const char *name, const struct stat *stream,
+                                 const struct options *options, struct fls_error *error)
+{
+    struct fls_index_header header;
+    char key[CLI_SHOWN_BYTES];
+
+    if (options->key->path || options->no_key ||
+        fls_index_file_header(name, stream, &header, NULL) != FLS_OK || !header.has_time)
+        return FLS_OK;
+    return cli_set_error(error, FLS_INVALID_ARGUMENT,
+                         "its index has times, by '%.63s': --key makes it by times again, --no-key "
+                         "by number alone",
+                         cli_shown_name(header.key, key, sizeof key));
+}
+
 /* Is the place free, or an index's of ours? Before the stream is read for nothing. */
 static enum fls_status check_place(const char *name, const struct stat *stream,
-                                   struct fls_error *error)
+                                   const struct options *options, struct fls_error *error)
 {
     int fd;
     enum fls_status status = fls_beside_open_index(name, stream, &fd, error);
 
-    if (status == FLS_OK)
-        close(fd);
-    return status == FLS_IO && error->os_errno == ENOENT ? FLS_OK : status;
+    if (status == FLS_IO && error->os_errno == ENOENT)
+        return FLS_OK;
+    if (status != FLS_OK)
+        return status;
+    close(fd);
+    return check_key(name, stream, options, error);
 }
 
 /* Builds under a temporary name, which becomes the index's. */
@@ -179,7 +203,7 @@ static enum fls_status build_and_name(struct cli_input *input, const struct opti
 
     if (fstat(input->fd, &stream) != 0)
         return cli_system_error(error, "fstat", errno);
-    enum fls_status status = check_place(name, &stream, error);
+    enum fls_status status = check_place(name, &stream, options, error);
     if (status != FLS_OK)
         return status;
     status = build_at(input, options, temporary, damage, error);
@@ -257,6 +281,9 @@ static int check_one(const char *path, const struct options *options)
         status = fls_index_check(index, time, context, &reading, &error);
         if (status == FLS_OK)
             tell(path, index);
+        if (status == FLS_OK && fls_index_describe(index).stream_changed)
+            cli_error(path, "the index fits, but the stream was changed after it was written, so "
+                            "its times are not used; `flatstream index` builds it anew");
         fls_index_close(index);
     }
     if (status == FLS_OK)
@@ -333,6 +360,8 @@ static int check_usage(const struct cli_verb *verb, struct options *options,
             return cli_usage(verb, "standard input cannot have an index; name the file");
     if (options->read.offset != 0)
         return cli_usage(verb, "a stream behind a foreign header cannot have an index");
+    if (options->no_key && (options->check || options->key_options.field))
+        return cli_usage(verb, "--no-key goes with building, and without --key");
     if (options->check && options->every != 0)
         return cli_usage(verb, "--every goes with building, not with --check");
     return cli_check_max_frame(verb, &options->read.max_frame);
@@ -347,6 +376,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
                                        CLI_SCHEMA_OPTIONS(&options.schema),
                                        CLI_KEY_OPTION(&options.key_options),
                                        {"every", 0, CLI_COUNT, &options.every, NULL, 1},
+                                       {"no-key", 0, CLI_FLAG, &options.no_key, NULL, 0},
                                        {"check", 0, CLI_FLAG, &options.check, NULL, 0}};
     struct cli_operands files;
     int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &files);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "cli/cut.h"
-#include "cli/index_use.h"
 #include "cli/outfile.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -27,9 +27,7 @@ static const char help[] =
     "  -o, --output OUT   write the intact frames up to the first error to the new file OUT,\n"
     "                     which appears when it is whole. `-` is standard output, and takes\n"
     "                     the place of the report\n" CLI_REPLACE_HELP
-    "  --full             read all of the stream; else an index (`flatstream index`) that is\n"
-    "                     sound is trusted: for all that it covers, or, when the system was\n"
-    "                     started since, for what it says was synced\n"
+    "  --full             changes nothing: all of the stream is read, whatever its index says\n"
     "  --zero-tail        take a run of zero bytes at the end (power loss, preallocation) as\n"
     "                     torn; it would else read as empty frames\n" CLI_READ_HELP
     "  --json             one JSON object\n"
@@ -165,9 +163,7 @@ static enum fls_status save_to_file(struct cli_input *input, uint64_t count,
         return status;
     }
     status = cli_outfile_finish(&file, error);
-    if (status == FLS_OK)
-        cli_outfile_drop_index(options->output);
-    return status;
+    return status == FLS_OK ? fls_beside_drop_index(options->output, error) : status;
 }
 
 static int save(struct cli_input *input, const struct cli_report *report,
@@ -261,39 +257,6 @@ static enum fls_status open_input(struct cli_input *input, const char *path,
                            : cli_input_open(input, path, &options->read, error);
 }
 
-/* What need not be read: what an index can be trusted for. Behind it a loss of power may have left
- * anything. */
-static struct cli_intact known_intact(const struct cli_input *input, const struct options *options)
-{
-    struct cli_intact intact = {0, 0, 0, NULL};
-    struct fls_checksum checksum = {input->kind, NULL};
-    struct fls_index *index = options->full || options->zero_tail ? NULL : cli_index_of(input);
-
-    if (!index)
-        return intact;
-    struct fls_index_summary summary = fls_index_describe(index);
-    uint64_t headers = summary.trusted_frames * (4 + fls_checksum_bytes(checksum));
-    if (summary.trusted_frames > 0) {
-        intact.frames = summary.trusted_frames;
-        intact.bytes = summary.trusted_bytes;
-        intact.payload_bytes = summary.trusted_bytes - headers;
-        cli_error(input->name,
-                  "by its index %" PRIu64 " frames were intact, and are not read again (--full "
-                  "does)",
-                  intact.frames);
-    }
-    fls_index_close(index);
-    return intact;
-}
-
-static void scan(struct cli_input *input, const struct options *options, unsigned flags,
-                 struct cli_report *report)
-{
-    struct cli_intact intact = known_intact(input, options);
-
-    cli_scan_behind(input, &options->read, flags, NULL, &intact, report);
-}
-
 /* A torn stream was cut or saved, or that failed for a reason that was said. */
 static enum cli_remedy tried(const struct options *options, const char *action)
 {
@@ -313,7 +276,7 @@ static int recover(const char *path, const struct options *options)
 
     flags |= options->zero_tail ? FLS_RECOVER_ZERO_TAIL_IS_TORN : 0;
     if (open_input(&input, path, options, &error) == FLS_OK)
-        scan(&input, options, flags, &report);
+        cli_scan_input(&input, &options->read, flags, &report);
     else if (cli_signal())
         return cli_signal_exit();
     else

@@ -163,6 +163,12 @@ static int is_of_use(const struct cli_input *input, const struct options *option
 
     if (options->by == BY_NUMBER)
         return options->from > 0;
+    if (summary.stream_changed) {
+        cli_error(input->name,
+                  "the stream was changed after its index was written, whose times are "
+                  "not used; `flatstream index` builds it anew");
+        return 0;
+    }
     if (summary.has_time && strcmp(summary.key, options->key_options.field) == 0 &&
         summary.time_is_real == (options->key.kind == FLS_VALUE_REAL))
         return 1;

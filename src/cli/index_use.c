@@ -65,7 +65,9 @@ void cli_index_tell(const struct fls_index *index)
 
     cli_out_text("%" PRIu64 " entries for %" PRIu64 " frames, %" PRIu64 " bytes", summary.entries,
                  summary.frames, summary.bytes);
-    if (!summary.has_time)
+    if (summary.stream_changed)
+        cli_out_text("; the stream was changed since");
+    if (!summary.has_time || summary.stream_changed)
         return;
     cli_out_text("; %s", cli_index_key(&summary));
     cli_out_text(" from %s to %s%s", cli_time_text(&summary, summary.time_first, first),
@@ -94,7 +96,7 @@ void cli_index_json(const struct fls_index *index)
     cli_out_text("{\"entries\":%" PRIu64 ",\"frames\":%" PRIu64 ",\"bytes\":%" PRIu64
                  ",\"synced_bytes\":%" PRIu64 ",\"key\":",
                  summary.entries, summary.frames, summary.bytes, summary.synced_bytes);
-    if (summary.has_time) {
+    if (summary.has_time && !summary.stream_changed) {
         cli_json_string(summary.key);
         put_time("time_first", &summary, summary.time_first);
         put_time("time_last", &summary, summary.time_last);

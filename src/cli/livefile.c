@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/os.h"
 #include "cli/livefile.h"
 #include "cli/outfile.h"
@@ -48,10 +49,7 @@ enum fls_status cli_livefile_begin(struct cli_livefile *file, struct fls_error *
 {
     if (!file->is_regular || file->mode == CLI_LIVE_APPEND)
         return FLS_OK;
-    enum fls_status status = fls_os_truncate(file->fd, 0, error);
-    if (status == FLS_OK)
-        cli_outfile_drop_index(file->path);
-    return status;
+    return fls_beside_begin_stream(file->fd, file->path, 0, error);
 }
 
 void cli_livefile_give_up(struct cli_livefile *file)

@@ -258,21 +258,3 @@ void cli_outfile_abandon(struct cli_outfile *file)
         close(file->fd);
     let_go(file);
 }
-
-/* --- the index beside it -----------------------------------------------------------------------
- */
-
-void cli_outfile_drop_index(const char *path)
-{
-    size_t size = strlen(path) + sizeof ".idx";
-    char *name = malloc(size);
-    struct stat information;
-
-    if (!name)
-        return; /* it is checked whenever it is used */
-    snprintf(name, size, "%s.idx", path);
-    if (lstat(name, &information) == 0 && S_ISREG(information.st_mode) &&
-        information.st_uid == geteuid())
-        (void)unlink(name);
-    free(name);
-}

@@ -78,8 +78,4 @@ enum fls_status cli_outfile_finish(struct cli_outfile *file, struct fls_error *e
 /* Removes it. */
 void cli_outfile_abandon(struct cli_outfile *file);
 
-/* A stream was begun anew under this name: an index that was left beside it goes. Only a regular
- * file of ours is taken for one. */
-void cli_outfile_drop_index(const char *path);
-
 #endif

@@ -144,10 +144,7 @@ void cli_report_text(const struct cli_report *report, int histogram)
     put_bytes("bytes", report->bytes, report->bytes_at_least ? ", and more not read" : "");
     put_bytes("payload", recovery->payload_bytes, "");
     put_checksum(report);
-    if (report->unread_frames > 0)
-        cli_out_text("  sizes     not known: %" PRIu64 " frames were not read, by the index\n",
-                     report->unread_frames);
-    else if (recovery->frames > 0)
+    if (recovery->frames > 0)
         put_sizes(report->sizes);
     if (report->readable)
         put_end(report);
@@ -207,7 +204,7 @@ static void json_sizes(const struct cli_report *report)
 {
     struct cli_sizes *sizes = report->sizes;
 
-    if (!sizes || report->recovery.frames == 0 || report->unread_frames > 0) {
+    if (!sizes || report->recovery.frames == 0) {
         cli_out_text(",\"sizes\":null");
         return;
     }

@@ -228,7 +228,6 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
     report->offset = input->offset;
     report->recovery.good_offset = input->offset + intact->bytes;
     report->sizes = intact->sizes ? intact->sizes : cli_sizes_new();
-    report->unread_frames = intact->sizes ? 0 : intact->frames;
     cli_progress_begin(report->name,
                        input->bytes == UINT64_MAX ? UINT64_MAX : input->bytes - intact->bytes, 0);
     if (!report->sizes)

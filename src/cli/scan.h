@@ -19,7 +19,6 @@
  *   bytes       of the stream, from --offset on; bytes_at_least: there are more, not read
  *   declared    payload length in the first frame's header
  *   sizes       of the intact messages; NULL when nothing was scanned
- *   unread_frames  of the frames were taken from an index, unread; `sizes` lacks them
  *   missing     segments that a series lacks between those that it has
  *   place       of a series: in which segment the error is, for people; else empty
  */
@@ -36,7 +35,6 @@ struct cli_report {
     int bytes_at_least;
     uint64_t declared;
     struct cli_sizes *sizes;
-    uint64_t unread_frames;
     uint64_t missing;
     char place[256];
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/stream_out.h"
@@ -118,9 +119,7 @@ enum fls_status cli_stream_out_finish(struct cli_stream_out *out, struct fls_err
     free(out->block);
     out->block = NULL;
     status = cli_outfile_finish(&out->file, error);
-    if (status == FLS_OK)
-        cli_outfile_drop_index(out->path);
-    return status;
+    return status == FLS_OK ? fls_beside_drop_index(out->path, error) : status;
 }
 
 void cli_stream_out_abandon(struct cli_stream_out *out)

@@ -10,6 +10,7 @@
 
 #include <flatstream/sink.h>
 
+#include "base/beside.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -143,7 +144,7 @@ enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fl
 enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
                                    struct fls_sink **sink, struct fls_error *error)
 {
-    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT | O_TRUNC, O_CREAT};
+    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT, O_CREAT};
     int fd;
 
     if ((size_t)mode >= sizeof flags / sizeof flags[0])
@@ -153,6 +154,14 @@ enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
         return fls_error_no_memory(error, sizeof *opened);
     enum fls_status status = fls_os_open(path, O_WRONLY | O_APPEND | flags[mode], &fd, error);
     if (status != FLS_OK) {
+        free(opened);
+        return status;
+    }
+    status = fls_beside_begin_stream(fd, path, mode == FLS_FILE_APPEND, error);
+    if (status != FLS_OK) {
+        if (mode == FLS_FILE_CREATE_NEW)
+            fls_os_remove_created(fd, path);
+        fls_os_close(fd, NULL);
         free(opened);
         return status;
     }

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -666,8 +667,8 @@ static enum fls_status open_descriptors(struct uring_sink *sink, const char *pat
         sink->fd = -1;
         status = open_direct(sink, path, error);
     }
-    if (status == FLS_OK && mode == FLS_FILE_TRUNCATE)
-        status = fls_os_truncate(sink->plain_fd, 0, error);
+    if (status == FLS_OK)
+        status = fls_beside_begin_stream(sink->plain_fd, path, mode == FLS_FILE_APPEND, error);
     if (status != FLS_OK && created)
         fls_os_remove_created(sink->plain_fd, path);
     return status;

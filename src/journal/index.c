@@ -89,6 +89,7 @@ struct fls_index_summary fls_index_describe(const struct fls_index *index)
         .has_time = index->file.header.has_time && cover->has_time,
         .time_is_real = index->file.header.time_is_real,
         .time_is_unsigned = index->file.header.time_is_unsigned,
+        .stream_changed = index->file.likeness == FLS_INDEX_CHANGED,
         .time_in_order = !cover->out_of_order,
         .time_first = cover->time_first,
         .time_last = cover->time_last,
@@ -269,6 +270,10 @@ enum fls_status fls_index_find_time(struct fls_index *index, int64_t time,
 
     if (!index->file.header.has_time)
         return fls_error_set(error, FLS_UNSUPPORTED, "the index has no times");
+    if (index->file.likeness == FLS_INDEX_CHANGED)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                             "the stream was changed after its index was written, which may have "
+                             "the times of others");
     if (cover->frames == 0 || cover->time_last < time)
         return at_end(index, place, &end);
     return find_place(index, &target, place, &end, error);

@@ -50,6 +50,13 @@ static enum fls_status compare(struct check *check, const struct fls_message *me
     if (entry->frame < message->frame || entry->offset != message->offset)
         return wrong_entry(check, "offset", (int64_t)entry->offset, (int64_t)message->offset,
                            error);
+    struct iovec whole = {(void *)(uintptr_t)message->payload, message->bytes};
+    struct fls_payload payload = {&whole, 1, message->bytes};
+    if (entry->mark != (uint32_t)fls_index_mark_payload(&payload))
+        return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                             "the index is wrong: entry %" PRIu64
+                             " is of a frame that held something else",
+                             check->next);
     if (check->time && entry->time != check->time_last)
         return wrong_entry(check, "time", entry->time, check->time_last, error);
     check->next++;

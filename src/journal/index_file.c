@@ -78,9 +78,7 @@ enum fls_status fls_index_pread(int fd, void *bytes, size_t count, uint64_t at,
     uint8_t *to = bytes;
 
     while (count > 0) {
-        ssize_t got = pread(fd, to, count, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = fls_os_pread(fd, to, count, at);
         if (got < 0)
             return fls_error_system(error, "pread", errno);
         if (got == 0)
@@ -131,34 +129,48 @@ static enum fls_status not_there(struct fls_error *error, uint64_t offset)
         offset);
 }
 
+/* Adds `count` bytes of the stream from `at` on. */
+static enum fls_status mark_part(const struct fls_index_file *file,
+                                 struct fls_index_marking *marking, uint64_t at, size_t count,
+                                 struct fls_error *error)
+{
+    uint8_t bytes[16 * 1024];
+    enum fls_status status = FLS_OK;
+
+    while (count > 0 && status == FLS_OK) {
+        size_t part = fls_min_size(count, sizeof bytes);
+        status = fls_index_pread(file->stream_fd, bytes, part, at, error);
+        if (status == FLS_OK)
+            fls_index_mark_add(marking, bytes, part);
+        at += part;
+        count -= part;
+    }
+    return status;
+}
+
 enum fls_status fls_index_file_mark(const struct fls_index_file *file, uint64_t header_bytes,
                                     uint64_t offset, uint64_t end, uint64_t *mark,
                                     uint32_t *payload_bytes, struct fls_error *error)
 {
-    uint8_t bytes[FLS_FRAME_HEADER_BYTES_MAX + 2 * FLS_INDEX_MARK_HALF];
-    uint8_t tail[FLS_INDEX_MARK_HALF];
+    struct fls_index_marking marking;
     size_t head_bytes, tail_bytes;
+    uint8_t length[4];
 
     if (offset > end || end - offset < header_bytes)
         return not_there(error, offset);
-    uint64_t room = end - offset;
-    size_t first = (size_t)fls_min_u64(room, header_bytes + 2 * FLS_INDEX_MARK_HALF);
-    enum fls_status status = fls_index_pread(file->stream_fd, bytes, first, offset, error);
-    if (status != FLS_OK)
-        return status == FLS_END ? not_there(error, offset) : status;
-    *payload_bytes = fls_load_u32(bytes);
-    if (*payload_bytes > room - header_bytes)
+    enum fls_status status = fls_index_pread(file->stream_fd, length, sizeof length, offset, error);
+    *payload_bytes = status == FLS_OK ? fls_load_u32(length) : 0;
+    if (*payload_bytes > end - offset - header_bytes)
         return not_there(error, offset);
     fls_index_mark_parts(*payload_bytes, &head_bytes, &tail_bytes);
-    uint64_t tail_at = header_bytes + *payload_bytes - tail_bytes;
-    if (tail_at + tail_bytes <= first)
-        memcpy(tail, bytes + tail_at, tail_bytes);
-    else
-        status = fls_index_pread(file->stream_fd, tail, tail_bytes, offset + tail_at, error);
-    if (status != FLS_OK)
-        return status == FLS_END ? not_there(error, offset) : status;
-    *mark = fls_index_mark(*payload_bytes, bytes + header_bytes, tail);
-    return FLS_OK;
+    fls_index_mark_begin(&marking, *payload_bytes);
+    uint64_t from = offset + header_bytes;
+    if (status == FLS_OK)
+        status = mark_part(file, &marking, from, head_bytes, error);
+    if (status == FLS_OK)
+        status = mark_part(file, &marking, from + *payload_bytes - tail_bytes, tail_bytes, error);
+    *mark = fls_index_mark_finish(&marking);
+    return status == FLS_END ? not_there(error, offset) : status;
 }
 
 enum fls_status fls_index_file_prove(const struct fls_index_file *file,
@@ -215,6 +227,29 @@ static enum fls_status prove_cover(const struct fls_index_file *file,
     return status == FLS_OK ? prove_end(file, cover, error) : status;
 }
 
+/* Where the stream may have been written anew, entries all over it are compared with it: so many,
+ * or as many as it takes to have read so much. */
+#define SAMPLE_ENTRIES 256
+#define SAMPLE_BYTES (UINT64_C(64) << 20)
+
+static enum fls_status prove_sample(const struct fls_index_file *file,
+                                    const struct fls_index_cover *cover, struct fls_error *error)
+{
+    uint64_t step = (cover->entries + SAMPLE_ENTRIES - 1) / SAMPLE_ENTRIES, read = 0;
+    enum fls_status status = FLS_OK;
+
+    if (file->likeness == FLS_INDEX_SAME)
+        return FLS_OK;
+    for (uint64_t i = 0; i < cover->entries && read < SAMPLE_BYTES && status == FLS_OK; i += step) {
+        struct fls_index_entry entry;
+        status = fls_index_file_entries(file, i, 1, &entry, error);
+        if (status == FLS_OK)
+            status = fls_index_file_prove(file, &entry, cover, error);
+        read += cover->bytes / cover->entries; /* on the average, and at most */
+    }
+    return status;
+}
+
 static enum fls_status prove(struct fls_index_file *file, const struct fls_index_cover *cover,
                              uint64_t index_bytes, uint64_t stream_bytes, struct fls_error *error)
 {
@@ -225,6 +260,8 @@ static enum fls_status prove(struct fls_index_file *file, const struct fls_index
     if (cover->entries > (index_bytes - FLS_INDEX_ENTRIES_AT) / FLS_INDEX_ENTRY_BYTES)
         return refuse(error, "it is cut short");
     enum fls_status status = prove_cover(file, cover, error);
+    if (status == FLS_OK)
+        status = prove_sample(file, cover, error);
     if (status == FLS_OK)
         file->cover = *cover;
     return status;
@@ -244,13 +281,41 @@ static enum fls_status try_slot(struct fls_index_file *file, uint64_t index_byte
 }
 
 /* What was handed to the system may be lost with its power, of which the index need not show any
- * sign; a system that runs on has it still. */
+ * sign; a system that runs on has it still. Of a stream that was changed since nothing is sure. */
 static void set_trusted(struct fls_index_file *file)
 {
     const struct fls_index_slot *slot = &file->slot;
     int runs_on = slot->boot != 0 && slot->boot == fls_index_boot();
 
     file->trusted = runs_on ? file->cover : slot->synced;
+    if (file->likeness == FLS_INDEX_CHANGED)
+        memset(&file->trusted, 0, sizeof file->trusted);
+}
+
+enum fls_status fls_index_identify(int stream_fd, struct fls_index_identity *identity,
+                                   struct fls_error *error)
+{
+    struct stat stream;
+
+    if (fstat(stream_fd, &stream) != 0)
+        return fls_error_system(error, "fstat", errno);
+    identity->inode = stream.st_ino;
+    identity->bytes = (uint64_t)stream.st_size;
+    identity->changed_ns =
+        (int64_t)stream.st_mtim.tv_sec * 1000000000 + (int64_t)stream.st_mtim.tv_nsec;
+    return FLS_OK;
+}
+
+/* A copy that keeps the file's time (cp -a, rsync -t) is the same; so is one that was moved. A
+ * stream that is written on, or loses its tail, is not as long any more; one that is written anew
+ * may be. */
+static enum fls_index_likeness compare(const struct fls_index_identity *then,
+                                       const struct fls_index_identity *now)
+{
+    if (now->bytes == then->bytes && now->changed_ns == then->changed_ns)
+        return FLS_INDEX_SAME;
+    return now->inode == then->inode && now->bytes != then->bytes ? FLS_INDEX_CONTINUED
+                                                                  : FLS_INDEX_CHANGED;
 }
 
 /* The slots that are whole, the later first. */
@@ -278,7 +343,7 @@ static unsigned decode_slots(struct fls_index_file *file, const uint8_t *bytes,
 }
 
 static enum fls_status try_slots(struct fls_index_file *file, const uint8_t *bytes,
-                                 uint64_t index_bytes, uint64_t stream_bytes,
+                                 uint64_t index_bytes, const struct fls_index_identity *now,
                                  struct fls_error *error)
 {
     struct fls_index_slot slots[FLS_INDEX_SLOTS];
@@ -294,7 +359,8 @@ static enum fls_status try_slots(struct fls_index_file *file, const uint8_t *byt
             break; /* true of any stream, and of no use */
         file->slot = slots[i];
         file->slot_at = places[i];
-        status = try_slot(file, index_bytes, stream_bytes, i == 0 ? &first : NULL);
+        file->likeness = compare(&slots[i].identity, now);
+        status = try_slot(file, index_bytes, now->bytes, i == 0 ? &first : NULL);
     }
     file->slot.generation = slots[0].generation; /* the next is written after the latest */
     if (status != FLS_OK)
@@ -306,13 +372,14 @@ static enum fls_status try_slots(struct fls_index_file *file, const uint8_t *byt
 static enum fls_status examine(struct fls_index_file *file, struct fls_error *error)
 {
     uint8_t bytes[FLS_INDEX_ENTRIES_AT];
-    uint64_t index_bytes, stream_bytes;
+    struct fls_index_identity now = {0, 0, 0};
+    uint64_t index_bytes;
     enum fls_status status = fls_os_file_bytes(file->fd, &index_bytes, error);
 
     if (status == FLS_UNSUPPORTED || (status == FLS_OK && index_bytes < FLS_INDEX_ENTRIES_AT))
         return refuse(error, "it is no index");
     if (status == FLS_OK)
-        status = fls_os_file_bytes(file->stream_fd, &stream_bytes, error);
+        status = fls_index_identify(file->stream_fd, &now, error);
     if (status == FLS_OK)
         status = fls_index_pread(file->fd, bytes, sizeof bytes, 0, error);
     if (status != FLS_OK)
@@ -320,7 +387,7 @@ static enum fls_status examine(struct fls_index_file *file, struct fls_error *er
     const char *wrong = fls_index_decode_header(bytes, &file->header);
     if (wrong)
         return refuse(error, wrong);
-    return try_slots(file, bytes, index_bytes, stream_bytes, error);
+    return try_slots(file, bytes, index_bytes, &now, error);
 }
 
 enum fls_status fls_index_file_open(struct fls_index_file *file, const char *index_path, int flags,
@@ -342,4 +409,21 @@ enum fls_status fls_index_file_open(struct fls_index_file *file, const char *ind
         file->fd = -1;
     }
     return status;
+}
+
+enum fls_status fls_index_file_header(const char *path, const struct stat *stream,
+                                      struct fls_index_header *header, struct fls_error *error)
+{
+    uint8_t bytes[FLS_INDEX_HEADER_BYTES];
+    int fd;
+    enum fls_status status = fls_beside_open_index(path, stream, &fd, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_index_pread(fd, bytes, sizeof bytes, 0, error);
+    (void)fls_os_close(fd, NULL);
+    if (status != FLS_OK)
+        return status == FLS_END ? refuse(error, "it is cut short") : status;
+    const char *wrong = fls_index_decode_header(bytes, header);
+    return wrong ? refuse(error, wrong) : FLS_OK;
 }

@@ -5,7 +5,16 @@
 #ifndef JOURNAL_INDEX_FILE_H
 #define JOURNAL_INDEX_FILE_H
 
+#include <sys/stat.h>
+
 #include "journal/index_format.h"
+
+/* Is the stream's file the one that the index was written for? */
+enum fls_index_likeness {
+    FLS_INDEX_CHANGED,   /* changed in place, or another: only what is compared with it holds */
+    FLS_INDEX_CONTINUED, /* the same inode, with another length: written on, or cut */
+    FLS_INDEX_SAME       /* as long, and not changed since; it may be a copy that kept its time */
+};
 
 /*
  * fd of the index, stream_fd of the stream; -1 when not open. `slot` is the latest that is whole,
@@ -13,6 +22,7 @@
  * the stream ends before it. `trusted` is how much of that the stream surely has: all of it while
  * the boot of the system goes on in which the slot was written, else no more than was synced.
  */
+
 struct fls_index_file {
     int fd;
     int stream_fd;
@@ -21,7 +31,12 @@ struct fls_index_file {
     unsigned slot_at;
     struct fls_index_cover cover;
     struct fls_index_cover trusted;
+    enum fls_index_likeness likeness;
 };
+
+/* What tells the stream from others now. FLS_OK, FLS_IO. */
+FLS_MUST_USE enum fls_status fls_index_identify(int stream_fd, struct fls_index_identity *identity,
+                                                struct fls_error *error);
 
 /* The number by which a slot knows the present boot of the system; 0 when the system does not say.
  */
@@ -37,12 +52,21 @@ FLS_MUST_USE enum fls_status fls_index_file_open_stream(struct fls_index_file *f
 
 /*
  * Opens the index at `index_path` with open(2)'s `flags` beside the open stream, and checks header,
- * slots, first and last entry and where the cover ends. FLS_OK; FLS_IO; FLS_INVALID_ARGUMENT when
+ * slots, first and last entry and where the cover ends; and where the stream is not the same as it
+ * was, a sample of the entries between. FLS_OK; FLS_IO; FLS_INVALID_ARGUMENT when
  * it cannot be used, error->reason says why. On failure file->fd is -1.
  */
 FLS_MUST_USE enum fls_status fls_index_file_open(struct fls_index_file *file,
                                                  const char *index_path, int flags,
                                                  struct fls_error *error);
+
+/*
+ * How the index at `path` was built, whether or not it is sound; `stream` is the stream's fstat, or
+ * NULL. FLS_OK; FLS_INVALID_ARGUMENT: it is no index of ours, or does not say; FLS_IO (ENOENT).
+ */
+FLS_MUST_USE enum fls_status fls_index_file_header(const char *path, const struct stat *stream,
+                                                   struct fls_index_header *header,
+                                                   struct fls_error *error);
 
 void fls_index_file_close(struct fls_index_file *file);
 

@@ -12,7 +12,7 @@
 
 #define MAGIC_BYTES (sizeof FLS_INDEX_MAGIC - 1)
 
-#define VERSION 1
+#define VERSION 2
 
 /* Places in the header. */
 #define AT_VERSION 8
@@ -35,6 +35,7 @@
 #define AT_HANDED 16
 #define AT_SYNCED 88
 #define AT_BOOT 160
+#define AT_IDENTITY 168
 #define AT_SLOT_HASH (FLS_INDEX_SLOT_BYTES - 8)
 
 #define COVER_OUT_OF_ORDER 1u
@@ -160,6 +161,9 @@ void fls_index_encode_slot(const struct fls_index_header *header, const struct f
     encode_cover(&slot->handed, bytes + AT_HANDED);
     encode_cover(&slot->synced, bytes + AT_SYNCED);
     fls_store_u64(bytes + AT_BOOT, slot->boot);
+    fls_store_u64(bytes + AT_IDENTITY, slot->identity.inode);
+    fls_store_u64(bytes + AT_IDENTITY + 8, slot->identity.bytes);
+    fls_store_u64(bytes + AT_IDENTITY + 16, (uint64_t)slot->identity.changed_ns);
     fls_store_u64(bytes + AT_SLOT_HASH, bound_hash(header, UINT64_MAX, bytes, AT_SLOT_HASH));
 }
 
@@ -171,6 +175,9 @@ int fls_index_decode_slot(const struct fls_index_header *header, const uint8_t *
     slot->generation = fls_load_u64(bytes + AT_GENERATION);
     slot->header_bytes = fls_load_u64(bytes + AT_FRAME_HEADER);
     slot->boot = fls_load_u64(bytes + AT_BOOT);
+    slot->identity.inode = fls_load_u64(bytes + AT_IDENTITY);
+    slot->identity.bytes = fls_load_u64(bytes + AT_IDENTITY + 8);
+    slot->identity.changed_ns = (int64_t)fls_load_u64(bytes + AT_IDENTITY + 16);
     uint64_t width = slot->header_bytes;
     if (width == 0)
         width = 4;
@@ -211,20 +218,28 @@ void fls_index_mark_parts(uint32_t payload_bytes, size_t *head_bytes, size_t *ta
     *tail_bytes = fls_min_size(payload_bytes - *head_bytes, FLS_INDEX_MARK_HALF);
 }
 
-uint64_t fls_index_mark(uint32_t payload_bytes, const void *head, const void *tail)
+void fls_index_mark_begin(struct fls_index_marking *marking, uint32_t payload_bytes)
 {
-    uint8_t bytes[4 + 2 * FLS_INDEX_MARK_HALF];
-    size_t head_bytes, tail_bytes;
+    uint8_t length[4];
 
-    fls_index_mark_parts(payload_bytes, &head_bytes, &tail_bytes);
-    fls_store_u32(bytes, payload_bytes);
-    memcpy(bytes + 4, head, head_bytes);
-    memcpy(bytes + 4 + head_bytes, tail, tail_bytes);
-    return fls_xxh3_of(bytes, 4 + head_bytes + tail_bytes);
+    fls_store_u32(length, payload_bytes);
+    fls_xxh3->begin(marking->state);
+    fls_xxh3->update(marking->state, length, sizeof length);
 }
 
-/* Copies `count` bytes of the payload from `at` on. */
-static void gather(const struct fls_payload *payload, size_t at, size_t count, uint8_t *to)
+void fls_index_mark_add(struct fls_index_marking *marking, const void *bytes, size_t count)
+{
+    fls_xxh3->update(marking->state, bytes, count);
+}
+
+uint64_t fls_index_mark_finish(const struct fls_index_marking *marking)
+{
+    return fls_xxh3->finish(marking->state);
+}
+
+/* Adds `count` bytes of the payload from `at` on. */
+static void add_part(struct fls_index_marking *marking, const struct fls_payload *payload,
+                     size_t at, size_t count)
 {
     for (size_t i = 0; i < payload->count && count > 0; i++) {
         size_t length = payload->segments[i].iov_len;
@@ -233,8 +248,7 @@ static void gather(const struct fls_payload *payload, size_t at, size_t count, u
             continue;
         }
         size_t part = fls_min_size(length - at, count);
-        memcpy(to, (const uint8_t *)payload->segments[i].iov_base + at, part);
-        to += part;
+        fls_index_mark_add(marking, (const uint8_t *)payload->segments[i].iov_base + at, part);
         count -= part;
         at = 0;
     }
@@ -242,12 +256,12 @@ static void gather(const struct fls_payload *payload, size_t at, size_t count, u
 
 uint64_t fls_index_mark_payload(const struct fls_payload *payload)
 {
-    uint8_t head[FLS_INDEX_MARK_HALF], tail[FLS_INDEX_MARK_HALF];
+    struct fls_index_marking marking;
     size_t head_bytes, tail_bytes;
-    uint32_t payload_bytes = (uint32_t)payload->length;
 
-    fls_index_mark_parts(payload_bytes, &head_bytes, &tail_bytes);
-    gather(payload, 0, head_bytes, head);
-    gather(payload, payload->length - tail_bytes, tail_bytes, tail);
-    return fls_index_mark(payload_bytes, head, tail);
+    fls_index_mark_parts((uint32_t)payload->length, &head_bytes, &tail_bytes);
+    fls_index_mark_begin(&marking, (uint32_t)payload->length);
+    add_part(&marking, payload, 0, head_bytes);
+    add_part(&marking, payload, payload->length - tail_bytes, tail_bytes);
+    return fls_index_mark_finish(&marking);
 }

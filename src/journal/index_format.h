@@ -18,6 +18,8 @@
 #include <flatstream/frame.h>
 #include <flatstream/payload.h>
 
+#include "frame/xxh3.h"
+
 #define FLS_INDEX_HEADER_BYTES 256
 #define FLS_INDEX_SLOT_BYTES 256
 #define FLS_INDEX_SLOTS 2
@@ -25,8 +27,9 @@
 #define FLS_INDEX_ENTRY_BYTES ((uint64_t)32)
 #define FLS_INDEX_KEY_BYTES 64
 
-/* The bytes from which a frame's mark is taken: so many of the payload's first, and of its last. */
-#define FLS_INDEX_MARK_HALF 64
+/* The bytes from which a frame's mark is taken: so many of the payload's first, and of its last. Of
+ * a payload of up to twice that: all. */
+#define FLS_INDEX_MARK_HALF ((size_t)512 * 1024)
 
 /* How an entry says that no frame before it has a time. */
 #define FLS_INDEX_NO_TIME INT64_MIN
@@ -73,14 +76,22 @@ struct fls_index_cover {
     uint64_t mark;
 };
 
+/* The stream's file as it was: the number of its inode, its bytes, and when it was last changed. */
+struct fls_index_identity {
+    uint64_t inode;
+    uint64_t bytes;
+    int64_t changed_ns;
+};
+
 /* handed: what the system had, in its boot `boot` (0: not known); synced: what the device had, at
- * most the same. */
+ * most the same; identity: of the stream, when the slot was written. */
 struct fls_index_slot {
     uint64_t generation;
     uint64_t header_bytes; /* of a frame; 0: there is none yet */
     struct fls_index_cover handed;
     struct fls_index_cover synced;
     uint64_t boot;
+    struct fls_index_identity identity;
 };
 
 /* Encodes, and sets header->hash. */
@@ -107,10 +118,17 @@ void fls_index_encode_entry(const struct fls_index_header *header, uint64_t numb
 int fls_index_decode_entry(const struct fls_index_header *header, uint64_t number,
                            const uint8_t *bytes, struct fls_index_entry *entry);
 
-/* The mark of a frame: a hash of its payload's length, first and last bytes. `head` are the first
- * bytes, `tail` the last, as many as fls_index_mark_parts says. */
-uint64_t fls_index_mark(uint32_t payload_bytes, const void *head, const void *tail);
+/*
+ * The mark of a frame: a hash of its payload's length, first and last bytes; fls_index_mark_parts
+ * says how many of them, which are given one behind another in any pieces.
+ */
+struct fls_index_marking {
+    _Alignas(64) uint8_t state[FLS_XXH3_STATE_BYTES];
+};
 void fls_index_mark_parts(uint32_t payload_bytes, size_t *head_bytes, size_t *tail_bytes);
+void fls_index_mark_begin(struct fls_index_marking *marking, uint32_t payload_bytes);
+void fls_index_mark_add(struct fls_index_marking *marking, const void *bytes, size_t count);
+uint64_t fls_index_mark_finish(const struct fls_index_marking *marking);
 uint64_t fls_index_mark_payload(const struct fls_payload *payload);
 
 #endif

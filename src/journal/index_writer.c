@@ -176,7 +176,8 @@ static int go_on(struct fls_index_writer *writer)
 
     if (fls_index_file_open(file, writer->path, O_RDWR, NULL) == FLS_OK) {
         writer->live = file->trusted;
-        if (is_of_same_options(&wanted, &file->header) && recall_last_entry(writer) == FLS_OK) {
+        if (file->likeness != FLS_INDEX_CHANGED && is_of_same_options(&wanted, &file->header) &&
+            recall_last_entry(writer) == FLS_OK) {
             file->slot.handed = writer->live;
             writer->written = writer->live.entries;
             return 1;
@@ -289,6 +290,8 @@ static enum fls_status write_cover(struct fls_index_writer *writer, struct fls_e
         slot->synced = slot->handed;
     else if (status == FLS_OK)
         status = mark_end(writer, &slot->synced, error);
+    if (status == FLS_OK)
+        status = fls_index_identify(writer->file.stream_fd, &slot->identity, error);
     if (status != FLS_OK)
         return status;
     slot->generation++;

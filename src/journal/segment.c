@@ -240,13 +240,13 @@ enum fls_status fls_journal_begin_segment(struct fls_journal *journal)
 enum fls_status fls_journal_segment_close(struct fls_journal *journal,
                                           struct journal_segment *segment)
 {
-    enum fls_status status = fls_index_writer_close(segment->index, NULL);
-
-    segment->index = NULL;
     if (segment->torn) /* once more; else the next opening does it */
         segment->torn = fls_disk_cut(segment->fd, segment->bytes, NULL) != FLS_OK;
     if (journal->options.rotation.preallocate_bytes > segment->bytes)
         fls_os_give_back(segment->fd, segment->bytes);
+    enum fls_status status =
+        fls_index_writer_close(segment->index, NULL); /* of the file as it stays */
+    segment->index = NULL;
     fls_lock_stream_let_go(segment->fd);
     (void)fls_sink_close(segment->sink, NULL);
     segment->sink = NULL;

@@ -191,7 +191,7 @@ def main():
     parser.add_argument("--kind", action="append", choices=list(CALCULATE))
     parser.add_argument("--auto", action="store_true")
     parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     worst = 0
     for kind in options.kind or list(CALCULATE):
         for name in options.names or STREAMS:

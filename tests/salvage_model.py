@@ -194,7 +194,10 @@ class Salvage:
         found = first(range(start, found), 0, self.close, False)
         if is_open() and said is not None:
             near = range(max(start, said - self.small), min(found, said + self.small + 1))
-            found = first(near, self.close + 1, LIMIT, True)
+            found = first(near, self.close + 1, self.wide, True)
+        if is_open() and said is not None:
+            near = range(max(start, said - self.small), min(found, said + self.small + 1))
+            found = first(near, self.wide + 1, LIMIT, True)
         if found - start > self.close:
             found = first(range(start, found), self.close + 1, self.wide, True)
         if is_open():

@@ -120,18 +120,16 @@ struct fls_salvage_report {
 /*
  * Salvages what is in the file `path`. It is read, not mapped, so that a device's read error is
  * FLS_IO and not a signal; it must be at rest: what is changed meanwhile may come out as damage.
- * Memory: the largest message proven, 16 MiB at most for candidates, and up to 49 MiB of a file for
- * what is searched over where large messages are damaged one behind the other; for each thread.
- * From 32 MiB on a stream is walked through by as many threads as there are processors, but at most
- * 8, which have 18 MiB of a file in hand for each of them and two more, and notes; not with a
- * verifier or a custom checksum, and not if there is one processor. What comes out is the same. A
- * file of 4 MiB or more that one thread walks through is read ahead by another. They live until the
- * call returns (signals blocked); the functions given are called in the caller's thread alone.
- *   FLS_OK                the whole stream was looked at; *report says what was found
- *   FLS_INVALID_ARGUMENT  options, among them a checksum that needs a verifier and has none
- *   FLS_STOPPED, ...      what `message`, `region` or `progress` returned
- *   FLS_IO, FLS_NO_MEMORY, FLS_UNSUPPORTED (no regular file)
- * `report` is filled as far as it came. Any thread.
+ * Memory: the largest message proven, 16 MiB at most for candidates, and some MiB of a file that
+ * are in hand; for each thread. From 32 MiB on a stream is walked through by one thread more than
+ * there are processors, but at most 8, which have 18 MiB of a file in hand for each of them, and
+ * notes; not with a verifier or a custom checksum, if there is one processor, or where it costs
+ * much. What comes out is the same. They live until the call returns (signals blocked); the
+ * functions given are called in the caller's thread alone. FLS_OK                the whole stream
+ * was looked at; *report says what was found FLS_INVALID_ARGUMENT  options, among them a checksum
+ * that needs a verifier and has none FLS_STOPPED, ...      what `message`, `region` or `progress`
+ * returned FLS_IO, FLS_NO_MEMORY, FLS_UNSUPPORTED (no regular file) `report` is filled as far as it
+ * came. Any thread.
  */
 FLS_API FLS_MUST_USE enum fls_status
 fls_salvage_file_versioned(const char *path, const struct fls_salvage_options *options,

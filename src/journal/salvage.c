@@ -55,7 +55,6 @@ static enum fls_status salvage(struct fls_salvage_walk *walk,
     fls_salvage_walk_begin(walk, options, bounds, report);
     report->bytes = walk->input.end;
     fls_salvage_stretches(walk);
-    fls_salvage_input_begin(&walk->input, walk->at);
     while (walk->at < walk->input.end && fls_salvage_goes_on(walk))
         fls_salvage_step(walk);
     fls_salvage_close_lost(walk);

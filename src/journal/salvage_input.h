@@ -10,23 +10,22 @@
 #include <flatstream/status.h>
 
 #include "base/buffer.h"
-#include "io/read_ahead.h"
 
-/* A piece of the file in memory: `count` bytes from stream offset `at`, in `buffer` or where they
- * were read ahead to. */
+/* A piece of the file in memory: `count` bytes from stream offset `at`, of `room` that it is to
+ * have as far as they are asked for. */
 struct fls_salvage_block {
     struct fls_buffer buffer;
     const uint8_t *bytes;
     uint64_t at;
+    uint64_t room;
     size_t count;
 };
 
 /*
  * The stream: in memory, or in a file from `start` on. `end` is its length. The walk and the search
- * use `near`, what is only glanced at `far`, so that a glance does not cost the walk its block.
- * `near` holds what it has from `held_from` on, as far as that is not too much; of a large file it
- * is read ahead. `misses` are the glances that nothing held could answer. `stretch` holds a part of
- * the file whole: up to `stretch_bytes` from its start, as far as they were asked for yet.
+ * use `near`; what is only glanced at is viewed in `far`, so that a glance does not cost the walk
+ * its window. `other` is what was near before. `misses` are the glances that no window could
+ * answer. `borrowed` is another input's window.
  */
 struct fls_salvage_input {
     const uint8_t *memory;
@@ -34,11 +33,9 @@ struct fls_salvage_input {
     uint64_t start;
     uint64_t end;
     struct fls_salvage_block near;
+    struct fls_salvage_block other;
     struct fls_salvage_block far;
-    struct fls_salvage_block stretch;
-    size_t stretch_bytes;
-    struct fls_read_ahead *ahead;
-    uint64_t held_from;
+    struct fls_salvage_block borrowed;
     unsigned misses;
     enum fls_status status;
     struct fls_error error;
@@ -70,17 +67,12 @@ static inline const uint8_t *fls_salvage_view(struct fls_salvage_input *input,
     return block->bytes + (offset - block->at);
 }
 
-/* How many bytes from `from` on to have in `near` while damage is searched: `least`; more, of at
- * most `most`, where so many glances went behind what is held that it pays to hold more. */
-uint64_t fls_salvage_worth_holding(struct fls_salvage_input *input, uint64_t from, uint64_t least,
-                                   uint64_t most);
+/* Of a file: the near window begins at `offset`, and may hold so many bytes. */
+void fls_salvage_input_place(struct fls_salvage_input *input, uint64_t offset, uint64_t bytes);
 
-/* Of a file: begins to read ahead, from `at` on, where that pays. */
-void fls_salvage_input_begin(struct fls_salvage_input *input, uint64_t at);
-
-/* From now on `stretch` holds this, which is borrowed; NULL: nothing. */
+/* From now on what this block has is borrowed; NULL: nothing. */
 void fls_salvage_input_borrow(struct fls_salvage_input *input,
-                              const struct fls_salvage_block *stretch);
+                              const struct fls_salvage_block *other);
 
 /* Keeps the first failure. FLS_OK is none. */
 void fls_salvage_fail(struct fls_salvage_input *input, enum fls_status status);

@@ -22,9 +22,8 @@
 /* So much is compared at once. */
 #define BLOCK_BYTES ((size_t)256 * 1024)
 
-/* What a comparison costs beside its bytes, and what it costs to see what follows a frame. */
+/* What a comparison costs beside its bytes. */
 #define COMPARISON_COST 64
-#define GLANCE_COST 16
 
 /* Headers that must be plausible behind a frame in step. */
 #define HOPS 3
@@ -39,10 +38,8 @@
 /* What is not larger is compared before what follows it is looked at. */
 #define COMPARED_FIRST_BYTES 256
 
-/* So much of what follows a candidate is in memory with it; or so much, as far as a frame of W
- * bytes leads, where that pays. */
+/* So much of what follows a candidate is in memory with it. */
 #define AHEAD_BYTES ((size_t)128 * 1024)
-#define WINDOW_BYTES_MAX (UINT64_C(17) << 20)
 
 #define TELL_BYTES (UINT64_C(1) << 20)
 
@@ -299,7 +296,7 @@ static int is_worth_comparing(struct fls_salvage_search *search, enum fls_salvag
 static enum fls_salvage_purse purse_for(const struct fls_salvage_search *search,
                                         enum fls_salvage_purse purse, uint64_t length)
 {
-    return length > search->bounds.wide_bytes_max ? FLS_SALVAGE_GAP : purse;
+    return length > search->bounds.wide_bytes_max ? FLS_SALVAGE_REST : purse;
 }
 
 int fls_salvage_is_proven(struct fls_salvage_search *search, uint64_t offset,
@@ -362,8 +359,6 @@ static int is_sought(struct fls_salvage_search *search, uint64_t offset,
     uint64_t end = offset + search->header + header.length;
     if (header.length > search->bounds.close_bytes_max)
         block = &search->input->far;
-    if (sought->trail.headers > 0)
-        take(search, sought->purse, GLANCE_COST);
     if (header.length <= COMPARED_FIRST_BYTES && search->width > 0)
         return compare_if_affordable(search, sought->purse, block, offset, &header) &&
                follows(search, end, &sought->trail);
@@ -400,8 +395,7 @@ static uint64_t find(struct fls_salvage_search *search, uint64_t from, uint64_t 
 
     while (from < until) {
         struct fls_salvage_window window = {.at = from};
-        uint64_t need = fls_salvage_worth_holding(input, from, AHEAD_BYTES, WINDOW_BYTES_MAX);
-        need = fls_min_u64(end - from, need);
+        uint64_t need = fls_min_u64(end - from, AHEAD_BYTES);
         window.bytes = fls_salvage_view(input, &input->near, from, need, &window.count);
         if (!window.bytes)
             break;
@@ -484,18 +478,18 @@ static int is_open(const struct fls_salvage_search *search, uint64_t from, uint6
            (said == 0 || off > search->bounds.small_bytes_max);
 }
 
-/* The first frame over C near `said`, which ends at `found` or before: one that others follow
- * first; or `found`. */
+/* The first frame with a length from `shortest` to `longest` that begins near `said`, ends at
+ * `found` or before, and is followed by one that is not longer; or `found`. */
 static uint64_t find_large_near(struct fls_salvage_search *search, uint64_t from, uint64_t found,
-                                uint64_t said)
+                                uint64_t said, uint64_t shortest, uint64_t longest)
 {
     uint64_t small = search->bounds.small_bytes_max;
-    uint64_t near = said > from + small ? said - small : from,
-             to = fls_min_u64(said + small + 1, found);
-    struct fls_salvage_sought sought = {.shortest = search->bounds.close_bytes_max + 1,
-                                        .longest = search->limit,
+    uint64_t near = said > from + small ? said - small : from;
+    uint64_t to = fls_min_u64(said + small + 1, found);
+    struct fls_salvage_sought sought = {.shortest = shortest,
+                                        .longest = longest,
                                         .end = found,
-                                        .trail = trail_of(search, 1, search->limit),
+                                        .trail = trail_of(search, 1, longest),
                                         .purse = FLS_SALVAGE_GAP};
 
     if (near >= to || !fls_salvage_can_afford(search, FLS_SALVAGE_GAP, to - near))
@@ -514,7 +508,9 @@ static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, ui
 
     found = find_further(search, &search->no_gap[0], from, found, &sought);
     if (said != 0 && is_open(search, from, found, said))
-        found = find_large_near(search, from, found, said);
+        found = find_large_near(search, from, found, said, close + 1, wide);
+    if (said != 0 && is_open(search, from, found, said))
+        found = find_large_near(search, from, found, said, wide + 1, search->limit);
     sought = (struct fls_salvage_sought){.shortest = close + 1,
                                          .longest = wide,
                                          .end = found,
@@ -525,6 +521,7 @@ static uint64_t find_in_gap(struct fls_salvage_search *search, uint64_t from, ui
     sought.longest = fls_min_u64(wide, STEP_FIRST * (close + 1));
     sought.trail.headers = 0;
     sought.end = found;
+    sought.purse = FLS_SALVAGE_REST;
     if (is_open(search, from, found, said))
         found = find_further(search, &search->no_gap[2], from, found, &sought);
     return found;

@@ -16,6 +16,7 @@
  *   effort         what a purse holds at the beginning of a stretch, in bytes compared
  *   jobs           threads beside the caller's; 0: one for each processor
  *   alone          only the caller's thread walks
+ *   adopted        counts the stretches that another thread walked through, for tests; may be NULL
  */
 struct fls_salvage_bounds {
     uint64_t small_bytes_max;
@@ -25,6 +26,7 @@ struct fls_salvage_bounds {
     int64_t effort;
     unsigned jobs;
     int alone;
+    uint64_t *adopted;
 };
 
 #define FLS_SALVAGE_BOUNDS                                                                         \
@@ -47,6 +49,7 @@ enum fls_salvage_purse {
     FLS_SALVAGE_JUDGE, /* what the damage there is */
     FLS_SALVAGE_FIND,  /* the next frame */
     FLS_SALVAGE_GAP,   /* what lies before that */
+    FLS_SALVAGE_REST,  /* large ones there that nothing follows, and any of more than W bytes */
     FLS_SALVAGE_PURSES
 };
 

@@ -21,7 +21,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -29,10 +28,6 @@
 #include "journal/salvage_walk.h"
 
 #define JOBS_MAX 8
-
-/* Stretches that are kept until the caller's thread comes to them, beside one that each thread
- * walks through. */
-#define MORE_SLOTS 2
 
 /* Of what follows a stretch so much is held with it, as a part of it. */
 #define MORE_PART 8
@@ -44,30 +39,23 @@
  */
 #define UNFIT_MAX 8
 
-/* While it waits, the caller's thread shows progress so often. */
-#define TELL_NS 100000000
-
-/*
- *   begin    where its walk began; `to` when nothing was found in it
- *   memory   for its bytes, kept for the next one in this slot
- *   is_done  under the lock: its thread is through with it
- */
+/* `begin` is where its walk began; `to` when nothing was found in it. */
 struct stretch {
+    struct crew *crew;
     struct fls_salvage_walk walk;
     struct fls_salvage_report report;
     struct fls_salvage_notes notes;
-    struct fls_buffer memory;
+    uint64_t number;
     uint64_t begin;
     uint64_t to;
-    int is_done;
+    pthread_t thread;
+    int is_begun;
 };
 
 /*
  *   main      the caller's walk
  *   options   for the others: nothing is told to the caller from their threads
- *   count     stretches there are
- *   next      the one to be taken, and settled: those before it the caller's thread is through
- *             with. Under the lock; number n lies in slot n modulo `slot_count`
+ *   count     stretches there are; number n lies in slot n modulo `jobs`
  *   stop      the threads shall end
  */
 struct crew {
@@ -75,16 +63,9 @@ struct crew {
     struct fls_salvage_options options;
     struct fls_salvage_bounds bounds;
     uint64_t count;
-    uint64_t next;
-    uint64_t settled;
     atomic_int stop;
     unsigned jobs;
-    unsigned slot_count;
-    struct stretch slots[JOBS_MAX + MORE_SLOTS];
-    pthread_t threads[JOBS_MAX];
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    pthread_cond_t room;
+    struct stretch slots[JOBS_MAX];
 };
 
 /* --- one stretch, by a thread of its own ------------------------------------------------------
@@ -99,39 +80,38 @@ static enum fls_status check_stop(void *context, uint64_t done)
     return atomic_load_explicit(&crew->stop, memory_order_relaxed) ? FLS_STOPPED : FLS_OK;
 }
 
-/* Where the bytes come from: as in the caller's walk, but that they are held. */
-static void open_input(const struct crew *crew, struct stretch *stretch, uint64_t from)
+/* Where the bytes come from: as in the caller's walk. The memory of the last stretch is used again.
+ */
+static void open_input(const struct crew *crew, struct fls_salvage_input *input, uint64_t from)
 {
     const struct fls_salvage_input *main = &crew->main->input;
-    struct fls_salvage_input *input = &stretch->walk.input;
-    uint64_t most = crew->bounds.stretch_bytes + crew->bounds.stretch_bytes / MORE_PART;
+    struct fls_salvage_input before = *input;
 
     memset(input, 0, sizeof *input);
     input->memory = main->memory;
     input->fd = main->fd;
     input->start = main->start;
     input->end = main->end;
-    if (input->memory)
-        return;
-    input->stretch_bytes = (size_t)fls_min_u64(most, input->end - from);
-    if (fls_buffer_reserve(&stretch->memory, (size_t)most, 0) != FLS_OK)
-        fls_salvage_fail(input, FLS_NO_MEMORY);
-    input->stretch.buffer = stretch->memory;
-    input->stretch.bytes = stretch->memory.bytes;
-    input->stretch.at = from;
+    input->near.buffer = before.near.buffer;
+    input->other.buffer = before.other.buffer;
+    input->far.buffer = before.far.buffer;
+    if (!input->memory)
+        fls_salvage_input_place(
+            input, from, crew->bounds.stretch_bytes + crew->bounds.stretch_bytes / MORE_PART);
 }
 
-static void walk_through(struct crew *crew, struct stretch *stretch, uint64_t number)
+static void *walk_through(void *context)
 {
+    struct stretch *stretch = context;
+    struct crew *crew = stretch->crew;
     struct fls_salvage_walk *walk = &stretch->walk;
-    uint64_t from = number * crew->bounds.stretch_bytes;
+    uint64_t from = stretch->number * crew->bounds.stretch_bytes;
 
-    memset(walk, 0, sizeof *walk);
-    open_input(crew, stretch, from);
+    *walk = (struct fls_salvage_walk){.input = walk->input};
+    open_input(crew, &walk->input, from);
     stretch->to = fls_min_u64(from + crew->bounds.stretch_bytes, walk->input.end);
     stretch->notes.count = 0;
     fls_salvage_walk_begin(walk, &crew->options, &crew->bounds, &stretch->report);
-    walk->input.held_from = from;
     stretch->begin = fls_salvage_goes_on(walk)
                          ? fls_salvage_find_in_step(&walk->search, from, stretch->to)
                          : stretch->to;
@@ -145,34 +125,29 @@ static void walk_through(struct crew *crew, struct stretch *stretch, uint64_t nu
     while (walk->at < stretch->to && fls_salvage_goes_on(walk) &&
            stretch->notes.count < NOTES_MAX && stretch->report.passed_over == 0)
         fls_salvage_step(walk);
-}
-
-/* The next stretch that there is room for; called with the lock. */
-static int may_take(const struct crew *crew)
-{
-    return crew->next < crew->count && crew->next < crew->settled + crew->slot_count;
-}
-
-static void *work(void *context)
-{
-    struct crew *crew = context;
-
-    pthread_mutex_lock(&crew->lock);
-    while (!atomic_load_explicit(&crew->stop, memory_order_relaxed) && crew->next < crew->count) {
-        if (!may_take(crew)) {
-            pthread_cond_wait(&crew->room, &crew->lock);
-            continue;
-        }
-        uint64_t number = crew->next++;
-        struct stretch *stretch = &crew->slots[number % crew->slot_count];
-        pthread_mutex_unlock(&crew->lock);
-        walk_through(crew, stretch, number);
-        pthread_mutex_lock(&crew->lock);
-        stretch->is_done = 1;
-        pthread_cond_signal(&crew->done);
-    }
-    pthread_mutex_unlock(&crew->lock);
     return NULL;
+}
+
+/* Begins with stretch `number`, if there is one and a thread. */
+static void begin(struct crew *crew, uint64_t number)
+{
+    struct stretch *stretch = &crew->slots[number % crew->jobs];
+
+    stretch->crew = crew;
+    stretch->number = number;
+    stretch->is_begun =
+        number < crew->count && fls_os_start_thread(&stretch->thread, walk_through, stretch) == 0;
+}
+
+/* Waits for its thread. Returns whether there was one. */
+static int join(struct stretch *stretch)
+{
+    int was_begun = stretch->is_begun;
+
+    if (was_begun)
+        pthread_join(stretch->thread, NULL);
+    stretch->is_begun = 0;
+    return was_begun;
 }
 
 /* --- putting together, by the caller's thread -------------------------------------------------
@@ -258,7 +233,10 @@ static void do_what_was_noted(struct fls_salvage_walk *walk, struct stretch *str
 {
     struct fls_salvage_search before = walk->search;
 
-    fls_salvage_input_borrow(&walk->input, &stretch->walk.input.stretch);
+    const struct fls_salvage_input *other = &stretch->walk.input;
+
+    fls_salvage_input_borrow(
+        &walk->input, fls_salvage_holds(&other->near, walk->at, 1) ? &other->near : &other->other);
     for (size_t i = 0; i < stretch->notes.count && fls_salvage_goes_on(walk); i++) {
         struct fls_salvage_note *note = &stretch->notes.list[i];
         note->event.error = note->event.error ? &note->error : NULL;
@@ -289,48 +267,9 @@ static int settle(const struct crew *crew, struct stretch *stretch)
     if (!fls_salvage_goes_on(walk) || !fits(walk, stretch))
         return 0;
     do_what_was_noted(walk, stretch);
+    if (crew->bounds.adopted)
+        ++*crew->bounds.adopted;
     return 1;
-}
-
-/* Waits for the stretch's thread; called with the lock. Shows progress, so that whoever sees it can
- * stop. */
-static void wait_for(struct crew *crew, const struct stretch *stretch)
-{
-    struct fls_salvage_search *search = &crew->main->search;
-    struct timespec time;
-
-    while (!stretch->is_done && fls_salvage_goes_on(crew->main)) {
-        clock_gettime(CLOCK_REALTIME, &time);
-        time.tv_nsec += TELL_NS;
-        time.tv_sec += time.tv_nsec / 1000000000;
-        time.tv_nsec %= 1000000000;
-        if (pthread_cond_timedwait(&crew->done, &crew->lock, &time) == 0 || !search->progress)
-            continue;
-        pthread_mutex_unlock(&crew->lock);
-        fls_salvage_fail(search->input, search->progress(search->context, crew->main->at));
-        pthread_mutex_lock(&crew->lock);
-    }
-}
-
-static void settle_all(struct crew *crew)
-{
-    unsigned unfit = 0;
-
-    pthread_mutex_lock(&crew->lock);
-    while (crew->settled < crew->count && unfit < UNFIT_MAX) {
-        struct stretch *stretch = &crew->slots[crew->settled % crew->slot_count];
-        wait_for(crew, stretch);
-        if (!fls_salvage_goes_on(crew->main))
-            break;
-        pthread_mutex_unlock(&crew->lock);
-        unfit = settle(crew, stretch) ? 0 : unfit + 1;
-        fls_salvage_walk_end(&stretch->walk);
-        pthread_mutex_lock(&crew->lock);
-        stretch->is_done = 0;
-        crew->settled++;
-        pthread_cond_signal(&crew->room);
-    }
-    pthread_mutex_unlock(&crew->lock);
 }
 
 /* --- the crew ---------------------------------------------------------------------------------
@@ -342,7 +281,7 @@ static unsigned count_jobs(const struct fls_salvage_bounds *bounds)
     unsigned jobs = bounds->jobs;
 
     if (jobs == 0 && processors > 1)
-        jobs = (unsigned)processors;
+        jobs = (unsigned)processors + 1; /* one waits to be settled */
     return jobs < JOBS_MAX ? jobs : JOBS_MAX;
 }
 
@@ -356,6 +295,22 @@ static int is_worth_it(const struct fls_salvage_walk *walk)
            count_jobs(bounds) > 0;
 }
 
+static void settle_all(struct crew *crew)
+{
+    unsigned unfit = 0;
+
+    /* The first was walked through. */
+    for (unsigned i = 0; i < crew->jobs; i++)
+        begin(crew, 1 + i);
+    for (uint64_t number = 1; number < crew->count && unfit < UNFIT_MAX; number++) {
+        struct stretch *stretch = &crew->slots[number % crew->jobs];
+        if (!fls_salvage_goes_on(crew->main) || !join(stretch))
+            break;
+        unfit = settle(crew, stretch) ? 0 : unfit + 1;
+        begin(crew, number + crew->jobs);
+    }
+}
+
 static void open_crew(struct crew *crew, struct fls_salvage_walk *walk)
 {
     crew->main = walk;
@@ -367,38 +322,25 @@ static void open_crew(struct crew *crew, struct fls_salvage_walk *walk)
     crew->options.context = crew;
     crew->bounds = walk->search.bounds;
     crew->count = (walk->input.end - 1) / crew->bounds.stretch_bytes + 1;
-    crew->next = crew->settled = 1; /* the first was walked through */
-    unsigned jobs = count_jobs(&crew->bounds);
-    crew->slot_count = jobs + MORE_SLOTS;
-    pthread_mutex_init(&crew->lock, NULL);
-    pthread_cond_init(&crew->done, NULL);
-    pthread_cond_init(&crew->room, NULL);
-    while (crew->jobs < jobs && fls_os_start_thread(&crew->threads[crew->jobs], work, crew) == 0)
-        crew->jobs++;
+    crew->jobs = count_jobs(&crew->bounds);
 }
 
 static void close_crew(struct crew *crew)
 {
-    pthread_mutex_lock(&crew->lock);
     atomic_store(&crew->stop, 1);
-    pthread_cond_broadcast(&crew->room);
-    pthread_mutex_unlock(&crew->lock);
-    for (unsigned i = 0; i < crew->jobs; i++)
-        pthread_join(crew->threads[i], NULL);
-    for (unsigned i = 0; i < crew->slot_count; i++) {
+    for (unsigned i = 0; i < crew->jobs; i++) {
         struct stretch *stretch = &crew->slots[i];
+        join(stretch);
         fls_salvage_walk_end(&stretch->walk);
         fls_buffer_free(&stretch->notes.memory);
-        fls_buffer_free(&stretch->memory);
     }
-    pthread_cond_destroy(&crew->room);
-    pthread_cond_destroy(&crew->done);
-    pthread_mutex_destroy(&crew->lock);
 }
 
-/* Has it cost so much to come here that it would be wasteful to do it twice? */
+/* Has it cost so much to come here, or for nothing, that it would be wasteful to do it twice? */
 static int is_dear(const struct fls_salvage_search *search)
 {
+    if (search->report->frames == 0)
+        return 1;
     for (int i = 0; i < FLS_SALVAGE_PURSES; i++)
         if (search->effort[i].low < search->bounds.effort / 2)
             return 1;
@@ -416,8 +358,7 @@ void fls_salvage_stretches(struct fls_salvage_walk *walk)
     if (!crew)
         return;
     open_crew(crew, walk);
-    if (crew->jobs > 0)
-        settle_all(crew);
+    settle_all(crew);
     close_crew(crew);
     free(crew);
 }

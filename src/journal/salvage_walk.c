@@ -383,7 +383,6 @@ static void pass_damage(struct fls_salvage_walk *walk, int plausible,
     struct fls_salvage_event event = {.kind = FLS_SALVAGE_LOST, .to = said};
     struct fls_error error;
 
-    walk->input.held_from = walk->at;
     describe(walk, plausible, header, &error);
     event.error = &error;
     int leads = plausible && fls_salvage_leads(search, said);
@@ -394,7 +393,6 @@ static void pass_damage(struct fls_salvage_walk *walk, int plausible,
         else if (!plausible && is_torn(walk, header))
             event.to = walk->input.end;
     }
-    walk->input.held_from = UINT64_MAX;
     if (fls_salvage_goes_on(walk))
         fls_salvage_apply(walk, &event);
 }
@@ -428,7 +426,6 @@ void fls_salvage_walk_begin(struct fls_salvage_walk *walk,
     memset(report, 0, sizeof *report);
     walk->options = options;
     walk->report = report;
-    walk->input.held_from = UINT64_MAX;
     fls_salvage_search_begin(&walk->search, &walk->input, options, bounds, report);
 }
 

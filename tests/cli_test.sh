@@ -544,9 +544,9 @@ json "o['frames'] == 191"
 cp corrupt.fls c.fls
 expect 1 "$flatstream" recover --truncate c.fls
 same c.fls corrupt.fls
-says err 'nothing was cut; -o NEW'
-# What was tried is not advised.
-[ "$(grep -c 'recover -o' err)" = 0 ] || fail "what was said is said again"
+says err 'nothing was cut; `flatstream recover -o NEW`'
+# What was said is not said again.
+[ "$(grep -c 'recover -o' err)" = 1 ] || fail "what was said is said again"
 rm -f before-damage.fls
 expect 1 "$flatstream" recover corrupt.fls -o before-damage.fls
 says err 'salvage -o NEW'

@@ -167,6 +167,39 @@ for _ in $(seq 1000); do [ -s s.fls.lock ] && break || sleep 0.01; done
 exec 9>&-
 wait "$writer"
 
+# What stands there may change at any moment: between the look and the opening, the opening and the
+# removal. The worst that comes of it is a refusal.
+renew
+cp good.fls s.fls
+printf 'a file of ours, beside\n' >victim
+chmod 644 victim
+before=$(state victim)
+printf 'pid 4711, flatstream, host h, since 2026-01-01T00:00:00Z\nboot x\n' >a.lock
+"$flatstream" index s.fls >/dev/null
+mv s.fls.idx an.index
+(
+    while [ ! -e enough ]; do
+        cp a.lock s.new && mv -f s.new s.fls.lock
+        cp an.index s.new && mv -f s.new s.fls.idx
+        ln -s victim s.new && mv -f s.new s.fls.lock
+        ln -s victim s.new && mv -f s.new s.fls.idx
+        ln victim s.new && mv -f s.new s.fls.lock
+        ln victim s.new && mv -f s.new s.fls.idx && rm -f s.fls.lock s.fls.idx
+    done
+) 2>/dev/null &
+swapping=$!
+for _ in $(seq 60); do
+    "$flatstream" write -o s.fls --append <lines >/dev/null 2>&1
+    "$flatstream" index s.fls >/dev/null 2>&1
+    "$flatstream" write -o s.fls --append --index <lines >/dev/null 2>&1
+done
+: >enough
+wait "$swapping"
+rm -f s.fls.lock s.fls.idx s.new
+[ "$(state victim)" = "$before" ] || fail "a file of ours was touched while names changed"
+rm -f enough a.lock an.index
+expect 0 "$flatstream" verify s.fls
+
 # Another user's, though it looks like ours; the owner of the stream is trusted with both.
 if [ "$(id -u)" = 0 ]; then
     umask 022

@@ -246,6 +246,56 @@ static void file_modes(void **state)
     unlink(scratch_path());
 }
 
+static char *index_path(void)
+{
+    static char path[80];
+
+    snprintf(path, sizeof path, "%s.idx", scratch_path());
+    return path;
+}
+
+static void put_beside(const char *text)
+{
+    FILE *file = fopen(index_path(), "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int is_index_there(void)
+{
+    return access(index_path(), F_OK) == 0;
+}
+
+/* A stream that begins in a file has no index yet, whatever an earlier one of its name has left;
+ * one that goes on keeps it, and so does a file of that name that is no index. */
+static void an_old_index_goes(void **state)
+{
+    static const enum fls_file_mode modes[] = {FLS_FILE_CREATE_NEW, FLS_FILE_TRUNCATE,
+                                               FLS_FILE_APPEND};
+    struct fls_sink *sink;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        unlink(scratch_path());
+        put_beside("FLSINDEX, and so on");
+        write_file(modes[i], "new");
+        assert_false(is_index_there());
+        put_beside("FLSINDEX, and so on");
+        if (modes[i] == FLS_FILE_CREATE_NEW)
+            assert_int_equal(fls_sink_open_file(scratch_path(), modes[i], &sink, NULL), FLS_IO);
+        else
+            write_file(modes[i], "more");
+        assert_int_equal(is_index_there(), modes[i] != FLS_FILE_TRUNCATE);
+        put_beside("notes");
+        write_file(FLS_FILE_TRUNCATE, "again");
+        assert_true(is_index_there());
+    }
+    unlink(index_path());
+    unlink(scratch_path());
+}
+
 /* Of the file on the disk, in bytes: its size, and the blocks that it has. */
 static struct stat state_of_file(void)
 {
@@ -891,6 +941,7 @@ int main(void)
         cmocka_unit_test(empty_segments_only),
         cmocka_unit_test(more_segments_than_iov_max),
         cmocka_unit_test(file_modes),
+        cmocka_unit_test(an_old_index_goes),
         cmocka_unit_test(blocks_reserved_ahead),
         cmocka_unit_test(reserved_blocks_and_others),
         cmocka_unit_test(files_that_cannot_be_opened),

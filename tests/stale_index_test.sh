@@ -27,6 +27,7 @@ key=(--by time --key time --schema m.fbs)
 
 # stream NAME KIND COUNT FIRST LENGTH [WHAT]
 stream() {
+    rm -f "$1"
     python3 messages.py "${@:3}" | "$flatstream" write -o "$1" --checksum "$2" --from jsonl --schema m.fbs
 }
 stream probe.fls none 1 1 4 2>/dev/null || {
@@ -64,9 +65,10 @@ say() {
 mkdir followed bare
 # compare WHAT: followed/s.fls has a stale index; bare/s.fls is the same stream without one.
 compare() {
-    rm -rf bare/*
-    cp followed/s.fls bare/s.fls
-    say bare
+    cmp -s followed/s.fls bare/s.fls || { # another way may have left the same
+        cp followed/s.fls bare/s.fls
+        say bare
+    }
     say followed
     cmp -s bare.said followed.said || {
         fail "$1: by its stale index it says something else"
@@ -96,8 +98,7 @@ for checksum in none xxh3 crc16; do
     : >empty.fls
     for with in $replacements; do
         for way in $ways; do
-            # a verb copies no damage, nor frames of another kind as they are
-            [ $way$with != rewritekind ] && [ $way$with != rewritedamaged ] || continue
+            [ $way != rewrite ] || [ $with = same ] || [ $with = longer ] || continue
             rm -rf followed/*
             cp a.fls followed/s.fls
             expect 0 "$flatstream" index followed/s.fls $kind --key time --schema m.fbs

@@ -247,7 +247,11 @@ static enum fls_status write_at(int fd, const uint8_t *bytes, size_t count, uint
 static enum fls_status write_beginning(struct fls_index_writer *writer, struct fls_error *error)
 {
     uint8_t bytes[FLS_INDEX_ENTRIES_AT] = {0};
+    enum fls_status status =
+        fls_index_identify(writer->file.stream_fd, &writer->file.slot.identity, error);
 
+    if (status != FLS_OK)
+        return status;
     fls_index_encode_header(&writer->file.header, bytes);
     fls_index_encode_slot(&writer->file.header, &writer->file.slot, bytes + FLS_INDEX_HEADER_BYTES);
     return write_at(writer->file.fd, bytes, sizeof bytes, 0, error);

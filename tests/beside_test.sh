@@ -62,7 +62,7 @@ renew() {
 
 for kind in $kinds; do
     # the lock: who writes
-    for options in '' '--append' '--append --index' '--append --sync each'; do
+    for options in '' '--append' '--append --index'; do
         renew
         [ -z "$options" ] || cp good.fls s.fls
         make "$kind" s.fls.lock
@@ -188,7 +188,7 @@ mv s.fls.idx an.index
     done
 ) 2>/dev/null &
 swapping=$!
-for _ in $(seq 60); do
+for _ in $(seq 30); do
     "$flatstream" write -o s.fls --append <lines >/dev/null 2>&1
     "$flatstream" index s.fls >/dev/null 2>&1
     "$flatstream" write -o s.fls --append --index <lines >/dev/null 2>&1

@@ -27,8 +27,10 @@ key=(--by time --key time --schema m.fbs)
 
 # stream NAME KIND COUNT FIRST LENGTH [WHAT]
 stream() {
+    local lines="${*:3}.jsonl"
+    [ -e "$lines" ] || python3 messages.py "${@:3}" >"$lines"
     rm -f "$1"
-    python3 messages.py "${@:3}" | "$flatstream" write -o "$1" --checksum "$2" --from jsonl --schema m.fbs
+    "$flatstream" write -o "$1" --checksum "$2" --from jsonl --schema m.fbs "$lines"
 }
 stream probe.fls none 1 1 4 2>/dev/null || {
     echo "stale_index_test: skipped: the command was built without schemas in text"
@@ -43,7 +45,7 @@ say() {
     (
         cd "$1" || exit
         # What is behind damage an index still reaches, by number.
-        for range in '--from 1000 --to 1010' '--from 1990' \
+        for range in '--from 1990' \
             '--by time --key time --schema ../m.fbs --from 1000 --to 1020' \
             '--by time --key time --schema ../m.fbs --to 900' \
             '--by time --key time --schema ../m.fbs --from 101000 --to 101005'; do
@@ -52,7 +54,7 @@ say() {
             "$flatstream" slice s.fls $kind $range -o - 2>err
             echo "exit $?: slice $range"
         done
-        "$flatstream" recover s.fls $kind 2>err && "$flatstream" recover --json s.fls $kind
+        "$flatstream" recover --json s.fls $kind 2>err
         echo "exit $?: recover"
         "$flatstream" verify s.fls $kind --jobs 2 2>err
         echo "exit $?: verify"

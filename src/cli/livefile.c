@@ -47,6 +47,8 @@ enum fls_status cli_livefile_open(struct cli_livefile *file, const char *path,
 
 enum fls_status cli_livefile_begin(struct cli_livefile *file, struct fls_error *error)
 {
+    if (!file->is_regular) /* standard output has no descriptor here */
+        return FLS_OK;
     return fls_beside_begin_stream(file->fd, file->path, file->mode == CLI_LIVE_APPEND, error);
 }
 

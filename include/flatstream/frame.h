@@ -30,7 +30,8 @@ struct fls_frame_format {
 enum fls_frame_result {
     FLS_FRAME_READY,     /* a whole, intact frame */
     FLS_FRAME_NEED_MORE, /* `need` bytes in all are wanted, counted from the frame's first byte */
-    FLS_FRAME_BAD        /* see error: FLS_INVALID_FRAME or FLS_CHECKSUM_MISMATCH */
+    FLS_FRAME_BAD        /* see error: FLS_INVALID_FRAME, FLS_CHECKSUM_MISMATCH, or
+                            FLS_INVALID_ARGUMENT for no bytes at all */
 };
 
 /*

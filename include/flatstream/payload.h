@@ -32,7 +32,8 @@ FLS_API struct fls_payload fls_payload_from_segments(const struct iovec *segment
 
 /*
  * Copies the payload's bytes into `memory`, in order. FLS_OK; FLS_TOO_SMALL when
- * `capacity` < payload->length (nothing is copied then). The memory must not overlap the segments.
+ * `capacity` < payload->length, FLS_INVALID_ARGUMENT when payload->length is not the sum of the
+ * segments (nothing is copied then). The memory must not overlap the segments.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_payload_flatten(const struct fls_payload *payload,
                                                          void *memory, size_t capacity);

@@ -4,6 +4,11 @@
  * Every fallible function returns an enum fls_status. The object that failed (a writer, a reader)
  * keeps one struct fls_error with the particulars; a function that has no such object takes a
  * `struct fls_error *`, which may be NULL and is written only on failure.
+ *
+ * What holds for all of them, and is not said again with each: NULL for data that has a length or
+ * for an array that has a count, a number that is none of its enum's, and a flag that this library
+ * does not know are refused with FLS_INVALID_ARGUMENT. So are options of a newer header in which
+ * something is set that this library does not know.
  */
 #ifndef FLATSTREAM_STATUS_H
 #define FLATSTREAM_STATUS_H

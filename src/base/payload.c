@@ -5,11 +5,13 @@
 
 #include <flatstream/payload.h>
 
+#include "base/arguments.h"
+
 struct fls_payload fls_payload_from_segments(const struct iovec *segments, size_t count)
 {
     struct fls_payload payload = {segments, count, 0};
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && segments; i++)
         if (__builtin_add_overflow(payload.length, segments[i].iov_len, &payload.length))
             payload.length = SIZE_MAX;
     return payload;
@@ -20,8 +22,12 @@ enum fls_status fls_payload_flatten(const struct fls_payload *payload, void *mem
 {
     unsigned char *to = memory;
 
+    if (!fls_payload_is_sound(payload))
+        return FLS_INVALID_ARGUMENT;
     if (capacity < payload->length)
         return FLS_TOO_SMALL;
+    if (!memory && payload->length > 0)
+        return FLS_INVALID_ARGUMENT;
     for (size_t i = 0; i < payload->count; i++) {
         if (payload->segments[i].iov_len == 0)
             continue;

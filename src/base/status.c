@@ -212,6 +212,14 @@ static enum fls_status wrong_status(struct fls_error *record, enum fls_status st
     return fls_error_breach(record, slot, what);
 }
 
+/* The text ends, and nothing stands behind its end. */
+static void end_text(char *text, size_t size)
+{
+    size_t length = strnlen(text, size - 1);
+
+    memset(text + length, 0, size - length);
+}
+
 enum fls_status fls_error_settle(struct fls_error *record, enum fls_status status, unsigned allowed,
                                  const char *slot)
 {
@@ -221,8 +229,8 @@ enum fls_status fls_error_settle(struct fls_error *record, enum fls_status statu
     record->has_frame = 0; /* where in the stream it was is known to the caller alone */
     if ((unsigned)record->part > FLS_PART_PAYLOAD)
         record->part = FLS_PART_NONE;
-    record->subject[sizeof record->subject - 1] = '\0';
-    record->reason[sizeof record->reason - 1] = '\0';
+    end_text(record->subject, sizeof record->subject);
+    end_text(record->reason, sizeof record->reason);
     if (record->subject[0] == '\0')
         snprintf(record->subject, sizeof record->subject, "%s", slot);
     return status;

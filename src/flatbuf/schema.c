@@ -4,17 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "flatbuf/schema_tables.h"
 
 enum fls_status fls_schema_open(const void *bfbs, size_t bytes, struct fls_schema **schema,
                                 struct fls_error *error)
 {
-    struct fls_schema *made = calloc(1, sizeof *made);
+    enum fls_status status = fls_check_given(bfbs, bytes, "bytes of a schema", error);
 
+    if (status != FLS_OK)
+        return status;
+    struct fls_schema *made = calloc(1, sizeof *made);
     if (!made)
         return fls_error_no_memory(error, sizeof *made);
-    enum fls_status status = fls_schema_compile(made, bfbs, bytes, error);
+    status = fls_schema_compile(made, bfbs, bytes, error);
     if (status != FLS_OK) {
         fls_schema_close(made);
         return status;

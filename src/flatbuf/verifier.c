@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "flatbuf/verifier_plan.h"
 
@@ -300,12 +301,12 @@ static enum fls_status check_identifier(const char *identifier, const void *mess
 enum fls_status fls_verifier_check(const struct fls_verifier *verifier, const void *message,
                                    size_t bytes, struct fls_error *error)
 {
-    if (verifier->identifier[0]) {
-        enum fls_status status = check_identifier(verifier->identifier, message, bytes, error);
+    enum fls_status status = fls_check_given(message, bytes, "bytes of a message", error);
 
-        if (status != FLS_OK)
-            return status;
-    }
+    if (status == FLS_OK && verifier->identifier[0])
+        status = check_identifier(verifier->identifier, message, bytes, error);
+    if (status != FLS_OK)
+        return status;
     return fls_plan_check(&verifier->plan, verifier->root, message, bytes, &verifier->limits,
                           error);
 }
@@ -314,6 +315,10 @@ enum fls_status fls_verify_table_root(const void *message, size_t bytes,
                                       const struct fls_verifier_limits *limits,
                                       struct fls_error *error)
 {
+    enum fls_status status = fls_check_given(message, bytes, "bytes of a message", error);
+
+    if (status != FLS_OK)
+        return status;
     return fls_plan_check(NULL, 0, message, bytes, limits ? limits : &default_limits, error);
 }
 

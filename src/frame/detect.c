@@ -200,15 +200,16 @@ static size_t bytes_to_judge(const uint8_t *bytes, size_t available, uint64_t li
 unsigned fls_frame_detect(const void *bytes, size_t available, int complete,
                           uint64_t payload_bytes_max, size_t *need)
 {
+    size_t given = bytes ? available : 0;
     struct sample sample = {.bytes = bytes,
-                            .count = available,
-                            .zeros = zeros_of(bytes, available),
+                            .count = given,
+                            .zeros = zeros_of(bytes, given),
                             .complete = complete,
                             .limit = fls_payload_limit(payload_bytes_max)};
     struct verdict verdicts[FLS_CHECKSUM_XXH3 + 1];
 
     if (need)
-        *need = complete ? 0 : bytes_to_judge(bytes, available, sample.limit);
+        *need = complete ? 0 : bytes_to_judge(bytes, given, sample.limit);
     for (int kind = FLS_CHECKSUM_NONE; kind <= FLS_CHECKSUM_XXH3; kind++)
         verdicts[kind] = judge((enum fls_checksum_kind)kind, &sample);
     return best_of(verdicts);

@@ -3,6 +3,7 @@
  */
 #include "frame/frame_fast.h"
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "frame/checksum_fast.h"
 
@@ -26,6 +27,8 @@ enum fls_frame_result fls_frame_decode(const struct fls_frame_format *format, co
     size_t header_bytes = FLS_LENGTH_BYTES + width;
     uint64_t limit = fls_payload_limit(format->payload_bytes_max);
 
+    if (fls_check_given(bytes, available, "bytes", &frame->error) != FLS_OK)
+        return FLS_FRAME_BAD;
     if (available < header_bytes)
         return need_more(frame, header_bytes);
     frame->payload_bytes = fls_header_payload_bytes(header);

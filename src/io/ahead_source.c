@@ -12,6 +12,7 @@
 
 #include <flatstream/source.h>
 
+#include "base/arguments.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -160,7 +161,10 @@ enum fls_status fls_source_open_fd_ahead(int fd, enum fls_ownership ownership,
     struct ahead_source *opened;
     uint64_t bytes;
 
-    enum fls_status status = fls_os_check(fd, O_RDONLY, error);
+    enum fls_status status = fls_check_ownership(ownership, error);
+
+    if (status == FLS_OK)
+        status = fls_os_check(fd, O_RDONLY, error);
     if (status == FLS_OK)
         status = fls_os_file_bytes(fd, &bytes, error);
     if (status != FLS_OK)

@@ -10,6 +10,7 @@
 
 #include <flatstream/sink.h>
 
+#include "base/arguments.h"
 #include "base/beside.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -130,8 +131,10 @@ static struct fls_sink *begin(struct fd_sink *opened, int fd, enum fls_ownership
 enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fls_sink **sink,
                                  struct fls_error *error)
 {
-    enum fls_status status = fls_os_check(fd, O_WRONLY, error);
+    enum fls_status status = fls_check_ownership(ownership, error);
 
+    if (status == FLS_OK)
+        status = fls_os_check(fd, O_WRONLY, error);
     if (status != FLS_OK)
         return status;
     struct fd_sink *opened = calloc(1, sizeof *opened);

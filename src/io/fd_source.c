@@ -15,6 +15,7 @@
 
 #include <flatstream/source.h>
 
+#include "base/arguments.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -240,8 +241,10 @@ enum fls_status fls_source_open_fd(int fd, enum fls_ownership ownership, size_t 
 {
     size_t capacity = read_ahead_bytes > 0 ? fls_max_size(read_ahead_bytes, READ_AHEAD_BYTES_MIN)
                                            : FLS_READ_AHEAD_BYTES_DEFAULT;
-    enum fls_status status = fls_os_check(fd, O_RDONLY, error);
+    enum fls_status status = fls_check_ownership(ownership, error);
 
+    if (status == FLS_OK)
+        status = fls_os_check(fd, O_RDONLY, error);
     if (status != FLS_OK)
         return status;
     struct fd_source *opened = calloc(1, sizeof *opened);

@@ -8,6 +8,7 @@
 
 #include <flatstream/sink.h>
 
+#include "base/arguments.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -113,8 +114,9 @@ enum fls_status fls_sink_open_fixed_memory(void *memory, size_t capacity, struct
 {
     struct memory_sink settings = {
         .bytes = memory, .capacity = capacity, .bytes_max = capacity, .fixed = 1};
+    enum fls_status status = fls_check_given(memory, capacity, "bytes", error);
 
-    return open_memory(settings, sink, error);
+    return status == FLS_OK ? open_memory(settings, sink, error) : status;
 }
 
 const void *fls_sink_memory_bytes(const struct fls_sink *base, size_t *length)

@@ -11,6 +11,7 @@
 
 #include <flatstream/source.h>
 
+#include "base/arguments.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -80,8 +81,11 @@ enum fls_status fls_source_open_memory(const void *bytes, size_t length, struct 
                                        struct fls_error *error)
 {
     static const uint8_t nothing[1];
-    struct memory_source *opened = calloc(1, sizeof *opened);
+    enum fls_status status = fls_check_given(bytes, length, "bytes", error);
 
+    if (status != FLS_OK)
+        return status;
+    struct memory_source *opened = calloc(1, sizeof *opened);
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
     opened->base.ops = &memory_source_ops;

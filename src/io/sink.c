@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "base/arguments.h"
 #include "io/sink_turn.h"
 
 #define SINK_WRITEV "sink writev"
@@ -96,8 +97,8 @@ static inline void skip_empty(struct fls_write_cursor *cursor)
     }
 }
 
-FLS_HOT enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_cursor *cursor,
-                                       uint64_t *accepted, struct fls_error *error)
+FLS_HOT enum fls_status fls_sink_write_sound(struct fls_sink *sink, struct fls_write_cursor *cursor,
+                                             uint64_t *accepted, struct fls_error *error)
 {
     uint64_t uncounted = 0;
 
@@ -110,14 +111,22 @@ FLS_HOT enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_c
     return FLS_OK;
 }
 
+enum fls_status fls_sink_write(struct fls_sink *sink, struct fls_write_cursor *cursor,
+                               uint64_t *accepted, struct fls_error *error)
+{
+    enum fls_status status = fls_check_segments(cursor->segments, cursor->count, error);
+
+    return status == FLS_OK ? fls_sink_write_sound(sink, cursor, accepted, error) : status;
+}
+
 enum fls_status fls_sink_flush(struct fls_sink *sink, enum fls_level level, struct fls_error *error)
 {
     unsigned allowed = FLS_MAY(AGAIN) | FLS_MAY(UNSUPPORTED) | SINK_ENDS;
     struct fls_error record;
-    enum fls_status status;
+    enum fls_status status = fls_check_level(level, error);
 
-    if (level == FLS_LEVEL_OBJECT)
-        return FLS_OK;
+    if (status != FLS_OK || level == FLS_LEVEL_OBJECT)
+        return status;
     do {
         fls_error_clear(&record);
         status = sink->ops->flush(sink, level, &record);

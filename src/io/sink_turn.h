@@ -66,6 +66,10 @@ enum fls_status fls_sink_turn_failed(enum fls_status status, size_t taken, struc
 enum fls_status fls_sink_ask(struct fls_sink *sink, const struct iovec *segments, int count,
                              size_t *accepted, struct fls_error *error);
 
+/* fls_sink_write for segments that were looked at. */
+enum fls_status fls_sink_write_sound(struct fls_sink *sink, struct fls_write_cursor *cursor,
+                                     uint64_t *accepted, struct fls_error *error);
+
 static inline enum fls_status fls_sink_take(struct fls_sink *sink,
                                             const struct fls_write_cursor *cursor, int count,
                                             size_t *taken, struct fls_error *error)

@@ -3,6 +3,7 @@
  */
 #include <flatstream/source.h>
 
+#include "base/arguments.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -93,11 +94,14 @@ enum fls_status fls_source_read_into(struct fls_source *source, const struct iov
                                      size_t count, size_t *filled, struct fls_error *error)
 {
     struct fls_error record;
-    size_t room = fls_payload_from_segments(segments, count).length;
+    enum fls_status status = fls_check_segments(segments, count, error);
 
-    fls_error_clear(&record);
     *filled = 0;
-    enum fls_status status = source->ops->read_into(source, segments, count, filled, &record);
+    if (status != FLS_OK)
+        return status;
+    size_t room = fls_payload_from_segments(segments, count).length;
+    fls_error_clear(&record);
+    status = source->ops->read_into(source, segments, count, filled, &record);
     return report(settle_read(status, room, filled, &record), &record, error);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "io/uring.h"
@@ -60,8 +61,10 @@ static const struct fls_sink_ops uring_socket_ops = {socket_writev, socket_flush
 enum fls_status fls_sink_open_uring_socket(int fd, enum fls_ownership ownership, int zero_copy,
                                            struct fls_sink **sink, struct fls_error *error)
 {
-    enum fls_status status = fls_os_check(fd, O_WRONLY, error);
+    enum fls_status status = fls_check_ownership(ownership, error);
 
+    if (status == FLS_OK)
+        status = fls_os_check(fd, O_WRONLY, error);
     if (status != FLS_OK)
         return status;
     struct uring_socket *opened = calloc(1, sizeof *opened);

@@ -20,6 +20,7 @@
 
 #include <flatstream/index.h>
 
+#include "base/arguments.h"
 #include "base/beside.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -432,6 +433,8 @@ FLS_HOT enum fls_status fls_index_writer_add(struct fls_index_writer *writer, ui
     int64_t time = 0;
     int has_time = 0;
 
+    if (FLS_UNLIKELY(!fls_payload_is_sound(payload)))
+        return fls_refuse_payload(payload, error);
     if (FLS_UNLIKELY(writer->given_up))
         return FLS_OK;
     enum fls_status status = check_place(writer, offset, header_bytes, error);

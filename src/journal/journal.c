@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/arguments.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -144,9 +145,10 @@ enum fls_status fls_journal_open_versioned(const char *path,
     struct fls_journal_options all = FLS_ZERO;
     struct fls_journal_opening found = FLS_ZERO;
 
-    if (options)
-        memcpy(&all, options, fls_min_size(options_bytes, sizeof all));
-    enum fls_status status = check_options(path, &all, error);
+    enum fls_status status = fls_take_options(&all, sizeof all, options, options_bytes, error);
+
+    if (status == FLS_OK)
+        status = check_options(path, &all, error);
     if (status != FLS_OK)
         return status;
     struct fls_journal *opened = allocate(path, &all);
@@ -244,10 +246,7 @@ static enum fls_status wait_for_keeper(struct fls_journal *journal)
 static enum fls_status write_flattened(struct fls_journal *journal,
                                        const struct fls_payload *payload)
 {
-    struct fls_payload summed = fls_payload_from_segments(payload->segments, payload->count);
-
-    if (summed.length != payload->length ||
-        payload->length > fls_payload_limit(journal->options.payload_bytes_max))
+    if (payload->length > fls_payload_limit(journal->options.payload_bytes_max))
         return fls_writer_write_payload(journal->writer, payload); /* which refuses it */
     void *flat = malloc(payload->length > 0 ? payload->length : 1);
     enum fls_status status =
@@ -261,7 +260,9 @@ static enum fls_status write_flattened(struct fls_journal *journal,
 static enum fls_status write_by_writer(struct fls_journal *journal,
                                        const struct fls_payload *payload)
 {
-    if (payload->count == 1 && payload->segments[0].iov_len == payload->length)
+    if (FLS_UNLIKELY(!fls_payload_is_sound(payload)))
+        return fls_writer_write_payload(journal->writer, payload); /* which refuses it */
+    if (payload->count == 1)
         return fls_writer_write(journal->writer, payload->segments[0].iov_base, payload->length);
     if (payload->count >= IOV_MAX)
         return write_flattened(journal, payload);
@@ -387,7 +388,7 @@ enum fls_status fls_journal_commit(struct fls_journal *journal, uint64_t number,
     pthread_mutex_lock(&journal->lock);
     if (number == 0)
         number = journal->taken;
-    if (number > journal->taken)
+    if (number > journal->taken || fls_check_level(level, NULL) != FLS_OK)
         status = FLS_INVALID_ARGUMENT;
     else if (level == FLS_LEVEL_MACHINE)
         status = carry_to_machine(journal, number);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "frame/frame_fast.h"
@@ -69,14 +70,11 @@ static enum fls_status salvage(struct fls_salvage_walk *walk,
     return status;
 }
 
-static struct fls_salvage_options all_options(const struct fls_salvage_options *options,
-                                              size_t options_bytes)
+/* A report of nothing, for who looks at it all the same. */
+static enum fls_status refused(enum fls_status status, struct fls_salvage_report *report)
 {
-    struct fls_salvage_options all = FLS_ZERO;
-
-    if (options)
-        memcpy(&all, options, fls_min_size(options_bytes, sizeof all));
-    return all;
+    memset(report, 0, sizeof *report);
+    return status;
 }
 
 enum fls_status fls_salvage_memory_within(const void *bytes, size_t length,
@@ -98,8 +96,13 @@ enum fls_status fls_salvage_memory_versioned(const void *bytes, size_t length,
                                              struct fls_salvage_report *report,
                                              struct fls_error *error)
 {
-    struct fls_salvage_options all = all_options(options, options_bytes);
+    struct fls_salvage_options all = FLS_ZERO;
+    enum fls_status status = fls_take_options(&all, sizeof all, options, options_bytes, error);
 
+    if (status == FLS_OK)
+        status = fls_check_given(bytes, length, "bytes", error);
+    if (status != FLS_OK)
+        return refused(status, report);
     return fls_salvage_memory_within(bytes, length, &all, &FLS_SALVAGE_BOUNDS, report, error);
 }
 
@@ -129,8 +132,11 @@ enum fls_status fls_salvage_fd_versioned(int fd, uint64_t start,
                                          size_t options_bytes, struct fls_salvage_report *report,
                                          struct fls_error *error)
 {
-    struct fls_salvage_options all = all_options(options, options_bytes);
+    struct fls_salvage_options all = FLS_ZERO;
+    enum fls_status status = fls_take_options(&all, sizeof all, options, options_bytes, error);
 
+    if (status != FLS_OK)
+        return refused(status, report);
     return fls_salvage_fd_within(fd, start, &all, &FLS_SALVAGE_BOUNDS, report, error);
 }
 

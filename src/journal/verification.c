@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arguments.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -576,6 +577,8 @@ enum fls_status fls_verify_file(const char *path, const struct fls_verification_
     int fd;
     enum fls_status status = check_options(options, error);
 
+    if (status == FLS_OK)
+        status = fls_check_flags(flags, FLS_RECOVER_ZERO_TAIL_IS_TORN, error);
     if (status == FLS_OK)
         status = fls_os_open(path, O_RDONLY | O_NONBLOCK, &fd, error);
     if (status != FLS_OK)

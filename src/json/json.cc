@@ -72,6 +72,11 @@ fls_status refuse(fls_error *error, fls_status status, const std::string &reason
     return status;
 }
 
+fls_status refuse_null(fls_error *error)
+{
+    return refuse(error, FLS_INVALID_ARGUMENT, "NULL was given for bytes that are wanted");
+}
+
 fls_status out_of_memory(fls_error *error)
 {
     return refuse(error, FLS_NO_MEMORY, "out of memory");
@@ -492,6 +497,8 @@ fls_status fls_json_open_bfbs(const void *bfbs, size_t bytes, fls_json **json, f
 fls_status fls_json_open_fbs(const char *text, size_t length, const char *path, fls_json **json,
                              fls_error *error)
 {
+    if (!text && length > 0)
+        return refuse_null(error);
     return guarded(error, [&] { return open_fbs(std::string(text, length), path, json, error); });
 }
 
@@ -520,6 +527,8 @@ fls_status fls_json_print(fls_json *json, const void *message, size_t bytes,
                           const fls_json_options *options, const char **text, size_t *length,
                           fls_error *error)
 {
+    if (!message && bytes > 0)
+        return refuse_null(error);
     return guarded(error, [&] {
         fls_status status = print(*json, message, bytes, options, error);
 
@@ -534,6 +543,8 @@ fls_status fls_json_print(fls_json *json, const void *message, size_t bytes,
 fls_status fls_json_parse(fls_json *json, const char *text, size_t length, const void **message,
                           size_t *bytes, fls_error *error)
 {
+    if (!text && length > 0)
+        return refuse_null(error);
     return guarded(error, [&] {
         fls_status status = parse(*json, text, length, error);
 

@@ -32,6 +32,7 @@
 
 #include <flatstream/async.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "stream/queue.h"
@@ -398,6 +399,8 @@ FLS_HOT enum fls_status fls_async_write(struct fls_async *async, const void *dat
 {
     struct place place;
 
+    if (FLS_UNLIKELY(!data && bytes > 0))
+        return FLS_INVALID_ARGUMENT;
     if (FLS_UNLIKELY(bytes > async->copy_bytes_max))
         return write_large_copy(async, data, bytes);
     enum fls_status status = take_place(async, fls_queue_record_bytes(bytes), bytes, 0, &place);
@@ -408,13 +411,6 @@ FLS_HOT enum fls_status fls_async_write(struct fls_async *async, const void *dat
     return FLS_OK;
 }
 
-static inline int is_sum(const struct fls_payload *payload)
-{
-    if (FLS_LIKELY(payload->count == 1))
-        return payload->segments[0].iov_len == payload->length;
-    return fls_payload_from_segments(payload->segments, payload->count).length == payload->length;
-}
-
 FLS_HOT enum fls_status fls_async_write_owned(struct fls_async *async,
                                               const struct fls_payload *payload,
                                               fls_release_function *release, void *context)
@@ -422,7 +418,7 @@ FLS_HOT enum fls_status fls_async_write_owned(struct fls_async *async,
     struct fls_release owed = {release, context};
     enum fls_status status = FLS_INVALID_ARGUMENT;
 
-    if (FLS_LIKELY(payload->count <= async->segments_max && is_sum(payload)))
+    if (FLS_LIKELY(payload->count <= async->segments_max && fls_payload_is_sound(payload)))
         status = write_reference(async, payload, owed);
     if (FLS_UNLIKELY(status != FLS_OK))
         release_now(owed);
@@ -735,8 +731,8 @@ enum fls_status fls_async_open(struct fls_sink *sink, const struct fls_async_opt
         return fls_error_no_memory(error, sizeof *opened);
     if (!options)
         options = &defaults;
-    enum fls_status status = FLS_OK;
-    if ((unsigned)options->when_full > FLS_ASYNC_DROP_OLDEST)
+    enum fls_status status = fls_check_given(sink, 1, "sink", error);
+    if (status == FLS_OK && (unsigned)options->when_full > FLS_ASYNC_DROP_OLDEST)
         status = fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown policy %d",
                                (int)options->when_full);
     if (status == FLS_OK)
@@ -788,6 +784,8 @@ enum fls_status fls_async_flush(struct fls_async *async, enum fls_level level, i
     uint64_t *settled = level == FLS_LEVEL_MACHINE ? &async->settled_on_machine : &async->settled;
     int in_time = 1;
 
+    if (fls_check_level(level, NULL) != FLS_OK)
+        return FLS_INVALID_ARGUMENT;
     lock(async);
     uint64_t wanted = async->accepted;
     while (level != FLS_LEVEL_OBJECT && async->failed == FLS_OK && *settled < wanted && in_time) {

@@ -149,13 +149,13 @@ static enum fls_status write_simply(struct fls_batch *batch, struct fls_sink *si
 {
     if (batch->left.segments == batch->segments) {
         struct fls_write_cursor header = {batch->left.segments, 1, 0};
-        enum fls_status status = fls_sink_write(sink, &header, &batch->accepted, error);
+        enum fls_status status = fls_sink_write_sound(sink, &header, &batch->accepted, error);
         if (status != FLS_OK)
             return status;
         batch->left.segments++;
         batch->left.count--;
     }
-    return fls_sink_write(sink, &batch->left, &batch->accepted, error);
+    return fls_sink_write_sound(sink, &batch->left, &batch->accepted, error);
 }
 
 static void release_all(struct fls_batch *batch)
@@ -177,7 +177,7 @@ enum fls_status fls_batch_send(struct fls_batch *batch, struct fls_sink *sink, i
     if (FLS_UNLIKELY(simple))
         status = write_simply(batch, sink, error);
     else
-        status = fls_sink_write(sink, &batch->left, &batch->accepted, error);
+        status = fls_sink_write_sound(sink, &batch->left, &batch->accepted, error);
     if (FLS_LIKELY(status == FLS_OK)) {
         if (FLS_UNLIKELY(batch->reference_count > 0))
             release_all(batch);

@@ -13,6 +13,7 @@
 
 #include <flatstream/reader.h>
 
+#include "base/arguments.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "frame/checksum_fast.h"
@@ -115,9 +116,12 @@ enum fls_status fls_reader_open_versioned(struct fls_source *source,
 {
     struct fls_reader_options all = FLS_ZERO;
 
-    if (options)
-        memcpy(&all, options, fls_min_size(options_bytes, sizeof all));
-    enum fls_status status = check_options(&all, error);
+    enum fls_status status = fls_check_given(source, 1, "source", error);
+
+    if (status == FLS_OK)
+        status = fls_take_options(&all, sizeof all, options, options_bytes, error);
+    if (status == FLS_OK)
+        status = check_options(&all, error);
     if (status != FLS_OK)
         return status;
     struct fls_reader *opened = calloc(1, sizeof *opened);
@@ -565,7 +569,9 @@ enum fls_status fls_reader_next_batch(struct fls_reader *reader, struct fls_mess
     *count = 0;
     if (capacity == 0)
         return fls_error_set(&reader->error, FLS_INVALID_ARGUMENT, "no room for a message");
-    enum fls_status status = fls_reader_next(reader, messages);
+    enum fls_status status = fls_check_given(messages, capacity, "messages", &reader->error);
+    if (status == FLS_OK)
+        status = fls_reader_next(reader, messages);
     if (status != FLS_OK)
         return status;
     size_t taken = 1;
@@ -751,8 +757,10 @@ enum fls_status fls_reader_read_into(struct fls_reader *reader, const struct iov
                                      size_t count, struct fls_message *message)
 {
     size_t bytes, kept;
-    enum fls_status status = fls_reader_next_bytes(reader, &bytes);
+    enum fls_status status = fls_check_segments(segments, count, &reader->error);
 
+    if (status == FLS_OK)
+        status = fls_reader_next_bytes(reader, &bytes);
     if (status == FLS_OK)
         status = check_capacity(reader, segments, count, bytes);
     if (status != FLS_OK)

@@ -9,6 +9,7 @@
 
 #include <flatstream/recover.h>
 
+#include "base/arguments.h"
 #include "base/error.h"
 #include "stream/reader.h"
 
@@ -128,6 +129,8 @@ enum fls_status fls_recover_scan(struct fls_reader *reader, unsigned flags,
 
     memset(recovery, 0, sizeof *recovery);
     recovery->checksum = fls_reader_checksum(reader);
+    if (fls_check_flags(flags, FLS_RECOVER_ZERO_TAIL_IS_TORN, &recovery->error) != FLS_OK)
+        return FLS_INVALID_ARGUMENT;
     fls_reader_position(reader, &recovery->good_offset, &scan.first_frame);
     scan.empty_is_zeros = fls_checksum_of(fls_reader_checksum(reader), NULL, 0) == 0;
     enum fls_status status = read_all(&scan);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arguments.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "stream/tap.h"
@@ -75,7 +76,7 @@ static enum fls_status run_composite(const struct fls_tap *tap, const struct fls
 
 static int any_contiguous(const struct fls_tap *taps, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && taps; i++)
         if (taps[i].contiguous)
             return 1;
     return 0;
@@ -83,7 +84,7 @@ static int any_contiguous(const struct fls_tap *taps, size_t count)
 
 struct fls_tap fls_tap_composite(const struct fls_tap *taps, size_t count)
 {
-    return (struct fls_tap){.run = run_composite,
+    return (struct fls_tap){.run = taps || count == 0 ? run_composite : NULL,
                             .name = "composite",
                             .contiguous = any_contiguous(taps, count),
                             .state.all = {taps, count}};
@@ -123,8 +124,8 @@ static enum fls_status tap_failed(const struct fls_tap *tap, enum fls_status sta
     return status;
 }
 
-enum fls_status fls_tap_run(const struct fls_tap *tap, const struct fls_payload *payload,
-                            struct fls_error *error)
+static enum fls_status run_tap(const struct fls_tap *tap, const struct fls_payload *payload,
+                               struct fls_error *error)
 {
     struct fls_error record;
 
@@ -136,11 +137,21 @@ enum fls_status fls_tap_run(const struct fls_tap *tap, const struct fls_payload 
     return FLS_LIKELY(status == FLS_OK) ? FLS_OK : tap_failed(tap, status, &record, error);
 }
 
+enum fls_status fls_tap_run(const struct fls_tap *tap, const struct fls_payload *payload,
+                            struct fls_error *error)
+{
+    if (!tap->run)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT, "the tap has no function");
+    if (!fls_payload_is_sound(payload))
+        return fls_refuse_payload(payload, error);
+    return run_tap(tap, payload, error);
+}
+
 enum fls_status fls_tap_chain_add(struct fls_tap_chain *chain, const struct fls_tap *taps,
                                   size_t count, struct fls_error *error)
 {
-    if (count == 0)
-        return FLS_OK;
+    if (count == 0 || !taps)
+        return fls_check_given(taps, count, "taps", error);
     for (size_t i = 0; i < count; i++)
         if (!taps[i].run)
             return fls_error_set(error, FLS_INVALID_ARGUMENT, "tap %zu has no function", i);
@@ -161,7 +172,7 @@ enum fls_status fls_tap_chain_run(const struct fls_tap_chain *chain,
                                   const struct fls_payload *payload, struct fls_error *error)
 {
     for (size_t i = 0; i < chain->count; i++) {
-        enum fls_status status = fls_tap_run(&chain->taps[i], payload, error);
+        enum fls_status status = run_tap(&chain->taps[i], payload, error);
         if (status != FLS_OK)
             return status;
     }

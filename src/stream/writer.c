@@ -9,6 +9,7 @@
 
 #include <flatstream/writer.h>
 
+#include "base/arguments.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "frame/xxh3_short.h"
@@ -86,11 +87,14 @@ struct fls_writer {
 
 /* --- opening ----------------------------------------------------- */
 
-static enum fls_status check_options(const struct fls_writer_options *options,
+static enum fls_status check_options(const struct fls_writer_options *options, int use_version,
                                      struct fls_error *error)
 {
     struct fls_checksum checksum = {options->checksum, options->custom_checksum};
 
+    if (use_version != 30 && use_version != 31 && use_version != 40)
+        return fls_error_set(error, FLS_INVALID_ARGUMENT,
+                             "unknown FLATSTREAM_USE_VERSION %d: 30, 31 or 40", use_version);
     if ((unsigned)options->framer > FLS_FRAMER_BATCHED)
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown framer %d",
                              (int)options->framer);
@@ -207,9 +211,12 @@ enum fls_status fls_writer_open_versioned(struct fls_sink *sink,
 {
     struct fls_writer_options all = FLS_ZERO;
 
-    if (options)
-        memcpy(&all, options, fls_min_size(options_bytes, sizeof all));
-    enum fls_status status = check_options(&all, error);
+    enum fls_status status = fls_check_given(sink, 1, "sink", error);
+
+    if (status == FLS_OK)
+        status = fls_take_options(&all, sizeof all, options, options_bytes, error);
+    if (status == FLS_OK)
+        status = check_options(&all, use_version, error);
     if (status != FLS_OK)
         return status;
     struct fls_writer settings = {.sink = sink, .system_calls_before = sink->system_calls};
@@ -727,8 +734,19 @@ FLS_HOT FLS_OUTLINE static enum fls_status write_short_crc32(struct fls_writer *
     return after_quick(writer, data, bytes);
 }
 
+/* NULL is allowed without a byte alone. */
+FLS_OUTLINE static enum fls_status write_nothing(struct fls_writer *writer, size_t bytes)
+{
+    struct iovec segment = {NULL, bytes};
+    struct fls_payload payload = {&segment, 1, bytes};
+
+    return fls_writer_write_payload(writer, &payload);
+}
+
 FLS_HOT enum fls_status fls_writer_write(struct fls_writer *writer, const void *data, size_t bytes)
 {
+    if (FLS_UNLIKELY(!data))
+        return write_nothing(writer, bytes);
     if (FLS_UNLIKELY(bytes - FLS_COPY_SHORT_MIN >= writer->inline_span))
         return write_quickly(writer, data, bytes);
     if (writer->batch.checksum.kind == FLS_CHECKSUM_XXH3)
@@ -739,16 +757,12 @@ FLS_HOT enum fls_status fls_writer_write(struct fls_writer *writer, const void *
     return after_quick(writer, data, bytes);
 }
 
-static enum fls_status check_length(struct fls_writer *writer, const struct fls_payload *payload)
+static inline enum fls_status check_payload(struct fls_writer *writer,
+                                            const struct fls_payload *payload)
 {
-    struct fls_payload summed = fls_payload_from_segments(payload->segments, payload->count);
-
-    if (summed.length == payload->length)
+    if (FLS_LIKELY(fls_payload_is_sound(payload)))
         return FLS_OK;
-    fls_error_set(&writer->error, FLS_INVALID_ARGUMENT,
-                  "the payload says %zu bytes, its segments hold %zu", payload->length,
-                  summed.length);
-    return refuse(writer, FLS_INVALID_ARGUMENT);
+    return refuse(writer, fls_refuse_payload(payload, &writer->error));
 }
 
 enum fls_status fls_writer_write_owned(struct fls_writer *writer, const struct fls_payload *payload,
@@ -756,7 +770,7 @@ enum fls_status fls_writer_write_owned(struct fls_writer *writer, const struct f
 {
     struct fls_release owed = {release, context};
     enum fls_status status =
-        writer->poisoned ? writer->error.status : check_length(writer, payload);
+        writer->poisoned ? writer->error.status : check_payload(writer, payload);
 
     if (status != FLS_OK) {
         release_now(owed);
@@ -780,7 +794,7 @@ static enum fls_status stage_many(struct fls_writer *writer, const struct fls_pa
     while (*next < count) {
         const struct fls_payload *payload = &payloads[*next];
         int copy = copies(payload, writer->copy_bytes_max);
-        enum fls_status status = check_length(writer, payload);
+        enum fls_status status = check_payload(writer, payload);
         if (status == FLS_OK)
             status = make_room(writer, payload, copy);
         if (status == FLS_OK)
@@ -822,6 +836,13 @@ static size_t count_written(const struct fls_writer *writer, size_t next, enum f
     return (size_t)fls_minus_u64(end, writer->in_flight.first_frame);
 }
 
+static enum fls_status refuse_list(struct fls_writer *writer, size_t count)
+{
+    if (writer->poisoned)
+        return writer->error.status;
+    return refuse(writer, fls_check_given(NULL, count, "payloads", &writer->error));
+}
+
 enum fls_status fls_writer_write_batch(struct fls_writer *writer,
                                        const struct fls_payload *payloads, size_t count,
                                        size_t *written)
@@ -829,6 +850,11 @@ enum fls_status fls_writer_write_batch(struct fls_writer *writer,
     enum fls_status status = FLS_OK;
     size_t next = 0;
 
+    if (FLS_UNLIKELY(!payloads && count > 0)) {
+        if (written)
+            *written = 0;
+        return refuse_list(writer, count);
+    }
     if (is_in_flight(writer, payloads, count, (struct fls_release){NULL, NULL})) {
         next = writer->in_flight.next;
         writer->in_flight.active = 0;
@@ -880,6 +906,8 @@ enum fls_status fls_writer_flush(struct fls_writer *writer, enum fls_level level
 {
     if (writer->poisoned)
         return writer->error.status;
+    if (fls_check_level(level, &writer->error) != FLS_OK)
+        return refuse(writer, FLS_INVALID_ARGUMENT);
     if (level == FLS_LEVEL_OBJECT)
         return FLS_OK;
     enum fls_status status = send_all(writer);

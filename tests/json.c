@@ -171,6 +171,31 @@ static void refuse_print(const uint8_t *message, size_t bytes)
     assert_non_null(strstr(error.reason, "cannot be said in JSON"));
 }
 
+/* A verifier takes it, but libflatbuffers would take the union's type from another field. */
+static void test_union_without_a_type(void **state)
+{
+    (void)state;
+    struct fls_schema *schema = open_schema(TEST_DATA "/zoo.bfbs");
+    struct fls_verifier *verifier = open_verifier(schema);
+    unsigned id = fls_object_find_field(fls_schema_root(schema), "held_type")->id;
+    uint8_t *copy = malloc(zoo_bytes);
+    uint32_t table = target_of(zoo, 0);
+    struct fls_error error = {0};
+    const char *text;
+    size_t length;
+
+    assert_non_null(copy);
+    memcpy(copy, zoo, zoo_bytes);
+    put_u16(copy + table - get_u32(zoo + table) + 4 + 2 * id, 0);
+    assert_ok(fls_verifier_check(verifier, copy, zoo_bytes, NULL));
+    assert_int_equal(fls_json_print(json, copy, zoo_bytes, NULL, &text, &length, &error),
+                     FLS_INVALID_FLATBUFFER);
+    assert_non_null(strstr(error.reason, "union has a value but no type"));
+    free(copy);
+    fls_verifier_close(verifier);
+    fls_schema_close(schema);
+}
+
 /* What is valid and yet not JSON: it must be an error, never a crash. */
 static void test_unprintable(void **state)
 {
@@ -381,17 +406,12 @@ static void test_flatgeobuf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_unaligned_message),
-        cmocka_unit_test(test_text_errors),
-        cmocka_unit_test(test_unprintable),
-        cmocka_unit_test(test_other_root),
-        cmocka_unit_test(test_fbs),
-        cmocka_unit_test(test_fbs_errors),
-        cmocka_unit_test(test_no_root),
-        cmocka_unit_test(test_damaged_schema),
-        cmocka_unit_test(test_flatgeobuf),
+        cmocka_unit_test(test_union_without_a_type), cmocka_unit_test(test_small),
+        cmocka_unit_test(test_round_trip),           cmocka_unit_test(test_unaligned_message),
+        cmocka_unit_test(test_text_errors),          cmocka_unit_test(test_unprintable),
+        cmocka_unit_test(test_other_root),           cmocka_unit_test(test_fbs),
+        cmocka_unit_test(test_fbs_errors),           cmocka_unit_test(test_no_root),
+        cmocka_unit_test(test_damaged_schema),       cmocka_unit_test(test_flatgeobuf),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

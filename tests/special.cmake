@@ -1,18 +1,25 @@
 # Tests that need more than tests/CMakeLists.txt gives every test.
 
-# The verifier beside Google's: damaged messages, three verdicts. FLS_AGREEMENT_MESSAGES sets how many.
+# The verifier beside the one that flatc generates: damaged messages, two verdicts.
+# FLS_AGREEMENT_MESSAGES sets how many.
 if(FLATBUFFERS_FOUND AND FLATC)
-    add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/zoo_generated.h
-                       COMMAND ${FLATC} --cpp --gen-object-api -o ${CMAKE_CURRENT_BINARY_DIR}
-                               ${CMAKE_CURRENT_SOURCE_DIR}/data/zoo.fbs
-                       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/zoo.fbs)
-    add_executable(verifier_agreement verifier_agreement.cc
-                   ${CMAKE_CURRENT_BINARY_DIR}/zoo_generated.h)
+    set(generated "")
+    foreach(name zoo agreement)
+        add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}_generated.h
+                                  ${CMAKE_CURRENT_BINARY_DIR}/${name}.bfbs
+                           COMMAND ${FLATC} --cpp --gen-object-api -o ${CMAKE_CURRENT_BINARY_DIR}
+                                   ${CMAKE_CURRENT_SOURCE_DIR}/data/${name}.fbs
+                           COMMAND ${FLATC} --schema --binary --bfbs-builtins -o ${CMAKE_CURRENT_BINARY_DIR}
+                                   ${CMAKE_CURRENT_SOURCE_DIR}/data/${name}.fbs
+                           DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/${name}.fbs)
+        list(APPEND generated ${CMAKE_CURRENT_BINARY_DIR}/${name}_generated.h)
+    endforeach()
+    add_executable(verifier_agreement verifier_agreement.cc ${generated})
     target_include_directories(verifier_agreement SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
     target_link_libraries(verifier_agreement PRIVATE flatstream_strict flatstream_static
                           PkgConfig::FLATBUFFERS)
     add_test(NAME verifier_agreement COMMAND verifier_agreement
-             ${CMAKE_CURRENT_SOURCE_DIR}/data/zoo.bfbs)
+             ${CMAKE_CURRENT_BINARY_DIR}/zoo.bfbs ${CMAKE_CURRENT_BINARY_DIR}/agreement.bfbs)
     set_tests_properties(verifier_agreement PROPERTIES TIMEOUT 1800)
 endif()
 

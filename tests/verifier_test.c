@@ -11,6 +11,7 @@
 
 static struct fls_schema *schema;
 static struct fls_verifier *verifier;
+static struct fls_verifier *strict;
 static uint8_t *zoo;
 static size_t zoo_bytes;
 
@@ -19,6 +20,8 @@ static int open_all(void **state)
     (void)state;
     schema = open_schema(TEST_DATA "/zoo.bfbs");
     verifier = open_verifier(schema);
+    assert_ok(fls_verifier_open(schema, NULL, &(struct fls_verifier_options){.strict = 1}, &strict,
+                                NULL));
     zoo = read_test_file(TEST_DATA "/zoo.bin", &zoo_bytes);
     return 0;
 }
@@ -27,6 +30,7 @@ static int close_all(void **state)
 {
     (void)state;
     fls_verifier_close(verifier);
+    fls_verifier_close(strict);
     fls_schema_close(schema);
     free(zoo);
     return 0;
@@ -144,6 +148,38 @@ static void accept_u8(uint32_t at, uint8_t value)
     free(copy);
 }
 
+/* Google's verifiers take it, and so does ours, unless it is strict. */
+static void accept_but_strictly(uint8_t *changed, const char *words)
+{
+    struct fls_error error = {0};
+
+    if (fls_verifier_check(verifier, changed, zoo_bytes, &error) != FLS_OK)
+        fail_msg("%s", error.reason);
+    assert_int_equal(fls_verifier_check(strict, changed, zoo_bytes, &error),
+                     FLS_INVALID_FLATBUFFER);
+    if (!strstr(error.reason, words))
+        fail_msg("\"%s\" does not contain \"%s\"", error.reason, words);
+    free(changed);
+}
+
+static uint8_t *with_u8(uint32_t at, uint8_t value)
+{
+    uint8_t *copy = malloc(zoo_bytes);
+
+    assert_non_null(copy);
+    memcpy(copy, zoo, zoo_bytes);
+    copy[at] = value;
+    return copy;
+}
+
+static uint8_t *with_u16(uint32_t at, uint16_t value)
+{
+    uint8_t *copy = with_u8(at, (uint8_t)value);
+
+    copy[at + 1] = (uint8_t)(value >> 8);
+    return copy;
+}
+
 /* ---- whole messages
  * ------------------------------------------------------------------------------ */
 
@@ -194,13 +230,13 @@ static void test_small_messages(void **state)
 {
     (void)state;
     static const uint8_t zeros[64];
-    static const uint8_t itself[] = {4, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t itself[] = {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 
     check_is_refused(zeros, 0, "0 bytes are too few");
     check_is_refused(zeros, 3, "3 bytes are too few");
     check_is_refused(zeros, 64, "offset at byte 0 is null");
-    check_is_refused(itself, 8, "vtable at byte 4 declares 0 bytes");
-    check_is_refused(itself, 7, "table at byte 4 leaves the message");
+    check_is_refused(itself, 11, "11 bytes are too few");
+    check_is_refused(itself, 12, "field zoo.Root.name: required");
 }
 
 /* ---- violations
@@ -226,8 +262,8 @@ static void test_vtable(void **state)
     refuse_u32(table, 0x80000000, "is outside the message");
     refuse_u32(table, 0x7fffffff, "is outside the message");
     refuse_u32(table, table - vtable - 1, "vtable at byte");
-    refuse_u16(vtable, 0, "declares 0 bytes");
-    refuse_u16(vtable, 2, "declares 2 bytes");
+    refuse_u16(vtable, 0, "field zoo.Root.name: required");
+    refuse_u16(vtable, 2, "field zoo.Root.name: required");
     refuse_u16(vtable, 7, "declares 7 bytes");
     refuse_u16(vtable, 0xfffe, "declares 65534 bytes");
 }
@@ -288,10 +324,10 @@ static void test_offset_vectors(void **state)
     (void)state;
     uint32_t names = target("names"), items = target("items");
 
-    refuse_u32(element(names, 1), 0, "field zoo.Root.names[1]: offset at byte");
+    refuse_u32(element(names, 1), 0, "field zoo.Root.names[1]: string at byte");
     refuse_u32(element(names, 2), 0x7ffffff0, "field zoo.Root.names[2]: offset");
     refuse_u32(target_of(zoo, element(names, 2)), 100000, "field zoo.Root.names[2]: string");
-    refuse_u32(element(items, 0), 0, "field zoo.Root.items[0]: offset");
+    refuse_u32(element(items, 0), 0, "field zoo.Root.items[0].name: required");
     refuse_u32(names, 0x40000000, "field zoo.Root.names: vector");
 }
 
@@ -327,11 +363,13 @@ static void test_unions(void **state)
     uint32_t table = root_table();
     uint32_t type = place("held_type");
 
-    refuse_u8(type, 0, "union has a value but the type NONE");
-    refuse_u16(entry(table, id_of("Root", "held_type")), 0, "union has a value but no type");
-    refuse_u16(entry(table, id_of("Root", "held")), 0, "union has the type 1 but no value");
+    accept_but_strictly(with_u8(type, 0), "union has a value but the type NONE");
+    accept_but_strictly(with_u16(entry(table, id_of("Root", "held_type")), 0),
+                        "union has a value but no type");
+    accept_but_strictly(with_u16(entry(table, id_of("Root", "held")), 0),
+                        "union has the type 1 but no value");
     /* A weapon read as a point, as a string: whether it holds is a matter of its bytes. */
-    refuse_u8(type, 4, "field zoo.Root.held_type: string");
+    refuse_u8(type, 4, "field zoo.Root.held: string");
     /* From a later schema: accepted, as long as it stays inside. */
     accept_u8(type, 5);
     accept_u8(type, 255);
@@ -348,7 +386,7 @@ static void test_union_vectors(void **state)
     refuse_u32(values, 2, "vector of 2 unions has 3 types");
     refuse_u16(entry(table, id_of("Root", "things_type")), 0, "has no vector of types");
     refuse_u16(entry(table, id_of("Root", "things")), 0, "has no vector of values");
-    refuse_u32(element(values, 2), 0, "field zoo.Root.things[2]: offset");
+    refuse_u32(element(values, 2), 0, "field zoo.Root.things[2]: string");
     refuse_u32(element(values, 0), 0x7ffffff0, "field zoo.Root.things[0]: offset");
     accept_u8(types + 4, 0);
     accept_u8(types + 4, 77);

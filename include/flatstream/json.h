@@ -71,11 +71,11 @@ struct fls_json_options {
 };
 
 /*
- * Prints a message that fls_verifier_check has accepted, for this schema and root: on any other
- * the behaviour is undefined. `options` may be NULL. FLS_OK sets *text (terminated by a zero, no
- * newline at the end) and *length, borrowed until the next call on `json`.
- * FLS_INVALID_FLATBUFFER: it cannot be said in JSON: a string is not UTF-8, or a union holds a
- * member that the schema does not know. FLS_INVALID_ARGUMENT: no root table. FLS_NO_MEMORY.
+ * Prints a message. `options` may be NULL. FLS_OK sets *text (terminated by a zero, no newline at
+ * the end) and *length, borrowed until the next call on `json`. FLS_INVALID_FLATBUFFER: a strict
+ * verifier (verifier.h) refuses it, for which libflatbuffers could not print it safely; or it
+ * cannot be said in JSON: a string is not UTF-8, or a union holds a member that the schema does not
+ * know. FLS_INVALID_ARGUMENT: no root table. FLS_NO_MEMORY.
  *
  * Doubles are rounded to 12 decimals and floats to 6, as libflatbuffers 2.0.8 prints them; what
  * must come back exactly is better read by fls_path_read (the command prints with code of its own).

@@ -67,10 +67,15 @@ FLS_API FLS_MUST_USE enum fls_status fls_verify_table_root(const void *message, 
  *
  *   limits            as above
  *   check_identifier  non-zero: the message must carry the schema's file identifier
+ *   strict            non-zero: refuses what Google's verifier takes, though no builder that works
+ *                     makes it: a union's type without a value; a value with the type NONE or
+ *                     without a type; a null offset in a vector; a vtable under 4 bytes; a
+ *                     deprecated field that is not what the schema says
  */
 struct fls_verifier_options {
     struct fls_verifier_limits limits;
     int check_identifier;
+    int strict;
 };
 
 struct fls_verifier;
@@ -93,14 +98,34 @@ FLS_API void fls_verifier_close(struct fls_verifier *verifier);
 
 /*
  * Checks the whole message: every offset, vtable, vector, string and its terminator, alignment,
- * required field, union (type and value agree; a member that the schema does not know is accepted
- * as long as its offset stays inside, since it comes from a later schema), nested FlatBuffer,
- * depth, and number of tables. FLS_OK; FLS_INVALID_FLATBUFFER: error->reason names the field and
- * what is wrong ("field Monster.items[3].name: string at byte 120 is not terminated"),
- * error->found is the byte offset in the message, error->expected the message's length.
+ * required field, union (a member that the schema does not know is accepted, since it comes from a
+ * later schema), nested FlatBuffer, depth, and number of tables. FLS_OK; FLS_INVALID_FLATBUFFER:
+ * error->reason names the field and what is wrong ("field Monster.items[3].name: string at byte 120
+ * is not terminated"), error->found is the byte offset in the message, error->expected the
+ * message's length.
  *
- * It agrees with Google's verifiers except that it is stricter where their reflective one follows
- * what it has not checked, and in looking at the alignment of vectors' elements.
+ * It accepts and refuses what the C++ verifier does that Google's flatc generates for the schema
+ * (2.0.8; the limits being the same), except that
+ *
+ *   - the elements of a vector must be aligned, where Google's looks at the vector's count alone:
+ *     reading numbers or structs in place is undefined otherwise, and the verifiers of Rust and
+ *     flatcc refuse them too. FLS_ALIGNMENT_IGNORED takes them, and everything else misaligned;
+ *   - depth_max and tables_max count through nested FlatBuffers, where Google's begins again in
+ *     each, to any depth of the stack, and elements_max bounds the time, for which it has no limit;
+ *   - a vector with the attribute `flexbuffer` is bytes: what is in it is not looked at;
+ *   - a message of 2^31-1 bytes or more, for which Google's asserts, is refused from 2^31 on;
+ *   - the identifier is checked only if that is asked for;
+ *   - a .bfbs made without `flatc --bfbs-builtins` does not say which vectors are nested
+ * FlatBuffers: to us they are bytes then.
+ *
+ * In particular the following are accepted, unless the options say `strict`, and mean the same to
+ * generated code, to fls_path_read and to the command: a union without a type, or of the type NONE,
+ * is none, whatever its offset refers to; one without a value is none, whatever its type (but a
+ * member that is a struct must be there); a null offset in a vector is an empty string or a table
+ * without fields; a vtable under 4 bytes has no fields. In a vector of unions types and values must
+ * be there both or neither, and as many; where the type is NONE or unknown, the offset is not
+ * looked at. A deprecated field is not looked at: fls_path_read, which
+ * can be asked for it, checks what it reads.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_verifier_check(const struct fls_verifier *verifier,
                                                         const void *message, size_t bytes,

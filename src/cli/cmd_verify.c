@@ -20,6 +20,9 @@ static const char help[] =
     "Usage: flatstream verify [OPTION]... FILE...\n"
     "Reads each stream to its end, checks every frame, and reports. `-` is standard input.\n"
     "\n" CLI_READ_HELP CLI_SCHEMA_HELP
+    "  --strict           with --schema: refuse also what Google's verifiers take: unions with a\n"
+    "                     type or a value alone, null offsets in vectors, broken deprecated "
+    "fields\n"
     "  --jobs N           check with N threads; else one for each processor, for files from\n"
     "                     64 MiB on, and one for what is smaller or no file. The report is the\n"
     "                     same\n"
@@ -210,6 +213,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     struct cli_schema schema;
     const struct cli_option table[] = {CLI_READ_OPTIONS(&options.read),
                                        CLI_SCHEMA_OPTIONS(&options.schema),
+                                       {"strict", 0, CLI_FLAG, &options.schema.strict, NULL, 0},
                                        {"jobs", 'j', CLI_COUNT, &options.jobs, NULL, 1},
                                        {"json", 0, CLI_FLAG, &options.json, NULL, 0},
                                        {"quiet", 'q', CLI_FLAG, &options.quiet, NULL, 0}};
@@ -222,6 +226,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
         return result;
     if (files.count == 0)
         return cli_usage(verb, "which FILE? `-` is standard input");
+    if (options.schema.strict && !options.schema.file)
+        return cli_usage(verb, "--strict needs --schema");
     result = cli_schema_open(verb, &options.schema, 0, &schema);
     if (result != CLI_GO_ON)
         return result;

@@ -159,7 +159,7 @@ static void put_object(struct printer *p, const uint8_t *at, const struct fls_ob
         put_table(p, at, object);
 }
 
-/* The member of a union, `at` what the union's offset refers to. */
+/* The member of a union, by the offset at `at`. That of no known member may lead anywhere. */
 static void put_member(struct printer *p, const uint8_t *at, const struct fls_enum *enumeration,
                        uint8_t type)
 {
@@ -168,9 +168,9 @@ static void put_member(struct printer *p, const uint8_t *at, const struct fls_en
         if (member->value != type)
             continue;
         if (member->type == FLS_TYPE_OBJECT)
-            put_object(p, at, member->object);
+            put_object(p, follow(at), member->object);
         else if (member->type == FLS_TYPE_STRING)
-            put_string(p, at);
+            put_string(p, follow(at));
         else
             put(p, "{}");
         return;
@@ -191,7 +191,7 @@ static void put_elements(struct printer *p, const uint8_t *first, size_t count,
         if (field->element == FLS_TYPE_STRING)
             put_string(p, follow(at));
         else if (field->element == FLS_TYPE_UNION)
-            put_member(p, follow(at), field->enumeration, types[i]);
+            put_member(p, at, field->enumeration, types[i]);
         else if (field->element == FLS_TYPE_OBJECT)
             put_object(p, field->object->is_struct ? at : follow(at), field->object);
         else
@@ -228,7 +228,7 @@ static void put_field(struct printer *p, const uint8_t *at, const struct fls_fie
         put_object(p, field->object->is_struct ? at : follow(at), field->object);
         break;
     case FLS_TYPE_UNION:
-        put_member(p, follow(at), field->enumeration, *types);
+        put_member(p, at, field->enumeration, *types);
         break;
     default:
         put_scalar(p, at, field->type, field->enumeration);
@@ -249,6 +249,14 @@ static int holds_unions(const struct fls_field *field)
     return field->type == FLS_TYPE_UNION || field->element == FLS_TYPE_UNION;
 }
 
+/* A union without a type, or of the type NONE, is none, whatever its value. */
+static int is_shown(const struct fls_field *field, const uint8_t *types)
+{
+    if (field->deprecated)
+        return 0;
+    return !holds_unions(field) || (types && (field->type != FLS_TYPE_UNION || *types != 0));
+}
+
 static void put_table(struct printer *p, const uint8_t *table, const struct fls_object *object)
 {
     int is_first = 1;
@@ -259,7 +267,7 @@ static void put_table(struct printer *p, const uint8_t *table, const struct fls_
         const uint8_t *at = find_field(table, field);
         const uint8_t *types =
             holds_unions(field) && i > 0 ? find_field(table, &object->fields[i - 1]) : NULL;
-        if (!at || field->deprecated || (holds_unions(field) && !types))
+        if (!at || !is_shown(field, types))
             continue;
         put_name(p, field->name, is_first);
         put_field(p, at, field, types);

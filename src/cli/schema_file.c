@@ -169,7 +169,8 @@ static int choose_root(const struct cli_verb *verb, const struct cli_schema_opti
 static enum fls_status open_verifier(const struct cli_schema_options *options,
                                      struct cli_schema *schema, struct fls_error *error)
 {
-    struct fls_verifier_options either = {.limits = {.alignment = FLS_ALIGNED_FROM_EITHER}};
+    struct fls_verifier_options either = {.limits = {.alignment = FLS_ALIGNED_FROM_EITHER},
+                                          .strict = options->strict};
     int is_own = schema->root == fls_schema_root(schema->schema);
 
     schema->identifier =

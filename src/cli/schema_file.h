@@ -10,10 +10,12 @@
 
 #include "cli/options.h"
 
+/* `strict` as in struct fls_verifier_options; only `verify` has an option for it. */
 struct cli_schema_options {
     const char *file;
     const char *root;
     int no_identifier;
+    int strict;
 };
 
 /* Their rows, for a table of options; those who make messages have no use for the last. */

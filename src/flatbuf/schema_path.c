@@ -190,7 +190,7 @@ static enum fls_status enter_member(struct parser *p, size_t start, size_t lengt
         struct step *step = add_step(p, p->path->union_in_vector ? STEP_UNION_ELEMENT : STEP_UNION);
         step->slot = p->path->union_slot;
         step->member = (uint8_t)member->value;
-        add_step(p, STEP_FOLLOW);
+        add_step(p, p->path->union_in_vector ? STEP_FOLLOW_ELEMENT : STEP_FOLLOW);
         p->path->union_in_vector = 0;
         p->at = (struct fls_field){
             .name = member->name, .type = member->type, .object = member->object};
@@ -251,7 +251,7 @@ static void enter_element(struct parser *p, int each, uint32_t index)
     p->path->defaulted = -1;
     p->path->union_in_vector = p->at.type == FLS_TYPE_UNION;
     if (p->at.type == FLS_TYPE_STRING || is_table(&p->at))
-        add_step(p, STEP_FOLLOW);
+        add_step(p, STEP_FOLLOW_ELEMENT);
 }
 
 static enum fls_status check_index(const struct parser *p, size_t start, size_t length,

@@ -7,16 +7,17 @@
 #include <flatstream/schema.h>
 
 enum step_kind {
-    STEP_FIELD,         /* from a table to the place of its field `slot` */
-    STEP_MEMBER,        /* from a struct to the member at `offset` */
-    STEP_FOLLOW,        /* from an offset to what it refers to */
-    STEP_ELEMENT,       /* from a vector to its element `index`, each of `size` bytes */
-    STEP_EACH,          /* from a vector to every element in turn */
-    STEP_ARRAY_ELEMENT, /* from a fixed array to its element `index` */
-    STEP_ARRAY_EACH,    /* from a fixed array to each of `count` elements */
-    STEP_UNION,         /* go on if the type in `slot` of the table last left is `member` */
-    STEP_UNION_ELEMENT, /* the same with a vector of types in `slot` */
-    STEP_NESTED         /* from a vector of bytes to the root of the FlatBuffer in it */
+    STEP_FIELD,          /* from a table to the place of its field `slot` */
+    STEP_MEMBER,         /* from a struct to the member at `offset` */
+    STEP_FOLLOW,         /* from an offset to what it refers to */
+    STEP_FOLLOW_ELEMENT, /* the same in a vector, where one that is null refers to itself */
+    STEP_ELEMENT,        /* from a vector to its element `index`, each of `size` bytes */
+    STEP_EACH,           /* from a vector to every element in turn */
+    STEP_ARRAY_ELEMENT,  /* from a fixed array to its element `index` */
+    STEP_ARRAY_EACH,     /* from a fixed array to each of `count` elements */
+    STEP_UNION,          /* go on if the type in `slot` of the table last left is `member` */
+    STEP_UNION_ELEMENT,  /* the same with a vector of types in `slot` */
+    STEP_NESTED          /* from a vector of bytes to the root of the FlatBuffer in it */
 };
 
 struct step {

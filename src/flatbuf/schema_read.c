@@ -43,7 +43,7 @@ static inline enum outcome find_place(const struct walk *w, size_t table, uint16
     if (!inside(w, table, 4))
         return BROKEN;
     int64_t vtable = (int64_t)table - (int32_t)fls_load_u32(w->bytes + table);
-    if (vtable < 0 || !inside(w, (size_t)vtable, 4))
+    if (vtable < 0 || !inside(w, (size_t)vtable, 2))
         return BROKEN;
     size_t entry = 4 + 2 * (size_t)slot;
     size_t size = fls_load_u16(w->bytes + vtable);
@@ -58,15 +58,23 @@ static inline enum outcome find_place(const struct walk *w, size_t table, uint16
     return GO_ON;
 }
 
-static inline enum outcome follow(const struct walk *w, size_t at, size_t *to)
+static inline enum outcome follow_element(const struct walk *w, size_t at, size_t *to)
 {
     if (!inside(w, at, 4))
         return BROKEN;
     uint32_t offset = fls_load_u32(w->bytes + at);
-    if (offset == 0 || offset >= w->size - at)
+    if (offset >= w->size - at)
         return BROKEN;
     *to = at + offset;
     return GO_ON;
+}
+
+/* Only in a vector may an offset be null. */
+static inline enum outcome follow(const struct walk *w, size_t at, size_t *to)
+{
+    enum outcome outcome = follow_element(w, at, to);
+
+    return outcome == GO_ON && *to == at ? BROKEN : outcome;
 }
 
 /* The number of elements of the vector at `at`, all of which are inside. */
@@ -150,6 +158,8 @@ static inline enum outcome take_step(struct walk *w, const struct step *step)
         return GO_ON;
     case STEP_FOLLOW:
         return follow(w, w->at, &w->at);
+    case STEP_FOLLOW_ELEMENT:
+        return follow_element(w, w->at, &w->at);
     case STEP_ELEMENT:
         return go_to_element(w, step);
     case STEP_ARRAY_ELEMENT:

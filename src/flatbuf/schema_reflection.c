@@ -129,4 +129,4 @@ static const struct plan_table tables[] = {
     [REFLECTION_FILE] = {file_slots, COUNT(file_slots), 1, "SchemaFile", file_names},
 };
 
-const struct plan fls_reflection_plan = {tables, NULL};
+const struct plan fls_reflection_plan = {tables, NULL, 1};

@@ -56,23 +56,41 @@ static uint16_t mask_of(uint32_t alignment)
     return (uint16_t)(alignment - 1);
 }
 
+/* Generated code neither reads nor verifies a deprecated field. */
+static int is_passed_over(const struct plan *plan, const struct fls_field *field)
+{
+    return field->deprecated && !plan->strict;
+}
+
 /* The enum's place in the schema, which is its union's in the plan. */
 static uint32_t union_index(const struct fls_schema *schema, const struct fls_enum *members)
 {
     return (uint32_t)(members - fls_schema_enum(schema, 0));
 }
 
-/* Whether the field after this one is a vector of unions, so that this one holds its types. */
-static int is_before_unions(const struct fls_object *table, const struct fls_field *field)
+/* The field after this one, if that is looked at: of a union, or a vector of unions, it is the
+ * value, and this one the type. */
+static const struct fls_field *value_of(const struct plan *plan, const struct fls_object *table,
+                                        const struct fls_field *field)
 {
     size_t next = (size_t)field->id + 1;
 
-    return next < table->field_count && table->fields[next].type == FLS_TYPE_VECTOR &&
-           table->fields[next].element == FLS_TYPE_UNION;
+    if (next >= table->field_count || is_passed_over(plan, &table->fields[next]))
+        return NULL;
+    return &table->fields[next];
 }
 
-static struct plan_slot plan_vector(const struct fls_schema *schema, const struct fls_object *table,
-                                    const struct fls_field *field)
+/* Whether this field holds the types of a vector of unions. */
+static int is_before_unions(const struct plan *plan, const struct fls_object *table,
+                            const struct fls_field *field)
+{
+    const struct fls_field *value = value_of(plan, table, field);
+
+    return value && value->type == FLS_TYPE_VECTOR && value->element == FLS_TYPE_UNION;
+}
+
+static struct plan_slot plan_vector(const struct plan *plan, const struct fls_schema *schema,
+                                    const struct fls_object *table, const struct fls_field *field)
 {
     static const uint8_t sizes[] = {0, 1, 1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
     struct plan_slot slot = {PLAN_VECTOR, (uint8_t)field->required, 3, 4, 0};
@@ -82,7 +100,7 @@ static struct plan_slot plan_vector(const struct fls_schema *schema, const struc
         slot.target = field->nested->index;
     } else if (field->element == FLS_TYPE_STRING) {
         slot.kind = PLAN_STRING_VECTOR;
-    } else if (field->element == FLS_TYPE_UTYPE && is_before_unions(table, field)) {
+    } else if (field->element == FLS_TYPE_UTYPE && is_before_unions(plan, table, field)) {
         slot.kind = PLAN_UNION_TYPES;
     } else if (field->element == FLS_TYPE_UNION) {
         slot.kind = PLAN_UNION_VECTOR;
@@ -110,28 +128,30 @@ static struct plan_slot plan_object(const struct fls_object *object, int require
 }
 
 /* A union's type byte stands in the slot before its value; one without a value is a plain byte. */
-static struct plan_slot plan_union_type(const struct fls_schema *schema,
+static struct plan_slot plan_union_type(const struct plan *plan, const struct fls_schema *schema,
                                         const struct fls_object *table,
                                         const struct fls_field *field)
 {
     struct plan_slot slot = {PLAN_INLINE, 0, 0, 1, 0};
-    size_t next = (size_t)field->id + 1;
+    const struct fls_field *value = value_of(plan, table, field);
 
-    if (next < table->field_count && table->fields[next].type == FLS_TYPE_UNION) {
+    if (value && value->type == FLS_TYPE_UNION) {
         slot.kind = PLAN_UNION_TYPE;
-        slot.target = union_index(schema, table->fields[next].enumeration);
+        slot.target = union_index(schema, value->enumeration);
     }
     return slot;
 }
 
-static struct plan_slot plan_field(const struct fls_schema *schema, const struct fls_object *table,
-                                   const struct fls_field *field)
+static struct plan_slot plan_field(const struct plan *plan, const struct fls_schema *schema,
+                                   const struct fls_object *table, const struct fls_field *field)
 {
     struct plan_slot slot = {PLAN_INLINE, (uint8_t)field->required, 0, field->bytes, 0};
 
+    if (is_passed_over(plan, field))
+        return (struct plan_slot){.kind = PLAN_UNKNOWN};
     switch (field->type) {
     case FLS_TYPE_UTYPE:
-        return plan_union_type(schema, table, field);
+        return plan_union_type(plan, schema, table, field);
     case FLS_TYPE_STRING:
         slot.kind = PLAN_STRING;
         break;
@@ -140,7 +160,7 @@ static struct plan_slot plan_field(const struct fls_schema *schema, const struct
         slot.target = union_index(schema, field->enumeration);
         break;
     case FLS_TYPE_VECTOR:
-        return plan_vector(schema, table, field);
+        return plan_vector(plan, schema, table, field);
     case FLS_TYPE_OBJECT:
         return plan_object(field->object, field->required);
     default:
@@ -161,8 +181,9 @@ static struct plan_slot plan_member(const struct fls_enum_value *value)
     return slot;
 }
 
-static void compile_table(const struct fls_schema *schema, const struct fls_object *object,
-                          struct plan_table *table, struct plan_slot *slots, const char **names)
+static void compile_table(const struct plan *plan, const struct fls_schema *schema,
+                          const struct fls_object *object, struct plan_table *table,
+                          struct plan_slot *slots, const char **names)
 {
     table->name = object->name;
     table->slots = slots;
@@ -170,7 +191,7 @@ static void compile_table(const struct fls_schema *schema, const struct fls_obje
     /* A struct has no vtable and is never a target. */
     table->slot_count = object->is_struct ? 0 : (uint32_t)object->field_count;
     for (uint32_t i = 0; i < table->slot_count; i++) {
-        slots[i] = plan_field(schema, object, &object->fields[i]);
+        slots[i] = plan_field(plan, schema, object, &object->fields[i]);
         names[i] = object->fields[i].name;
         if (slots[i].required)
             table->required_end = i + 1;
@@ -223,7 +244,8 @@ static void compile(const struct fls_schema *schema, const struct sizes *sizes,
     for (size_t i = 0; i < sizes->tables; i++) {
         const struct fls_object *object = fls_schema_object(schema, i);
 
-        compile_table(schema, object, &pieces->tables[i], pieces->slots, pieces->names);
+        compile_table(&verifier->plan, schema, object, &pieces->tables[i], pieces->slots,
+                      pieces->names);
         pieces->slots += object->field_count;
         pieces->names += object->field_count;
     }
@@ -271,6 +293,7 @@ enum fls_status fls_verifier_open(const struct fls_schema *schema, const struct 
     struct fls_verifier *made = allocate(&sizes, &pieces, &bytes);
     if (!made)
         return fls_error_no_memory(error, bytes);
+    made->plan.strict = options->strict != 0;
     compile(schema, &sizes, &pieces, made);
     made->root = root->index;
     made->limits = options->limits;

@@ -20,6 +20,8 @@
 #include "flatbuf/verifier_plan.h"
 
 #define MESSAGE_BYTES_MAX 0x7fffffffu
+/* A root offset, a vtable without entries, and a table without fields. */
+#define FLATBUFFER_BYTES_MIN 12u
 #define DEPTH_CAP 1000u
 #define NOTES_MAX 32
 #define NO_ELEMENT UINT32_MAX
@@ -70,6 +72,7 @@ put_problem(struct run *run, uint32_t where, const char *format, ...)
 /* Failing is an expression of the value 0. */
 #define fail(run, ...) (put_problem(run, __VA_ARGS__), 0)
 #define fail_alignment(run, where, what, mask) (put_misaligned(run, where, what, mask), 0)
+#define fail_null(run, at) fail(run, at, "offset at byte %" PRIu32 " is null", (run)->origin + (at))
 #define note(run, table, slot) (put_note(run, table, slot), 0)
 
 static void __attribute__((cold, noinline))
@@ -98,17 +101,28 @@ static inline int inside(const struct run *run, uint32_t at, uint32_t count)
     return at <= run->size && count <= run->size - at;
 }
 
-/* Follows the offset at `at`, which is inside, to `*to`: past `at` and inside the message. */
-static inline int follow(struct run *run, uint32_t at, uint32_t *to)
+/* Follows the offset of a vector's element, which is inside, to `*to` inside the message. One that
+ * is null refers to itself: an empty string, or a table without fields. */
+static inline int follow_element(struct run *run, uint32_t at, uint32_t *to)
 {
     uint32_t offset = fls_load_u32(run->bytes + at);
 
-    if (FLS_UNLIKELY(offset == 0))
-        return fail(run, at, "offset at byte %" PRIu32 " is null", run->origin + at);
+    if (FLS_UNLIKELY(offset == 0 && run->plan->strict))
+        return fail_null(run, at);
     if (FLS_UNLIKELY(offset >= run->size - at))
         return fail(run, at, "offset %" PRIu32 " at byte %" PRIu32 " leaves the message", offset,
                     run->origin + at);
     *to = at + offset;
+    return 1;
+}
+
+/* The same for any other offset, which may not be null. */
+static inline int follow(struct run *run, uint32_t at, uint32_t *to)
+{
+    if (FLS_UNLIKELY(!follow_element(run, at, to)))
+        return 0;
+    if (FLS_UNLIKELY(*to == at))
+        return fail_null(run, at);
     return 1;
 }
 
@@ -181,7 +195,7 @@ static int check_strings(struct run *run, uint32_t at)
     if (!check_offset_vector(run, at, &count))
         return 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (FLS_UNLIKELY(!follow(run, at + 4 + 4 * i, &to) || !check_string(run, to)))
+        if (FLS_UNLIKELY(!follow_element(run, at + 4 + 4 * i, &to) || !check_string(run, to)))
             return run->element = i, 0;
     }
     return 1;
@@ -196,7 +210,8 @@ static int check_tables(struct run *run, uint32_t at, uint32_t target)
     if (!check_offset_vector(run, at, &count))
         return 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (FLS_UNLIKELY(!follow(run, at + 4 + 4 * i, &to) || !check_table(run, to, target)))
+        if (FLS_UNLIKELY(!follow_element(run, at + 4 + 4 * i, &to) ||
+                         !check_table(run, to, target)))
             return run->element = i, 0;
     }
     return 1;
@@ -211,14 +226,18 @@ static int check_struct(struct run *run, uint32_t at, const struct plan_slot *sl
     return 1;
 }
 
-/* The value of a union: at `at` by its offset. A member from a later schema is not looked into. */
-static int check_member(struct run *run, uint32_t at, uint32_t target, uint8_t type)
+/* What the union says of its type: PLAN_UNKNOWN for NONE, and for members from a later schema. */
+static const struct plan_slot *member_of(const struct run *run, uint32_t target, uint8_t type)
 {
+    static const struct plan_slot unknown = {.kind = PLAN_UNKNOWN};
     const struct plan_union *members = &run->plan->unions[target];
 
-    if (type >= members->member_count)
-        return 1;
-    const struct plan_slot *member = &members->members[type];
+    return type < members->member_count ? &members->members[type] : &unknown;
+}
+
+/* The value of a union: at `at` by its offset. */
+static int check_member(struct run *run, uint32_t at, const struct plan_slot *member)
+{
     switch (member->kind) {
     case PLAN_TABLE:
         return check_table(run, at, member->target);
@@ -254,12 +273,12 @@ static int open_vtable(struct run *run, uint32_t at, struct view *view)
     if (FLS_UNLIKELY(!aligned(run, start, 1)))
         return fail_alignment(run, start, "vtable", 1);
     uint32_t size = fls_load_u16(run->bytes + start);
-    if (FLS_UNLIKELY(size < 4 || (size & 1) || size > run->size - start))
+    if (FLS_UNLIKELY((size < 4 && run->plan->strict) || (size & 1) || size > run->size - start))
         return fail(run, start, "vtable at byte %" PRIu32 " declares %" PRIu32 " bytes",
                     run->origin + start, size);
     view->at = at;
     view->entries = run->bytes + start + 4;
-    view->entry_count = (size - 4) / 2;
+    view->entry_count = size < 4 ? 0 : (size - 4) / 2;
     return 1;
 }
 
@@ -281,20 +300,34 @@ static int check_inline(struct run *run, uint32_t at, const struct plan_slot *sl
     return 1;
 }
 
-/* The type of a union and, with it, the value in the next slot. */
+/* A union's type whose value is absent. A struct is there or nothing is: it cannot be null. */
+static int check_no_value(struct run *run, const struct plan_slot *slot, uint32_t at)
+{
+    uint8_t type = run->bytes[at];
+
+    if (member_of(run, slot->target, type)->kind == PLAN_INLINE || (type != 0 && run->plan->strict))
+        return fail(run, at, "union has the type %d but no value", type);
+    return 1;
+}
+
+static int check_union_type(struct run *run, const struct view *view, const struct plan_slot *slot,
+                            uint32_t index, uint32_t at)
+{
+    return check_inline(run, at, slot) &&
+           (FLS_LIKELY(entry(view, index + 1) != 0) || check_no_value(run, slot, at));
+}
+
+/* A union's value, with the type in the slot before, which was checked. */
 static int check_union(struct run *run, const struct view *view, const struct plan_slot *slot,
                        uint32_t index, uint32_t at)
 {
-    uint32_t value = entry(view, index + 1), to;
+    uint32_t place = entry(view, index - 1);
+    uint8_t type = place ? run->bytes[view->at + place] : 0;
 
-    if (!check_inline(run, at, slot))
-        return 0;
-    uint8_t type = run->bytes[at];
-    if (type == 0)
-        return value == 0 || fail(run, at, "union has a value but the type NONE");
-    if (value == 0)
-        return fail(run, at, "union has the type %d but no value", type);
-    return follow_field(run, view->at + value, &to) && check_member(run, to, slot->target, type);
+    if (FLS_LIKELY(type != 0))
+        return check_member(run, at, member_of(run, slot->target, type));
+    return !run->plan->strict ||
+           fail(run, at, "union has a value but %s", place ? "the type NONE" : "no type");
 }
 
 /* The vector of values of a vector of unions; that of the types is in the slot before. */
@@ -312,11 +345,11 @@ static int check_unions(struct run *run, const struct view *view, const struct p
         return fail(run, at, "vector of %" PRIu32 " unions has %" PRIu32 " types", count,
                     type_count);
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t type = run->bytes[types + 4 + i];
+        const struct plan_slot *member = member_of(run, slot->target, run->bytes[types + 4 + i]);
 
-        if (type == 0)
+        if (member->kind == PLAN_UNKNOWN)
             continue;
-        if (!follow(run, at + 4 + 4 * i, &to) || !check_member(run, to, slot->target, type))
+        if (!follow_element(run, at + 4 + 4 * i, &to) || !check_member(run, to, member))
             return run->element = i, 0;
     }
     return 1;
@@ -379,7 +412,7 @@ static int check_target(struct run *run, const struct view *view, const struct p
     case PLAN_UNION_VECTOR:
         return check_unions(run, view, slot, index, to);
     case PLAN_UNION:
-        return entry(view, index - 1) != 0 || fail(run, at, "union has a value but no type");
+        return check_union(run, view, slot, index, to);
     default:
         return check_nested(run, to, slot->target);
     }
@@ -391,7 +424,9 @@ static inline int check_slot(struct run *run, const struct view *view, const str
     if (FLS_LIKELY(slot->kind == PLAN_INLINE))
         return check_inline(run, at, slot);
     if (slot->kind == PLAN_UNION_TYPE)
-        return check_union(run, view, slot, index, at);
+        return check_union_type(run, view, slot, index, at);
+    if (slot->kind == PLAN_UNKNOWN)
+        return 1;
     return check_target(run, view, slot, index, at);
 }
 
@@ -441,9 +476,9 @@ static int check_table(struct run *run, uint32_t at, uint32_t target)
     return 1;
 }
 
-static int open_root(struct run *run, uint32_t *at)
+static int open_root(struct run *run, uint32_t bytes_min, uint32_t *at)
 {
-    if (run->size < 4)
+    if (run->size < bytes_min)
         return fail(run, 0, "%" PRIu32 " bytes are too few for a FlatBuffer", run->size);
     return follow(run, 0, at);
 }
@@ -452,7 +487,7 @@ static int check_root(struct run *run, uint32_t target)
 {
     uint32_t at;
 
-    return open_root(run, &at) && check_table(run, at, target);
+    return open_root(run, FLATBUFFER_BYTES_MIN, &at) && check_table(run, at, target);
 }
 
 static void start(struct run *run, const void *message, size_t bytes,
@@ -552,7 +587,7 @@ static int check_structure(struct run *run)
     struct view view;
     uint32_t at;
 
-    if (!open_root(run, &at) || !open_table(run, at, &view))
+    if (!open_root(run, 4, &at) || !open_table(run, at, &view))
         return 0;
     for (uint32_t i = 0; i < view.entry_count; i++) {
         uint32_t place = fls_load_u16(view.entries + 2 * i);
@@ -568,8 +603,10 @@ static int check_by_rule(struct run *run, const struct plan *plan, uint32_t root
                          const void *message, size_t bytes,
                          const struct fls_verifier_limits *limits, enum fls_alignment_rule rule)
 {
+    static const struct plan structure = {.strict = 1};
+
     start(run, message, bytes, limits, rule);
-    run->plan = plan;
+    run->plan = plan ? plan : &structure;
     return plan ? check_root(run, root) : check_structure(run);
 }
 

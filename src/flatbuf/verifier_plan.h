@@ -18,11 +18,11 @@ enum plan_kind {
     PLAN_STRING_VECTOR, /* an offset to offsets to strings */
     PLAN_TABLE_VECTOR,  /* an offset to offsets to tables `target` */
     PLAN_UNION_TYPE,    /* a byte; the value is in the next slot, the union is `target` */
-    PLAN_UNION,         /* the value: checked with its type */
+    PLAN_UNION,         /* an offset to the value; its type is in the slot before */
     PLAN_UNION_TYPES,   /* an offset to bytes, the types of the values in the next slot */
     PLAN_UNION_VECTOR,  /* an offset to offsets; the types are in the slot before */
     PLAN_NESTED,        /* a vector of bytes that is a FlatBuffer with the root table `target` */
-    PLAN_UNKNOWN        /* only that it begins inside the message */
+    PLAN_UNKNOWN        /* not looked at */
 };
 
 /* `mask`: alignment - 1 of the scalar, of the struct, of the vector's elements. */
@@ -49,15 +49,17 @@ struct plan_union {
     uint32_t member_count;
 };
 
+/* `strict` as in struct fls_verifier_options. */
 struct plan {
     const struct plan_table *tables;
     const struct plan_union *unions;
+    int strict;
 };
 
 /*
  * Follows `plan` through the message from a root table of the number `root` (a NULL plan: the root
- * table's structure alone). FLS_OK, or
- * FLS_INVALID_FLATBUFFER as fls_verifier_check says. `limits` is not NULL.
+ * table's structure alone). FLS_OK, or FLS_INVALID_FLATBUFFER as fls_verifier_check says. `limits`
+ * is not NULL.
  */
 enum fls_status fls_plan_check(const struct plan *plan, uint32_t root, const void *message,
                                size_t bytes, const struct fls_verifier_limits *limits,

@@ -4,7 +4,8 @@
  * libflatbuffers trusts what it is given: its assertions end the process. So everything passes our
  * own checks first. A schema goes through fls_schema_open before libflatbuffers loads it, and what
  * that does not look at, but libflatbuffers would follow, is checked here. An .fbs is turned into a
- * .bfbs at once, so that there is one way from then on. Messages were verified by the caller.
+ * .bfbs at once, so that there is one way from then on. A message passes a strict verifier: of a
+ * union's value without a type libflatbuffers would take the type from any other field.
  *
  * Every function that the header declares catches what is thrown (only memory can run out).
  */
@@ -21,6 +22,7 @@
 #include <flatbuffers/reflection.h>
 
 #include <flatstream/json.h>
+#include <flatstream/verifier.h>
 
 namespace
 {
@@ -37,6 +39,14 @@ struct SchemaClose {
 };
 using Schema = std::unique_ptr<fls_schema, SchemaClose>;
 
+struct VerifierClose {
+    void operator()(fls_verifier *verifier) const
+    {
+        fls_verifier_close(verifier);
+    }
+};
+using Verifier = std::unique_ptr<fls_verifier, VerifierClose>;
+
 struct FileClose {
     void operator()(FILE *file) const
     {
@@ -52,6 +62,7 @@ struct fls_json {
     Bytes loadable; // the same, without nested_flatbuffer
     Schema schema;
     std::string root;
+    Verifier verifier; // of that root; opened when it is needed
     std::unique_ptr<flatbuffers::Parser> parser;
     std::string text;
     std::vector<uint64_t> aligned;
@@ -281,6 +292,7 @@ void apply_root(fls_json &json)
 {
     const fls_object *own = fls_schema_root(json.schema.get());
 
+    json.verifier.reset();
     json.parser->SetRootType(json.root.c_str());
     json.parser->file_identifier_ =
         own && json.root == own->name ? fls_schema_identifier(json.schema.get()) : "";
@@ -430,11 +442,33 @@ const void *align(fls_json &json, const void *message, size_t bytes, bool from_p
     return memcpy(reinterpret_cast<uint8_t *>(json.aligned.data()) + lead, message, bytes);
 }
 
+// Everything by the schema, to any depth and number, and aligned as it may be.
+fls_status verify(fls_json &json, const void *message, size_t bytes, fls_error *error)
+{
+    fls_verifier_options options = {};
+    fls_verifier *opened = nullptr;
+
+    if (!json.verifier) {
+        options.limits = {UINT32_MAX, UINT32_MAX, UINT64_MAX, FLS_ALIGNMENT_IGNORED};
+        options.strict = 1;
+        fls_status status = fls_verifier_open(
+            json.schema.get(), fls_schema_find_object(json.schema.get(), json.root.c_str()),
+            &options, &opened, error);
+        if (status != FLS_OK)
+            return status;
+        json.verifier.reset(opened);
+    }
+    return fls_verifier_check(json.verifier.get(), message, bytes, error);
+}
+
 fls_status print(fls_json &json, const void *message, size_t bytes, const fls_json_options *options,
                  fls_error *error)
 {
     if (!json.parser->root_struct_def_)
         return refuse(error, FLS_INVALID_ARGUMENT, "the schema has no root table: name one");
+    fls_status status = verify(json, message, bytes, error);
+    if (status != FLS_OK)
+        return status;
     set_options(json.parser->opts, options);
     json.text.clear();
     if (!flatbuffers::GenerateText(

@@ -161,8 +161,9 @@ static int build_vectors(flatcc_builder_t *B, uint64_t *seed)
     return failed;
 }
 
-/* The message that belongs to `seed`. Non-zero when flatcc reported a failure. */
-static int build_any(flatcc_builder_t *B, uint64_t seed)
+/* The message that belongs to `seed`, but for its end: the root, or 0 when flatcc reported a
+ * failure. */
+static flatcc_builder_ref_t build_any(flatcc_builder_t *B, uint64_t seed)
 {
     int with_size = chance(&seed, 10);
     int failed =
@@ -187,7 +188,7 @@ static int build_any(flatcc_builder_t *B, uint64_t seed)
         failed |= build_tags(B, &seed);
     if (chance(&seed, 30))
         failed |= build_extra(B, &seed);
-    return failed | !adapter_Record_end_as_root(B);
+    return failed ? 0 : adapter_Record_end(B);
 }
 
 /* --- flatcc's own result, and comparing --- */
@@ -197,7 +198,7 @@ struct reference {
     size_t length;
 };
 
-typedef int build_function(flatcc_builder_t *B, uint64_t seed);
+typedef flatcc_builder_ref_t build_function(flatcc_builder_t *B, uint64_t seed);
 
 static struct reference reference_for(build_function *build, uint64_t seed, int no_clusters)
 {
@@ -206,7 +207,7 @@ static struct reference reference_for(build_function *build, uint64_t seed, int 
 
     assert_int_equal(flatcc_builder_init(&builder), 0);
     flatcc_builder_set_vtable_clustering(&builder, !no_clusters);
-    assert_int_equal(build(&builder, seed) != 0, 0);
+    assert_true(flatcc_builder_end_buffer(&builder, build(&builder, seed)) != 0);
     expected.bytes = flatcc_builder_finalize_aligned_buffer(&builder, &expected.length);
     assert_non_null(expected.bytes);
     flatcc_builder_clear(&builder);
@@ -256,8 +257,7 @@ static void compare_messages(const struct fls_flatcc_options *options, int stabl
         struct reference expected = reference_for(build_any, seed, no_clusters);
         struct fls_builder_counts before = fls_flatcc_statistics(&emitter);
 
-        assert_int_equal(build_any(&builder, seed) != 0, 0);
-        assert_ok(fls_flatcc_payload(&emitter, &payload));
+        assert_ok(fls_flatcc_end(&emitter, &builder, build_any(&builder, seed), &payload, NULL));
         assert_payload_is(&payload, expected.bytes, expected.length);
         struct fls_builder_counts now = fls_flatcc_statistics(&emitter);
         assert_int_equal(now.bytes_referenced - before.bytes_referenced,
@@ -269,8 +269,7 @@ static void compare_messages(const struct fls_flatcc_options *options, int stabl
         if (!stable)
             assert_int_equal(now.bytes_referenced, 0);
         flatcc_builder_aligned_free(expected.bytes);
-        assert_int_equal(flatcc_builder_reset(&builder), 0);
-        fls_flatcc_emitter_reset(&emitter);
+        assert_ok(fls_flatcc_reset(&emitter, &builder));
     }
     assert_int_equal(fls_flatcc_statistics(&emitter).messages, messages);
     if (stable)
@@ -299,13 +298,13 @@ static void flattened_it_is_what_flatcc_makes(void **state)
 
 /* --- what is copied, and what is not --- */
 
-static void build_samples(flatcc_builder_t *B, const uint8_t *bytes, size_t count)
+static flatcc_builder_ref_t build_samples(flatcc_builder_t *B, const uint8_t *bytes, size_t count)
 {
     assert_int_equal(adapter_Record_start_as_root(B), 0);
     assert_int_equal(adapter_Record_id_add(B, 9), 0);
     assert_int_equal(adapter_Record_name_create_str(B, "rack 7"), 0);
     assert_int_equal(adapter_Record_raw_create(B, bytes, count), 0);
-    assert_true(adapter_Record_end_as_root(B) != 0);
+    return adapter_Record_end(B);
 }
 
 static void copied_bytes_do_not_grow_with_the_vector(void **state)
@@ -324,13 +323,12 @@ static void copied_bytes_do_not_grow_with_the_vector(void **state)
     for (size_t bytes = 4096; bytes <= most; bytes *= 64) {
         uint64_t before = fls_flatcc_statistics(&emitter).bytes_copied;
 
-        build_samples(&builder, large, bytes);
-        assert_ok(fls_flatcc_payload(&emitter, &payload));
+        assert_ok(fls_flatcc_end(&emitter, &builder, build_samples(&builder, large, bytes),
+                                 &payload, NULL));
         assert_true(fls_flatcc_statistics(&emitter).bytes_copied - before < 128);
         assert_int_equal(bytes_within(&payload, large, most), bytes);
         assert_int_equal(payload.count, 3);
-        flatcc_builder_reset(&builder);
-        fls_flatcc_emitter_reset(&emitter);
+        assert_ok(fls_flatcc_reset(&emitter, &builder));
     }
     flatcc_builder_clear(&builder);
     fls_flatcc_emitter_close(&emitter);
@@ -346,8 +344,8 @@ static void a_small_message_is_one_segment(void **state)
     (void)state;
     assert_ok(fls_flatcc_emitter_open(&emitter, NULL));
     flatcc_builder_custom_init(&builder, fls_flatcc_emit, &emitter, NULL, NULL);
-    build_samples(&builder, pool.raw, 100);
-    assert_ok(fls_flatcc_payload(&emitter, &payload));
+    assert_ok(
+        fls_flatcc_end(&emitter, &builder, build_samples(&builder, pool.raw, 100), &payload, NULL));
     assert_int_equal(payload.count, 1);
     /* Aligned, so that a verifier may run on it where it lies. */
     assert_int_equal(
@@ -375,11 +373,11 @@ static void ranges_are_held_to(void **state)
 
         if (i == 4)
             fls_flatcc_forget_stable(&emitter);
-        build_samples(&builder, pool.raw + from[i], bytes[i]);
-        assert_ok(fls_flatcc_payload(&emitter, &payload));
+        assert_ok(fls_flatcc_end(&emitter, &builder,
+                                 build_samples(&builder, pool.raw + from[i], bytes[i]), &payload,
+                                 NULL));
         assert_int_equal(bytes_within(&payload, pool.raw, sizeof pool.raw), referenced[i]);
-        flatcc_builder_reset(&builder);
-        fls_flatcc_emitter_reset(&emitter);
+        assert_ok(fls_flatcc_reset(&emitter, &builder));
     }
     assert_int_equal(fls_flatcc_register_stable(&emitter, NULL, 1), FLS_INVALID_ARGUMENT);
     assert_int_equal(fls_flatcc_register_stable(&emitter, pool.raw, SIZE_MAX),
@@ -405,11 +403,9 @@ static void write_records(struct fls_writer *writer, int messages)
         adapter_Record_id_add(&builder, (uint64_t)i);
         adapter_Record_samples_create(&builder, pool.samples, POOL_ITEMS - (size_t)i);
         adapter_Record_name_create_strn(&builder, pool.text, 5000);
-        assert_true(adapter_Record_end_as_root(&builder) != 0);
-        assert_ok(fls_flatcc_payload(&emitter, &payload));
+        assert_ok(fls_flatcc_end(&emitter, &builder, adapter_Record_end(&builder), &payload, NULL));
         assert_ok(fls_writer_write_payload(writer, &payload));
-        flatcc_builder_reset(&builder);
-        fls_flatcc_emitter_reset(&emitter);
+        assert_ok(fls_flatcc_reset(&emitter, &builder));
         if (i == 0)
             allocations = fls_flatcc_statistics(&emitter).allocations;
     }
@@ -490,16 +486,8 @@ static void short_release(void *context, void *given, size_t bytes)
     free(given);
 }
 
-/* Passes everything on and hides the refusal, which a flatcc built with asserts would abort at. */
-static int emit_quietly(void *context, const flatcc_iovec_t *pieces, int count,
-                        flatbuffers_soffset_t offset, size_t bytes)
-{
-    (void)fls_flatcc_emit(context, pieces, count, offset, bytes);
-    return 0;
-}
-
 /* A message of many segments and of pages of each kind. */
-static int build_scattered(flatcc_builder_t *B, uint64_t seed)
+static flatcc_builder_ref_t build_scattered(flatcc_builder_t *B, uint64_t seed)
 {
     int failed = adapter_Record_start_as_root(B);
 
@@ -511,7 +499,7 @@ static int build_scattered(flatcc_builder_t *B, uint64_t seed)
     failed |= adapter_Record_raw_start(B);
     failed |= !adapter_Record_raw_append(B, pool.raw, 3000);
     failed |= adapter_Record_raw_end(B);
-    return failed | !adapter_Record_end_as_root(B);
+    return failed ? 0 : adapter_Record_end(B);
 }
 
 /* That message with memory for `allocations` requests only. */
@@ -531,19 +519,16 @@ static enum fls_status build_short(int allocations, int *used)
 
     enum fls_status status = fls_flatcc_emitter_open(&emitter, &options);
     if (status == FLS_OK) {
-        flatcc_builder_custom_init(&builder, emit_quietly, &emitter, NULL, NULL);
-        assert_int_equal(build_scattered(&builder, 0) != 0, 0);
-        status = fls_flatcc_payload(&emitter, &payload);
+        flatcc_builder_custom_init(&builder, fls_flatcc_emit, &emitter, NULL, NULL);
+        status = fls_flatcc_end(&emitter, &builder, build_scattered(&builder, 0), &payload, NULL);
         if (status == FLS_OK)
             assert_payload_is(&payload, expected.bytes, expected.length);
         else
             assert_true(payload.count == 0 && payload.length == 0);
         /* Once there is memory again, the next message succeeds. */
         memory.left = 1000;
-        flatcc_builder_reset(&builder);
-        fls_flatcc_emitter_reset(&emitter);
-        assert_int_equal(build_scattered(&builder, 0) != 0, 0);
-        assert_ok(fls_flatcc_payload(&emitter, &payload));
+        assert_ok(fls_flatcc_reset(&emitter, &builder));
+        assert_ok(fls_flatcc_end(&emitter, &builder, build_scattered(&builder, 0), &payload, NULL));
         assert_payload_is(&payload, expected.bytes, expected.length);
         *used = (int)fls_flatcc_statistics(&emitter).allocations;
         assert_int_equal(fls_flatcc_statistics(&emitter).bytes_allocated, memory.out);
@@ -575,37 +560,213 @@ static void every_allocation_may_fail(void **state)
     assert_int_equal(used, allocations);
 }
 
-static void misuse_is_refused(void **state)
+static void wrong_options_are_refused(void **state)
 {
     struct fls_flatcc_options half = {.allocator = {short_allocate, NULL, NULL}};
     struct fls_flatcc_options tiny = {.page_bytes = 255};
     struct fls_flatcc_emitter emitter;
-    struct fls_payload payload;
-    flatcc_builder_t builder;
 
     (void)state;
     assert_int_equal(fls_flatcc_emitter_open(&emitter, &half), FLS_INVALID_ARGUMENT);
     assert_int_equal(fls_flatcc_emitter_open(&emitter, &tiny), FLS_INVALID_ARGUMENT);
-    assert_ok(fls_flatcc_emitter_open(&emitter, NULL));
-    assert_int_equal(fls_flatcc_payload(&emitter, &payload), FLS_INVALID_ARGUMENT);
-    /* The emitter is not reset with its builder: the pieces do not join. */
-    flatcc_builder_custom_init(&builder, emit_quietly, &emitter, NULL, NULL);
-    build_samples(&builder, pool.raw, 100);
-    assert_ok(fls_flatcc_payload(&emitter, &payload));
-    assert_ok(fls_flatcc_payload(&emitter, &payload));
-    assert_int_equal(fls_flatcc_statistics(&emitter).messages, 1);
-    flatcc_builder_reset(&builder);
-    build_samples(&builder, pool.raw, 100);
-    assert_int_equal(fls_flatcc_payload(&emitter, &payload), FLS_INVALID_ARGUMENT);
-    assert_int_equal(payload.length, 0);
-    /* Both reset: all is well again. */
-    flatcc_builder_reset(&builder);
-    fls_flatcc_emitter_reset(&emitter);
-    build_samples(&builder, pool.raw, 100);
-    assert_ok(fls_flatcc_payload(&emitter, &payload));
-    flatcc_builder_clear(&builder);
-    fls_flatcc_emitter_close(&emitter);
-    fls_flatcc_emitter_close(&emitter);
+}
+
+/* An emitter and its builder; each misuse begins with both reset. */
+struct pair {
+    struct fls_flatcc_emitter emitter;
+    flatcc_builder_t builder;
+};
+
+static void refuse_end(struct pair *pair, flatcc_builder_ref_t root, const char *words)
+{
+    struct fls_error error;
+    struct fls_payload payload = {.count = 7, .length = 7};
+
+    assert_int_equal(fls_flatcc_end(&pair->emitter, &pair->builder, root, &payload, &error),
+                     FLS_INVALID_ARGUMENT);
+    assert_int_equal(error.status, FLS_INVALID_ARGUMENT);
+    assert_true(payload.count == 0 && payload.length == 0 && !payload.segments);
+    if (!strstr(error.reason, words))
+        fail_msg("\"%s\" does not contain \"%s\"", error.reason, words);
+}
+
+/* What is right, after both were reset. */
+static void end_well(struct pair *pair)
+{
+    struct reference expected = reference_for(build_scattered, 0, 0);
+    struct fls_payload payload;
+
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    assert_ok(fls_flatcc_end(&pair->emitter, &pair->builder, build_scattered(&pair->builder, 0),
+                             &payload, NULL));
+    assert_payload_is(&payload, expected.bytes, expected.length);
+    flatcc_builder_aligned_free(expected.bytes);
+}
+
+static void forget_both_resets(struct pair *pair)
+{
+    refuse_end(pair, build_samples(&pair->builder, pool.raw, 100), "were not reset");
+}
+
+static void forget_the_emitters_reset(struct pair *pair)
+{
+    flatcc_builder_reset(&pair->builder);
+    refuse_end(pair, build_samples(&pair->builder, pool.raw, 100), "were not reset");
+}
+
+static void forget_the_builders_reset(struct pair *pair)
+{
+    fls_flatcc_emitter_reset(&pair->emitter);
+    refuse_end(pair, build_samples(&pair->builder, pool.raw, 100), "does not join");
+}
+
+static void end_twice(struct pair *pair)
+{
+    refuse_end(pair, -4, "was handed over already");
+}
+
+static void end_nothing(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    refuse_end(pair, -4, "no buffer is open");
+}
+
+static void end_what_has_ended(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    flatcc_builder_ref_t root = build_samples(&pair->builder, pool.raw, 100);
+    refuse_end(pair, flatcc_builder_end_buffer(&pair->builder, root), "no buffer is open");
+}
+
+static void end_too_early(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    assert_int_equal(adapter_Record_start_as_root(&pair->builder), 0);
+    assert_int_equal(adapter_Record_name_create_str(&pair->builder, "rack 7"), 0);
+    refuse_end(pair, -4, "still open");
+}
+
+static void end_in_a_nested_buffer(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    assert_int_equal(adapter_Record_start_as_root(&pair->builder), 0);
+    assert_int_equal(adapter_Record_nested_start_as_root(&pair->builder), 0);
+    assert_int_equal(adapter_Tag_key_create_str(&pair->builder, "key"), 0);
+    refuse_end(pair, adapter_Tag_end(&pair->builder), "still open");
+}
+
+static void build_two_buffers(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    flatcc_builder_end_buffer(&pair->builder, build_samples(&pair->builder, pool.raw, 100));
+    refuse_end(pair, build_samples(&pair->builder, pool.raw, 100), "an earlier buffer");
+}
+
+static void end_with_a_failed_root(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    build_samples(&pair->builder, pool.raw, 100);
+    refuse_end(pair, 0, "the root is 0");
+}
+
+static void end_with_another_root(struct pair *pair)
+{
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    build_samples(&pair->builder, pool.raw, 100);
+    refuse_end(pair, -100000, "no table of this buffer");
+}
+
+static void use_anothers_emitter(struct pair *pair)
+{
+    flatcc_builder_t own;
+
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    flatcc_builder_init(&own);
+    flatcc_builder_ref_t root = build_samples(&own, pool.raw, 100);
+    struct fls_payload payload;
+    assert_int_equal(fls_flatcc_end(&pair->emitter, &own, root, &payload, NULL),
+                     FLS_INVALID_ARGUMENT);
+    assert_int_equal(fls_flatcc_reset(&pair->emitter, &own), FLS_INVALID_ARGUMENT);
+    flatcc_builder_clear(&own);
+}
+
+static void share_the_emitter(struct pair *pair)
+{
+    flatcc_builder_t other;
+
+    assert_ok(fls_flatcc_reset(&pair->emitter, &pair->builder));
+    flatcc_builder_custom_init(&other, fls_flatcc_emit, &pair->emitter, NULL, NULL);
+    build_samples(&other, pool.raw, 100);
+    refuse_end(pair, build_samples(&pair->builder, pool.raw, 100), "does not join");
+    flatcc_builder_clear(&other);
+}
+
+static void misuse_is_refused(void **state)
+{
+    static void (*const misuses[])(struct pair *) = {
+        forget_both_resets,
+        forget_the_emitters_reset,
+        forget_the_builders_reset,
+        end_twice,
+        end_nothing,
+        end_what_has_ended,
+        end_too_early,
+        end_in_a_nested_buffer,
+        build_two_buffers,
+        end_with_a_failed_root,
+        end_with_another_root,
+        use_anothers_emitter,
+        share_the_emitter,
+    };
+    struct pair pair;
+
+    (void)state;
+    assert_ok(fls_flatcc_emitter_open(&pair.emitter, NULL));
+    flatcc_builder_custom_init(&pair.builder, fls_flatcc_emit, &pair.emitter, NULL, NULL);
+    for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {
+        end_well(&pair);
+        misuses[i](&pair);
+    }
+    end_well(&pair);
+    flatcc_builder_clear(&pair.builder);
+    fls_flatcc_emitter_close(&pair.emitter);
+    fls_flatcc_emitter_close(&pair.emitter);
+}
+
+/* Not while a message refers into it, and then it is copied from. */
+static void a_range_is_taken_back(void **state)
+{
+    struct pair pair;
+    struct fls_payload payload;
+
+    (void)state;
+    assert_ok(fls_flatcc_emitter_open(&pair.emitter, NULL));
+    flatcc_builder_custom_init(&pair.builder, fls_flatcc_emit, &pair.emitter, NULL, NULL);
+    assert_ok(fls_flatcc_register_stable(&pair.emitter, pool.raw, 8192));
+    assert_ok(fls_flatcc_register_stable(&pair.emitter, pool.text, sizeof pool.text));
+    assert_int_equal(fls_flatcc_take_back_stable(&pair.emitter, pool.raw, 8191),
+                     FLS_INVALID_ARGUMENT);
+    assert_ok(fls_flatcc_end(&pair.emitter, &pair.builder,
+                             build_samples(&pair.builder, pool.raw, 8192), &payload, NULL));
+    assert_int_equal(bytes_within(&payload, pool.raw, sizeof pool.raw), 8192);
+    assert_int_equal(fls_flatcc_take_back_stable(&pair.emitter, pool.raw, 8192),
+                     FLS_INVALID_ARGUMENT);
+    assert_ok(fls_flatcc_reset(&pair.emitter, &pair.builder));
+    assert_ok(fls_flatcc_take_back_stable(&pair.emitter, pool.raw, 8192));
+    assert_int_equal(fls_flatcc_take_back_stable(&pair.emitter, pool.raw, 8192),
+                     FLS_INVALID_ARGUMENT);
+    assert_ok(fls_flatcc_end(&pair.emitter, &pair.builder,
+                             build_samples(&pair.builder, pool.raw, 8192), &payload, NULL));
+    assert_int_equal(bytes_within(&payload, pool.raw, sizeof pool.raw), 0);
+    assert_ok(fls_flatcc_reset(&pair.emitter, &pair.builder));
+    /* The other one is still there. */
+    assert_ok(
+        fls_flatcc_end(&pair.emitter, &pair.builder,
+                       build_samples(&pair.builder, (const uint8_t *)pool.text, sizeof pool.text),
+                       &payload, NULL));
+    assert_int_equal(bytes_within(&payload, pool.text, sizeof pool.text), sizeof pool.text);
+    flatcc_builder_clear(&pair.builder);
+    fls_flatcc_emitter_close(&pair.emitter);
 }
 
 /* Pages are kept for the next message, large ones too, until they are trimmed. */
@@ -620,8 +781,7 @@ static void memory_is_reused_and_can_be_given_back(void **state)
     flatcc_builder_custom_init(&builder, fls_flatcc_emit, &emitter, NULL, NULL);
     for (int i = 0; i < 20; i++) {
         build_samples(&builder, pool.raw, sizeof pool.raw - (size_t)i * 1000);
-        flatcc_builder_reset(&builder);
-        fls_flatcc_emitter_reset(&emitter);
+        assert_ok(fls_flatcc_reset(&emitter, &builder));
         if (i == 0)
             held = fls_flatcc_statistics(&emitter).bytes_allocated;
         assert_int_equal(fls_flatcc_statistics(&emitter).bytes_allocated, held);
@@ -641,7 +801,9 @@ int main(void)
         cmocka_unit_test(ranges_are_held_to),
         cmocka_unit_test(messages_go_through_a_stream),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(misuse_is_refused),
+        cmocka_unit_test(a_range_is_taken_back),
         cmocka_unit_test(memory_is_reused_and_can_be_given_back),
     };
 

@@ -16,11 +16,9 @@
  *     for (each message) {
  *         Reading_start_as_root(&builder);
  *         Reading_samples_create(&builder, samples, count);     (stays in place)
- *         Reading_end_as_root(&builder);
- *         status = fls_flatcc_payload(&emitter, &payload);
+ *         status = fls_flatcc_end(&emitter, &builder, Reading_end(&builder), &payload, &error);
  *         status = fls_writer_write_payload(writer, &payload);
- *         flatcc_builder_reset(&builder);
- *         fls_flatcc_emitter_reset(&emitter);
+ *         status = fls_flatcc_reset(&emitter, &builder);
  *     }
  *     flatcc_builder_clear(&builder);
  *     fls_flatcc_emitter_close(&emitter);
@@ -37,10 +35,10 @@
  * Memory left in place must stay unchanged until the message has been written, and with such a
  * writer flushed.
  *
- * Errors are sticky: after the first, fls_flatcc_emit refuses everything, so that flatcc's builder
- * fails too, and fls_flatcc_payload returns the first cause, until the reset. (A flatcc runtime
- * built without NDEBUG aborts the program by assert() when its emitter refuses; the builder's other
- * errors are treated so as well.)
+ * Errors are sticky: after the first, what flatcc emits is thrown away, and fls_flatcc_end returns
+ * the first cause, until the reset. flatcc's builder is not told, since a runtime built without
+ * NDEBUG aborts the program by assert() when its emitter refuses. (So it does at the builder's own
+ * errors; with NDEBUG they are results of the calls, which only the caller sees.)
  *
  * Reading. What flatcc generates (`Reading_as_root`, `Reading_verify_as_root`) is given to a reader
  * as its struct fls_message_type, or applied to a message. It reads in place: structs with
@@ -70,6 +68,7 @@
 
 #ifdef FLS_HAS_FLATCC
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +104,7 @@ struct fls_flatcc_page {
 
 /* An end of the message that grows: the free room from the cursor to the limit. The front's cursor
  * moves down, the back's moves up. */
-struct fls_flatcc_end {
+struct fls_flatcc_edge {
     uint8_t *cursor;
     uint8_t *limit;
     uint64_t emitted;
@@ -113,8 +112,8 @@ struct fls_flatcc_end {
 
 /* Open it with fls_flatcc_emitter_open; the fields are the functions' own. */
 struct fls_flatcc_emitter {
-    struct fls_flatcc_end front;
-    struct fls_flatcc_end back;
+    struct fls_flatcc_edge front;
+    struct fls_flatcc_edge back;
     struct iovec *segments; /* those in use: `count` from `first` on, room on both sides */
     size_t first;
     size_t count;
@@ -128,8 +127,9 @@ struct fls_flatcc_emitter {
     size_t page_bytes;
     size_t reference_bytes_min;
     uint64_t copied;
-    int counted;
+    int handed_over;
     enum fls_status status;
+    const char *why; /* status, in words */
     struct fls_allocator allocator;
     struct fls_builder_counts counts;
 };
@@ -143,8 +143,16 @@ FLS_MUST_USE static inline enum fls_status
 fls_flatcc_emitter_open(struct fls_flatcc_emitter *emitter,
                         const struct fls_flatcc_options *options);
 
-/* Starts the next message: forgets the present one and any error, keeps pages and stable ranges.
- * Call it whenever flatcc_builder_reset is called: flatcc does not tell its emitter. */
+/*
+ * Starts the next message: resets the builder and the emitter, which forgets the present message
+ * and any error, and keeps pages and stable ranges. FLS_OK; FLS_INVALID_ARGUMENT, and nothing is
+ * reset: the builder does not write to this emitter; FLS_NO_MEMORY: flatcc failed.
+ */
+FLS_MUST_USE static inline enum fls_status fls_flatcc_reset(struct fls_flatcc_emitter *emitter,
+                                                            flatcc_builder_t *builder);
+
+/* The emitter's half of it, for whoever resets the builder in another way
+ * (flatcc_builder_custom_reset). One half without the other is refused by fls_flatcc_end. */
 static inline void fls_flatcc_emitter_reset(struct fls_flatcc_emitter *emitter);
 
 /* Frees the pages that the present message does not use. */
@@ -161,24 +169,43 @@ static inline void fls_flatcc_emitter_close(struct fls_flatcc_emitter *emitter);
 FLS_MUST_USE static inline enum fls_status
 fls_flatcc_register_stable(struct fls_flatcc_emitter *emitter, const void *base, size_t bytes);
 
+/*
+ * Takes a range back that was registered with the same base and length; of several, the last one.
+ * After FLS_OK its memory may be changed and freed. FLS_INVALID_ARGUMENT: there is no such range,
+ * or the present message refers into it (reset first, and flush a writer that keeps references).
+ */
+FLS_MUST_USE static inline enum fls_status
+fls_flatcc_take_back_stable(struct fls_flatcc_emitter *emitter, const void *base, size_t bytes);
+
 /* Forgets all stable ranges; what the present message refers to stays referred to. */
 static inline void fls_flatcc_forget_stable(struct fls_flatcc_emitter *emitter);
 
-/* The emitter for flatcc_builder_custom_init, with the struct fls_flatcc_emitter as its context. 0,
- * or -1 after an error. */
+/* The emitter for flatcc_builder_custom_init, with the struct fls_flatcc_emitter as its context.
+ * Always 0: fls_flatcc_end tells of errors. */
 static inline int fls_flatcc_emit(void *emitter, const flatcc_iovec_t *pieces, int count,
                                   flatbuffers_soffset_t offset, size_t bytes);
 
 /*
- * The message, once flatcc's builder has ended the buffer. FLS_OK sets *payload; otherwise it is
- * empty: FLS_NO_MEMORY; FLS_INVALID_ARGUMENT when nothing was emitted, or when what was emitted
- * does not join (the builder was reset and the emitter was not, or two builders share it).
+ * Ends the buffer that `..._start_as_root` (or flatcc_builder_start_buffer) opened, checks it, and
+ * hands the message over. `root` is what `..._end`, or `..._create`, returned for its root: this
+ * call stands in the place of `..._end_as_root`. FLS_OK sets *payload; otherwise it is empty, and
+ * error->reason (`error` may be NULL) says why:
+ *
+ *   FLS_NO_MEMORY         the emitter had none
+ *   FLS_INVALID_ARGUMENT  the builder does not write to this emitter; no buffer is open, or the
+ *                         message was handed over already; a table, a vector or a nested buffer is
+ *                         still open; an earlier buffer was built since the last reset; only one of
+ *                         builder and emitter was reset, or two builders share the emitter; `root`
+ *                         is 0 (flatcc failed) or no table of this buffer; flatcc cannot end it
+ *
+ * From FLS_OK to the next reset nothing more can be built: it would be refused by the next end.
  */
-FLS_MUST_USE static inline enum fls_status fls_flatcc_payload(struct fls_flatcc_emitter *emitter,
-                                                              struct fls_payload *payload);
+FLS_MUST_USE static inline enum fls_status
+fls_flatcc_end(struct fls_flatcc_emitter *emitter, flatcc_builder_t *builder,
+               flatcc_builder_ref_t root, struct fls_payload *payload, struct fls_error *error);
 
 /*
- * What was done since the emitter was opened; messages count when their payload is taken.
+ * What was done since the emitter was opened; messages count when they are handed over.
  * bytes_copied are those that went into pages: not what flatcc copies into its own stacks before.
  */
 static inline struct fls_builder_counts
@@ -392,7 +419,7 @@ static inline int fls_flatcc_join_back(struct fls_flatcc_emitter *emitter, uint8
 static inline int fls_flatcc_copy_front(struct fls_flatcc_emitter *emitter, const uint8_t *bytes,
                                         size_t left)
 {
-    struct fls_flatcc_end *front = &emitter->front;
+    struct fls_flatcc_edge *front = &emitter->front;
 
     while (left > 0) {
         uint8_t *old;
@@ -416,7 +443,7 @@ static inline int fls_flatcc_copy_front(struct fls_flatcc_emitter *emitter, cons
 static inline int fls_flatcc_copy_back(struct fls_flatcc_emitter *emitter, const uint8_t *bytes,
                                        size_t left)
 {
-    struct fls_flatcc_end *back = &emitter->back;
+    struct fls_flatcc_edge *back = &emitter->back;
 
     while (left > 0) {
         uint8_t *old;
@@ -481,6 +508,28 @@ static inline int fls_flatcc_joins(const struct fls_flatcc_emitter *emitter, int
     return (uint64_t)0 - (uint64_t)offset == emitter->front.emitted + bytes;
 }
 
+static inline void fls_flatcc_fail(struct fls_flatcc_emitter *emitter, enum fls_status status,
+                                   const char *why)
+{
+    if (emitter->status != FLS_OK)
+        return;
+    emitter->status = status;
+    emitter->why = why;
+}
+
+/* Only a message that has its beginning and was not handed over may grow. */
+static inline void fls_flatcc_check_piece(struct fls_flatcc_emitter *emitter, int64_t offset,
+                                          uint64_t bytes)
+{
+    if (emitter->handed_over)
+        fls_flatcc_fail(emitter, FLS_INVALID_ARGUMENT,
+                        "the message was handed over, and builder and emitter were not reset");
+    else if (!fls_flatcc_joins(emitter, offset, bytes))
+        fls_flatcc_fail(emitter, FLS_INVALID_ARGUMENT,
+                        "what was emitted does not join: only one of builder and emitter was "
+                        "reset, or two builders share the emitter");
+}
+
 static inline int fls_flatcc_emit(void *context, const flatcc_iovec_t *pieces, int count,
                                   flatbuffers_soffset_t offset, size_t bytes)
 {
@@ -489,48 +538,99 @@ static inline int fls_flatcc_emit(void *context, const flatcc_iovec_t *pieces, i
     int failed = 0;
     int i;
 
-    if (emitter->status == FLS_OK && !fls_flatcc_joins(emitter, offset, bytes))
-        emitter->status = FLS_INVALID_ARGUMENT;
+    fls_flatcc_check_piece(emitter, offset, bytes);
     if (emitter->status != FLS_OK)
-        return -1;
+        return 0;
     if (!emitter->used)
         failed = fls_flatcc_first_page(emitter);
     for (i = 0; i < count && !failed; i++)
         failed = fls_flatcc_take_piece(emitter, at_front, &pieces[at_front ? count - 1 - i : i]);
-    if (failed) {
-        emitter->status = FLS_NO_MEMORY;
-        return -1;
-    }
-    if (at_front)
+    if (failed)
+        fls_flatcc_fail(emitter, FLS_NO_MEMORY, "the emitter has no memory");
+    else if (at_front)
         emitter->front.emitted += bytes;
     else
         emitter->back.emitted += bytes;
     return 0;
 }
 
-FLS_MUST_USE static inline enum fls_status fls_flatcc_payload(struct fls_flatcc_emitter *emitter,
-                                                              struct fls_payload *payload)
+/* ---- handing over ---- */
+
+/* What is wrong with ending the buffer now, or NULL. flatcc counts the buffers since its reset, and
+ * numbers each from 0; at level 1 stands the outermost. */
+static inline const char *fls_flatcc_misuse(const struct fls_flatcc_emitter *emitter,
+                                            flatcc_builder_t *builder, flatcc_builder_ref_t root)
+{
+    if (flatcc_builder_get_level(builder) == 0)
+        return emitter->handed_over
+                   ? "the message was handed over already"
+                   : "no buffer is open: start it as root, and leave its end to fls_flatcc_end";
+    if (flatcc_builder_get_level(builder) > 1 ||
+        flatcc_builder_get_type(builder) != flatcc_builder_buffer)
+        return "a table, a vector or a nested buffer is still open";
+    if (builder->nest_id != 0)
+        return "an earlier buffer was built since the last reset";
+    if (root == 0)
+        return "the root is 0: flatcc failed to make it";
+    if (root > 0 || root < builder->emit_start)
+        return "the root is no table of this buffer";
+    return NULL;
+}
+
+static inline void fls_flatcc_finish(struct fls_flatcc_emitter *emitter, flatcc_builder_t *builder,
+                                     flatcc_builder_ref_t root)
+{
+    const char *misuse = fls_flatcc_misuse(emitter, builder, root);
+
+    if (emitter->status != FLS_OK)
+        return;
+    if (misuse)
+        fls_flatcc_fail(emitter, FLS_INVALID_ARGUMENT, misuse);
+    else if (flatcc_builder_end_buffer(builder, root) == 0 ||
+             flatcc_builder_get_buffer_size(builder) !=
+                 emitter->front.emitted + emitter->back.emitted)
+        fls_flatcc_fail(emitter, FLS_INVALID_ARGUMENT, "flatcc cannot end the buffer");
+}
+
+static inline void fls_flatcc_hand_over(struct fls_flatcc_emitter *emitter,
+                                        struct fls_payload *payload)
 {
     uint64_t bytes = emitter->front.emitted + emitter->back.emitted;
 
-    payload->segments = NULL;
-    payload->count = 0;
-    payload->length = 0;
-    if (emitter->status != FLS_OK)
-        return emitter->status;
-    if (bytes == 0)
-        return FLS_INVALID_ARGUMENT;
     payload->segments = emitter->segments + emitter->first;
     payload->count = emitter->count;
     payload->length = (size_t)bytes;
-    if (!emitter->counted) {
-        emitter->counted = 1;
-        emitter->counts.messages++;
-        emitter->counts.bytes += bytes;
-        emitter->counts.bytes_copied += emitter->copied;
-        emitter->counts.bytes_referenced += bytes - emitter->copied;
-        emitter->counts.segments += emitter->count;
+    emitter->handed_over = 1;
+    emitter->counts.messages++;
+    emitter->counts.bytes += bytes;
+    emitter->counts.bytes_copied += emitter->copied;
+    emitter->counts.bytes_referenced += bytes - emitter->copied;
+    emitter->counts.segments += emitter->count;
+}
+
+static inline enum fls_status fls_flatcc_refuse(struct fls_error *error, enum fls_status status,
+                                                const char *why)
+{
+    if (error) {
+        memset(error, 0, sizeof *error);
+        error->status = status;
+        snprintf(error->reason, sizeof error->reason, "flatcc: %s", why);
     }
+    return status;
+}
+
+FLS_MUST_USE static inline enum fls_status
+fls_flatcc_end(struct fls_flatcc_emitter *emitter, flatcc_builder_t *builder,
+               flatcc_builder_ref_t root, struct fls_payload *payload, struct fls_error *error)
+{
+    memset(payload, 0, sizeof *payload);
+    if (builder->emit_context != emitter)
+        return fls_flatcc_refuse(error, FLS_INVALID_ARGUMENT,
+                                 "the builder does not write to this emitter");
+    fls_flatcc_finish(emitter, builder, root);
+    if (emitter->status != FLS_OK)
+        return fls_flatcc_refuse(error, emitter->status, emitter->why);
+    fls_flatcc_hand_over(emitter, payload);
     return FLS_OK;
 }
 
@@ -559,6 +659,37 @@ fls_flatcc_register_stable(struct fls_flatcc_emitter *emitter, const void *base,
     emitter->stable[emitter->stable_count].base = base;
     emitter->stable[emitter->stable_count].bytes = bytes;
     emitter->stable_count++;
+    return FLS_OK;
+}
+
+/* Whether the present message has bytes in this memory. */
+static inline int fls_flatcc_refers_into(const struct fls_flatcc_emitter *emitter, const void *base,
+                                         size_t bytes)
+{
+    size_t i;
+
+    for (i = 0; i < emitter->count; i++) {
+        const struct iovec *segment = emitter->segments + emitter->first + i;
+        uintptr_t at = (uintptr_t)segment->iov_base;
+
+        if (at < (uintptr_t)base + bytes && (uintptr_t)base < at + segment->iov_len)
+            return 1;
+    }
+    return 0;
+}
+
+FLS_MUST_USE static inline enum fls_status
+fls_flatcc_take_back_stable(struct fls_flatcc_emitter *emitter, const void *base, size_t bytes)
+{
+    size_t i = emitter->stable_count;
+
+    while (i > 0 && (emitter->stable[i - 1].base != base || emitter->stable[i - 1].bytes != bytes))
+        i--;
+    if (i == 0 || fls_flatcc_refers_into(emitter, base, bytes))
+        return FLS_INVALID_ARGUMENT;
+    emitter->stable_count--;
+    memmove(emitter->stable + i - 1, emitter->stable + i,
+            (emitter->stable_count - (i - 1)) * sizeof *emitter->stable);
     return FLS_OK;
 }
 
@@ -612,8 +743,20 @@ static inline void fls_flatcc_emitter_reset(struct fls_flatcc_emitter *emitter)
     emitter->first = emitter->capacity / 2;
     emitter->count = 0;
     emitter->copied = 0;
-    emitter->counted = 0;
+    emitter->handed_over = 0;
     emitter->status = FLS_OK;
+    emitter->why = NULL;
+}
+
+FLS_MUST_USE static inline enum fls_status fls_flatcc_reset(struct fls_flatcc_emitter *emitter,
+                                                            flatcc_builder_t *builder)
+{
+    if (builder->emit_context != emitter)
+        return FLS_INVALID_ARGUMENT;
+    if (flatcc_builder_reset(builder) != 0)
+        return FLS_NO_MEMORY;
+    fls_flatcc_emitter_reset(emitter);
+    return FLS_OK;
 }
 
 static inline void fls_flatcc_emitter_trim(struct fls_flatcc_emitter *emitter)

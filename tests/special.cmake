@@ -73,6 +73,10 @@ target_link_options(reader_test PRIVATE -Wl,--wrap=aligned_alloc -Wl,--wrap=real
 target_link_options(async_test PRIVATE -Wl,--wrap=syscall -Wl,--wrap=sched_yield -Wl,--wrap=malloc
                     -Wl,--wrap=memcpy -Wl,--wrap=pthread_create)
 
+# flatcc's adapter without flatcc.
+target_include_directories(flatcc_emitter_test BEFORE PRIVATE
+                           ${CMAKE_CURRENT_SOURCE_DIR}/flatcc_shape)
+
 # The adapters for generated code: flatcc's, when there is one, and Google's.
 include(${PROJECT_SOURCE_DIR}/cmake/flatcc.cmake)
 if(FLATCC_FOUND)

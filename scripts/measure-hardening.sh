@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the hardening of the build costs a message of 64 bytes: instructions, counted by callgrind,
-# with FLATSTREAM_HARDEN on and off. Counts do not depend on what else the machine does.
+# What the hardening of the build costs a message of 64 bytes, and building one of six numbers and
+# two short texts: instructions, counted by callgrind, with FLATSTREAM_HARDEN on and off. Counts do not depend on what else the machine does.
 set -eu
 cd "$(dirname "$0")/.."
 messages=200000
@@ -9,13 +9,14 @@ trap 'rm -rf "$memory"' EXIT
 
 for harden in ON OFF; do
     cmake --preset release -B "build-harden-$harden" -DFLATSTREAM_HARDEN=$harden >/dev/null
-    cmake --build "build-harden-$harden" -j"$(nproc)" --target contestant_flatstream >/dev/null
+    cmake --build "build-harden-$harden" -j"$(nproc)" \
+        --target contestant_flatstream contestant_build_flatstream >/dev/null
 done
 
-# instructions ON|OFF write|read MODE: of one message
+# instructions ON|OFF write|read MODE [CONTESTANT]: of one message
 instructions() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-        "build-harden-$1/bench/flatstream" "$2" "$3" "$memory/stream" $messages 64 2>&1 |
+        "build-harden-$1/bench/${4:-flatstream}" "$2" "$3" "$memory/stream" $messages 64 2>&1 |
         awk -v n=$messages '/Collected/ { printf "%.1f", $NF / n }'
 }
 
@@ -29,3 +30,6 @@ for mode in next next-xxh3 batch batch-xxh3; do
     build-harden-ON/bench/flatstream write "batched${kind#batch}" "$memory/stream" $messages 64 >/dev/null
     echo "| read, $mode | $(instructions OFF read $mode) | $(instructions ON read $mode) |"
 done
+small="write build-small build_flatstream"
+# shellcheck disable=SC2086 # three words
+echo "| build | $(instructions OFF $small) | $(instructions ON $small) |"

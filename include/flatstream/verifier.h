@@ -52,9 +52,9 @@ struct fls_verifier_limits {
 
 /*
  * Checks the structure of the root table without a schema: at least four bytes, the root offset,
- * the table, its vtable, and that each field begins inside the message (also one that a schema
- * would not know, which fls_verifier_check passes over). It says nothing about what the fields
- * hold. `limits` may be NULL; of them only the alignment matters here. FLS_OK;
+ * the table, its vtable of 4 bytes or more, and that each field begins inside the message (also one
+ * that a schema would not know, which fls_verifier_check passes over). It says nothing about what
+ * the fields hold. `limits` may be NULL; of them only the alignment matters here. FLS_OK;
  * FLS_INVALID_FLATBUFFER: error->reason in words, error->found the byte offset in the message,
  * error->expected the message's length.
  */
@@ -117,6 +117,8 @@ FLS_API void fls_verifier_close(struct fls_verifier *verifier);
  *   - the identifier is checked only if that is asked for;
  *   - a .bfbs made without `flatc --bfbs-builtins` does not say which vectors are nested
  * FlatBuffers: to us they are bytes then.
+ *
+ * Neither looks at whether a text is UTF-8, nor at the order of keys.
  *
  * In particular the following are accepted, unless the options say `strict`, and mean the same to
  * generated code, to fls_path_read and to the command: a union without a type, or of the type NONE,

@@ -115,8 +115,8 @@ FLS_API void fls_verifier_close(struct fls_verifier *verifier);
  *   - a vector with the attribute `flexbuffer` is bytes: what is in it is not looked at;
  *   - a message of 2^31-1 bytes or more, for which Google's asserts, is refused from 2^31 on;
  *   - the identifier is checked only if that is asked for;
- *   - a .bfbs made without `flatc --bfbs-builtins` does not say which vectors are nested
- * FlatBuffers: to us they are bytes then.
+ *   - a .bfbs made without `flatc --bfbs-builtins` does not say which vectors are FlatBuffers: to
+ *     us they are bytes then.
  *
  * Neither looks at whether a text is UTF-8, nor at the order of keys.
  *

@@ -32,7 +32,7 @@ bench: ## measure, beside raw loops and peers (QUICK=1: the short form)
 fuzz: ## fuzz each target for FUZZ_SECONDS (60)
 	@bash scripts/fuzz.sh
 
-soak: all ## long runs: a 10 GiB stream in flat memory
+soak: all ## long runs: flat memory, no message lost, salvage's time, tests with large counts
 	@bash scripts/soak.sh
 
 install: all ## install to PREFIX (/usr/local); DESTDIR is honoured

@@ -2,7 +2,8 @@
 # A long stream in flat memory: SOAK_GIB (10) GiB through `flatstream write | flatstream verify`,
 # beside 1 GiB. Fails when either process needs more for the long one. Then SOAK_MESSAGES (10^8)
 # messages through the asynchronous writer, for each policy with two and four producers. Then salvage
-# of bytes made to cost much: what takes more than 10 times as long for 64 MiB as for 8 fails.
+# of bytes made to cost much: what takes more than 10 times as long for 64 MiB as for 8 fails. Last,
+# the tests with their large counts (FLS_CHECK, and the property tests' own numbers).
 set -eu
 cd "$(dirname "$0")/.."
 command=${FLATSTREAM:-build/flatstream}
@@ -32,3 +33,7 @@ python=python3
 "$python" -B tests/salvage_hostile.py "$command"
 "$python" -B tests/salvage_hostile.py --auto "$command" short_words noise damaged_payloads holes nested
 echo "soak: salvage takes time in proportion"
+
+FLS_CHECK=1 FLS_PROPERTY_MESSAGES=100000 FLS_AGREEMENT_MESSAGES=1000000 \
+    bash scripts/test.sh "$(dirname "$command")"
+echo "soak: all tests pass with large counts"

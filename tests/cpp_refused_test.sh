@@ -94,7 +94,7 @@ for standard in c++17 c++20; do
     ! compile "$standard" "wrong-$standard.cc" || say_and_fail "what is wrong compiles"
     while read -r name; do
         grep -E "^$name:1:[0-9]+: " "wrong-$standard.cc.errors" |
-            grep -qE 'deleted|no matching function|required from here|in instantiation' ||
+            grep -qE 'deleted|no matching (member )?function|required from here|in instantiation|static assertion' ||
             say_and_fail "$name compiles, or fails for another reason:"$'\n'"$(cat "wrong-$standard.cc.errors")"
     done <"names-$standard"
 done

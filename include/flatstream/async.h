@@ -131,6 +131,10 @@ FLS_API FLS_MUST_USE enum fls_status fls_async_flush(struct fls_async *async, en
 /* The drain thread's failure (status FLS_OK when there is none), copied to *error. Any thread. */
 FLS_API void fls_async_error(struct fls_async *async, struct fls_error *error);
 
+/* Why the first message was refused that was (status FLS_OK when none was): frame and offset are
+ * where it would have come, the number of all is in the counts. Copied to *error. Any thread. */
+FLS_API void fls_async_refusal(struct fls_async *async, struct fls_error *error);
+
 FLS_API struct fls_async_counts fls_async_statistics(struct fls_async *async);
 
 /*

@@ -396,8 +396,9 @@ static int look_for(const struct target *target, struct existing *existing)
         return CLI_GO_ON;
     }
     enum fls_status status = fls_series_list(target->name, &series, &error);
-    if (status == FLS_IO) /* the folder is not there, or may not be read: opening says so */
-        return CLI_GO_ON;
+    int os_errno = status == FLS_IO ? error.os_errno : 0;
+    if (os_errno == ENOENT || os_errno == ENOTDIR || os_errno == EACCES)
+        return CLI_GO_ON; /* the folder is not there, or may not be read: opening says so */
     if (status != FLS_OK) {
         cli_fail(target->name, &error, "nothing was written");
         return cli_exit_of(status);
@@ -766,35 +767,84 @@ static void report_interrupted(const struct target *target, uint64_t messages)
               messages);
 }
 
-/* The writing is over, well or not: sends what is held, closes, and says what is to be said. */
-static int finish(const struct options *options, struct target *target, enum fls_status status,
-                  enum culprit culprit, const char *input, const struct fls_error *error)
+/* Messages that were taken, and are not in OUT: the thread that writes found no memory for them. */
+struct refused {
+    uint64_t count;
+    struct fls_error why; /* of the first */
+};
+
+static int report_refused(const struct target *target, const struct refused *refused)
 {
-    uint64_t messages = cli_sender_messages(&target->sender);
-    int refused = culprit == OUTPUT && status != FLS_OK;
-    struct fls_error refusal = cli_sender_error(&target->sender);
+    cli_error(target->name, "%" PRIu64 " message%s not written; the first:", refused->count,
+              refused->count == 1 ? " was" : "s were");
+    cli_fail(target->name, &refused->why, NULL);
+    return cli_exit_of(refused->why.status);
+}
+
+static void report_bad_lines(const struct target *target, uint64_t messages)
+{
+    if (target->bad_lines > 0)
+        cli_error(target->name, "%" PRIu64 " bad line%s skipped, %" PRIu64 " messages written",
+                  target->bad_lines, target->bad_lines == 1 ? " was" : "s were", messages);
+}
+
+/* What the writing came to. */
+struct outcome {
+    enum fls_status status;
+    enum culprit culprit;
+    const char *input;
+    struct fls_error error; /* the input's */
+};
+
+/* OUT is closed, and well. */
+static int report_outcome(const struct target *target, const struct outcome *outcome,
+                          const struct fls_error *refusal, uint64_t messages)
+{
+    if (outcome->status == FLS_STOPPED) {
+        report_interrupted(target, messages);
+        return cli_signal_exit();
+    }
+    if (outcome->status == FLS_OK || outcome->status == FLS_END)
+        return target->bad_lines > 0 ? CLI_DAMAGED : CLI_WELL;
+    if (outcome->culprit == OUTPUT)
+        cli_fail(target->name, refusal, "the messages before it were written");
+    else
+        cli_fail(outcome->input, &outcome->error, "the messages before it were written");
+    return cli_exit_of(outcome->status);
+}
+
+/* Why the output took no more; the asynchronous writer has no record of having no memory for a
+ * copy. */
+static struct fls_error refusal_of(const struct target *target, const struct outcome *outcome)
+{
+    struct fls_error error = cli_sender_error(&target->sender);
+
+    if (error.status == FLS_OK)
+        cli_set_error(&error, outcome->status, "out of memory");
+    return error;
+}
+
+/* The writing is over, well or not: sends what is held, closes, and says what is to be said. */
+static int finish(const struct options *options, struct target *target,
+                  const struct outcome *outcome)
+{
+    struct fls_error refusal = refusal_of(target, outcome);
+    struct refused refused;
 
     cli_progress_end();
     if (flush(target) != FLS_OK)
         return output_failed(options, target);
-    int result = close_output(target);
-    if (result != CLI_WELL)
-        return result;
+    refused.count = cli_sender_refused(&target->sender, &refused.why);
+    uint64_t messages = cli_sender_messages(&target->sender);
+    int closed = close_output(target);
+    if (closed != CLI_WELL)
+        return closed;
     int without_key = cli_key_tell_broken(target->name, target->key.broken);
-    if (target->bad_lines > 0)
-        cli_error(target->name, "%" PRIu64 " bad line%s skipped, %" PRIu64 " messages written",
-                  target->bad_lines, target->bad_lines == 1 ? " was" : "s were", messages);
-    if (status == FLS_STOPPED) {
-        report_interrupted(target, messages);
-        return cli_signal_exit();
-    }
-    if (status == FLS_OK || status == FLS_END)
-        return target->bad_lines > 0 ? CLI_DAMAGED : without_key;
-    if (refused)
-        cli_fail(target->name, &refusal, "the messages before it were written");
-    else
-        cli_fail(input, error, "the messages before it were written");
-    return cli_exit_of(status);
+    report_bad_lines(target, messages);
+    int result = report_outcome(target, outcome, &refusal, messages);
+    result = result == CLI_WELL ? without_key : result;
+    int lost = refused.count > 0 ? report_refused(target, &refused) : CLI_WELL;
+    return lost > result ? lost : result;
 }
 
 static int write_all(const struct options *options, const struct cli_operands *inputs,
@@ -804,18 +854,16 @@ static int write_all(const struct options *options, const struct cli_operands *i
                                   .bytes_max = options->max_frame,
                                   .before_wait = flush,
                                   .context = target};
-    enum fls_status status = FLS_END;
-    enum culprit culprit = INPUT;
-    const char *input = NULL;
-    struct fls_error error = FLS_ZERO;
+    struct outcome outcome = {.status = FLS_END};
 
     cli_progress_begin(target->name, total_bytes(inputs), 0);
-    for (int i = 0; i < inputs->count && status == FLS_END; i++) {
-        input = cli_input_name(inputs->argv[i]);
-        status = open_and_write(target, &records, inputs->argv[i], &culprit, &error);
+    for (int i = 0; i < inputs->count && outcome.status == FLS_END; i++) {
+        outcome.input = cli_input_name(inputs->argv[i]);
+        outcome.status =
+            open_and_write(target, &records, inputs->argv[i], &outcome.culprit, &outcome.error);
     }
     cli_records_free(&records);
-    return finish(options, target, status, culprit, input, &error);
+    return finish(options, target, &outcome);
 }
 
 static int open_stream(const struct options *options, struct target *target)

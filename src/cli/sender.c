@@ -71,9 +71,19 @@ uint64_t cli_sender_messages(const struct cli_sender *sender)
 {
     if (sender->journal)
         return fls_journal_statistics(sender->journal).messages;
-    if (sender->async)
-        return fls_async_statistics(sender->async).accepted;
+    if (sender->async) {
+        struct fls_async_counts counts = fls_async_statistics(sender->async);
+        return counts.accepted - counts.refused;
+    }
     return fls_writer_statistics(sender->writer).messages;
+}
+
+uint64_t cli_sender_refused(const struct cli_sender *sender, struct fls_error *why)
+{
+    if (!sender->async)
+        return 0;
+    fls_async_refusal(sender->async, why);
+    return fls_async_statistics(sender->async).refused;
 }
 
 enum fls_status cli_sender_close(struct cli_sender *sender, struct fls_error *error)

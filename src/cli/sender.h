@@ -30,6 +30,10 @@ enum fls_status cli_sender_flush(struct cli_sender *sender);
 struct fls_error cli_sender_error(const struct cli_sender *sender);
 uint64_t cli_sender_messages(const struct cli_sender *sender);
 
+/* How many messages were taken and then refused (by the asynchronous writer), and why the first of
+ * them was. Known once a flush has returned. */
+uint64_t cli_sender_refused(const struct cli_sender *sender, struct fls_error *why);
+
 /* Closes, with what is left sent; or, after a failure, without. */
 enum fls_status cli_sender_close(struct cli_sender *sender, struct fls_error *error);
 void cli_sender_abandon(struct cli_sender *sender);

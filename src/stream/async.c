@@ -72,6 +72,7 @@ struct fls_async {
     uint64_t settled_on_machine;
     uint64_t bound_for_machine; /* will be, by the round under way or one that was */
     struct fls_error error;
+    struct fls_error refusal; /* the first */
 
     /* Futexes: moved under the lock, waited on and woken without it. */
     atomic_uint work;
@@ -469,18 +470,40 @@ static enum fls_status flush_writer(struct fls_async *async, enum fls_level leve
     return status;
 }
 
+/* What came of one round. */
+struct round {
+    uint64_t end; /* messages accepted when it began */
+    uint64_t refused;
+    uint64_t written; /* by the writer, since its start */
+    int on_machine;   /* it went to the machine level, or was to */
+    int no_machine;   /* but there is none */
+    enum fls_status status;
+    struct fls_error error;
+    struct fls_error refusal; /* the first of them */
+};
+
+/* A message was not written; was it refused, so that the next one can be? */
+static int note_refusal(struct fls_async *async, enum fls_status status, struct round *round)
+{
+    struct fls_error error = *fls_writer_error(async->writer);
+
+    if (!is_refusal(async, status))
+        return 0;
+    if (round->refused++ == 0)
+        round->refusal = error;
+    return 1;
+}
+
 /* Empties one half into the writer. */
 static enum fls_status write_half(struct fls_async *async, struct fls_queue *half,
-                                  uint64_t *refused)
+                                  struct round *round)
 {
     struct fls_queue_record *record;
 
     while ((record = fls_queue_front(half)) != NULL) {
         await_record(record);
         enum fls_status status = write_record(async, record);
-        if (is_refusal(async, status))
-            ++*refused;
-        else if (status != FLS_OK)
+        if (FLS_UNLIKELY(status != FLS_OK) && !note_refusal(async, status, round))
             return status;
         fls_queue_pop(half);
     }
@@ -557,24 +580,13 @@ static void take_half(struct fls_async *async)
     tell_of_room(async);
 }
 
-/* What came of one round. */
-struct round {
-    uint64_t end; /* messages accepted when it began */
-    uint64_t refused;
-    uint64_t written; /* by the writer, since its start */
-    int on_machine;   /* it went to the machine level, or was to */
-    int no_machine;   /* but there is none */
-    enum fls_status status;
-    struct fls_error error;
-};
-
 /* Empties the half, then carries it to its level. After a failure that is not the sink's (a tap's
  * own status) what was taken before is still sent. */
 static void write_round(struct fls_async *async, struct round *round)
 {
     enum fls_level level = round->on_machine ? FLS_LEVEL_MACHINE : FLS_LEVEL_PROCESS;
 
-    round->status = write_half(async, &async->emptying, &round->refused);
+    round->status = write_half(async, &async->emptying, round);
     int in_record = round->status != FLS_OK;
     if (in_record)
         round->error = *fls_writer_error(async->writer);
@@ -598,6 +610,8 @@ static void write_round(struct fls_async *async, struct round *round)
 static void settle(struct fls_async *async, const struct round *round)
 {
     async->statistics.written = round->written;
+    if (round->refused > 0 && async->statistics.refused == 0)
+        async->refusal = round->refusal;
     async->statistics.refused += round->refused;
     async->statistics.bytes = fls_writer_statistics(async->writer).bytes;
     async->settled = round->end;
@@ -806,6 +820,13 @@ void fls_async_error(struct fls_async *async, struct fls_error *error)
 {
     lock(async);
     *error = async->error;
+    unlock(async);
+}
+
+void fls_async_refusal(struct fls_async *async, struct fls_error *error)
+{
+    lock(async);
+    *error = async->refusal;
     unlock(async);
 }
 

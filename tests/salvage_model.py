@@ -342,10 +342,11 @@ def cases(kind, full):
     """(what, stream, the bounds S, C and W)"""
     stream = mixed_stream(kind)
     rng = random.Random(kind)
-    step = 1 if full else 41
-    for n in range(0, len(stream) + 1, step):
+    # A sample begins elsewhere for each kind; the steps are primes, so that it meets every field.
+    first = list(KINDS).index(kind)
+    for n in range(0, len(stream) + 1) if full else range(23 * first, len(stream) + 1, 149):
         yield "cut %d" % n, stream[:n], BOUNDS
-    for n in range(0, len(stream), 1 if full else 7):
+    for n in range(0, len(stream)) if full else range(11 * first, len(stream), 67):
         values = {0, 0xFF, rng.randrange(256)} if full else {rng.choice((0, 0xFF, rng.randrange(256)))}
         for value in sorted(values):
             yield "byte %d is %d" % (n, value), stream[:n] + bytes([value]) + stream[n + 1 :], BOUNDS

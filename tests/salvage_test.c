@@ -54,7 +54,7 @@ static void test_chance_of_false_frames(void **state)
 {
     (void)state;
     static const size_t widths[] = {1, 2};
-    int rounds = getenv("FLS_CHECK") ? 40 : 20;
+    double enough = getenv("FLS_CHECK") ? 30 : 6; /* of the rare ones; of the others more */
     struct fls_tap anything = fls_tap_typed("anything", accept_all);
 
     test_random_seed(20);
@@ -63,7 +63,7 @@ static void test_chance_of_false_frames(void **state)
         struct fls_salvage_options options = {
             .checksum = FLS_CHECKSUM_CUSTOM, .custom_checksum = &custom, .verifier = &anything};
         double found = 0, expected = 0, deviation = 1;
-        for (int round = 0; round < rounds; round++) {
+        for (int round = 0; round < 4 || (expected < enough && round < 80); round++) {
             uint8_t *garbage = make_garbage(MIB / 4);
             struct fls_salvage_report report = salvage(garbage, MIB / 4, &options);
             found += (double)report.frames;
@@ -72,7 +72,7 @@ static void test_chance_of_false_frames(void **state)
         }
         while (deviation * deviation < 25 * expected)
             deviation++;
-        assert_true(expected > 15);
+        assert_true(expected >= enough);
         if (found < expected / 2 - deviation || found > expected + deviation)
             fail_msg("width %zu: %.0f false frames, %.1f were expected", widths[i], found,
                      expected);

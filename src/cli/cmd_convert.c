@@ -115,6 +115,8 @@ static int end(struct cli_stream_out *out, const struct options *options, int re
     struct fls_error error;
     enum fls_status status = FLS_OK;
 
+    if (cli_signal())
+        return cli_stream_out_fail(out, &error, FLS_STOPPED);
     if (result == CLI_SYSTEM) {
         cli_stream_out_abandon(out);
         return result;
@@ -265,14 +267,14 @@ static int convert_opened(struct cli_input *input, const struct options *options
                   "begun again %" PRIu64 " time%s without an end (STOP): its writer was killed, "
                   "perhaps",
                   in.unended, in.unended == 1 ? "" : "s");
-    if (!failed && status != FLS_END) {
-        result = status == FLS_STOPPED ? cli_signal_exit() : cli_exit_of(status);
+    cli_frame_streams_free(&in);
+    if (failed || status == FLS_STOPPED)
+        return cli_stream_out_fail(&out, &error, status);
+    if (status != FLS_END) {
+        result = cli_exit_of(status);
         cli_fail(input->name, &error, refused ? refusal(options) : NULL);
     }
-    cli_frame_streams_free(&in);
-    if (failed)
-        return cli_stream_out_fail(&out, &error, status);
-    if (status == FLS_STOPPED || refused || (status != FLS_END && out.frames == 0)) {
+    if (refused || (status != FLS_END && out.frames == 0)) {
         cli_stream_out_abandon(&out);
         return result;
     }

@@ -214,7 +214,7 @@ static int tell(const struct look *look, const struct cli_report *report)
         put_json(look, report);
     else if (!options->plot || strcmp(options->plot, "-") != 0)
         put_text(look, report);
-    if (options->plot)
+    if (options->plot && report->readable) /* else there is nothing to be drawn */
         plotted = plot(look, look->path, report->name);
     cli_out_flush();
     if (!options->json)

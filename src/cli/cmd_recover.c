@@ -147,7 +147,8 @@ static enum fls_status copy_prefix(struct cli_input *input, uint64_t count, int 
 }
 
 static enum fls_status save_to_file(struct cli_input *input, uint64_t count,
-                                    const struct options *options, struct fls_error *error)
+                                    const struct options *options, const char **left,
+                                    struct fls_error *error)
 {
     struct cli_outfile_plan plan = cli_outfile_plan(options->output, options->replace);
     struct cli_outfile file;
@@ -155,21 +156,21 @@ static enum fls_status save_to_file(struct cli_input *input, uint64_t count,
     cli_input_plan(input, &plan);
     cli_signals_catch(); /* from here on there is something to clean up */
     enum fls_status status = cli_outfile_open(&file, &plan, error);
-    if (status != FLS_OK)
-        return status;
-    status = copy_prefix(input, count, file.fd, error);
-    if (status != FLS_OK) {
-        cli_outfile_abandon(&file);
-        return status;
+    if (status == FLS_OK) {
+        status = copy_prefix(input, count, file.fd, error);
+        if (status == FLS_OK)
+            status = cli_outfile_finish_stream(&file, error);
+        else
+            cli_outfile_abandon(&file);
     }
-    status = cli_outfile_finish(&file, error);
-    return status == FLS_OK ? fls_beside_drop_index(options->output, error) : status;
+    *left = cli_outfile_left(&file);
+    return status;
 }
 
 static int save(struct cli_input *input, const struct cli_report *report,
                 const struct options *options)
 {
-    const char *path = options->output;
+    const char *path = options->output, *left = "it may have taken a part";
     uint64_t count = report->recovery.good_offset - input->offset;
     struct fls_error error;
     enum fls_status status;
@@ -182,14 +183,14 @@ static int save(struct cli_input *input, const struct cli_report *report,
     if (strcmp(path, "-") == 0)
         status = copy_prefix(input, count, -1, &error);
     else
-        status = save_to_file(input, count, options, &error);
+        status = save_to_file(input, count, options, &left, &error);
     if (status == FLS_OK)
         return report->recovery.end == FLS_STREAM_CORRUPT ? CLI_DAMAGED : CLI_WELL;
     if (status == FLS_STOPPED) {
         cli_error(path, "interrupted; nothing was written");
         return cli_signal_exit();
     }
-    cli_fail(path, &error, "nothing was written");
+    cli_fail(path, &error, left);
     return cli_exit_of(status);
 }
 

@@ -149,7 +149,7 @@ static enum fls_status put_all(struct slice *slice, struct fls_reader *reader,
         return FLS_STOPPED;
     if (status != FLS_OK && status != FLS_END)
         *damage = *fls_reader_error(reader);
-    return FLS_END;
+    return cli_signal() ? FLS_STOPPED : FLS_END;
 }
 
 /* --- where to begin ----------------------------------------------------------------------------
@@ -255,7 +255,17 @@ static enum fls_status write_slice(struct cli_input *input, struct slice *slice,
     status = put_all(slice, reader, damage, error);
     cli_progress_end();
     fls_reader_close(reader);
+    if (status == FLS_END && cli_exit_of(damage->status) == CLI_SYSTEM)
+        return damage->status; /* which is no slice */
     return status == FLS_END ? cli_stream_out_finish(&slice->out, error) : status;
+}
+
+static int input_failed(struct slice *slice, const struct cli_input *input,
+                        const struct fls_error *error)
+{
+    cli_stream_out_abandon(&slice->out);
+    cli_fail(input->name, error, "nothing was written");
+    return cli_exit_of(error->status);
 }
 
 static int slice_input(struct cli_input *input, const struct options *options)
@@ -272,6 +282,8 @@ static int slice_input(struct cli_input *input, const struct options *options)
 
     if (status == FLS_OK)
         status = write_slice(input, &slice, &damage, &error);
+    if (status != FLS_OK && status == damage.status)
+        return input_failed(&slice, input, &damage);
     if (status != FLS_OK)
         return cli_stream_out_fail(&slice.out, &error, status);
     if (slice.out.frames == 0)

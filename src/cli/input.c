@@ -400,6 +400,13 @@ static enum fls_status open_segments(struct cli_input *input, const struct fls_s
 /* So often is a series listed whose oldest segment is deleted before it is opened. */
 #define LISTS_MAX 1000
 
+/* Could the folder not be listed for a reason that is not the name's? */
+static int is_listing_trouble(enum fls_status status, const struct fls_error *error)
+{
+    return status == FLS_NO_MEMORY || (status == FLS_IO && error->os_errno != ENOENT &&
+                                       error->os_errno != ENOTDIR && error->os_errno != EACCES);
+}
+
 /* There is no file `path`: are there segments of that name? Else *error stays as it is. */
 static enum fls_status open_listed(struct cli_input *input, const struct cli_read_options *options,
                                    uint64_t *first, struct fls_error *error)
@@ -408,6 +415,10 @@ static enum fls_status open_listed(struct cli_input *input, const struct cli_rea
     struct fls_error own;
     enum fls_status status = fls_series_list(input->path, &series, &own);
 
+    if (is_listing_trouble(status, &own)) {
+        *error = own;
+        return status;
+    }
     if (status != FLS_OK || series.count == 0) {
         fls_series_free(&series);
         return FLS_IO;
@@ -528,8 +539,11 @@ void cli_input_close(struct cli_input *input)
 static void plan_series(const char *path, struct cli_outfile_plan *plan)
 {
     struct fls_series series;
+    enum fls_status status = fls_series_list(path, &series, NULL);
 
-    if (fls_series_list(path, &series, NULL) != FLS_OK)
+    if (status == FLS_NO_MEMORY)
+        cli_outfile_plan_unknown(plan);
+    if (status != FLS_OK) /* reading it says so */
         return;
     for (size_t i = 0; i < series.count; i++)
         cli_outfile_plan_path(plan, series.segments[i].path);

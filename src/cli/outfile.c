@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beside.h"
 #include "cli/outfile.h"
 #include "cli/signals.h"
 #include "journal/disk.h"
@@ -60,6 +61,11 @@ void cli_outfile_plan_fd(struct cli_outfile_plan *plan, int fd)
 
     if (fstat(fd, &information) == 0)
         plan_input(plan, &information);
+}
+
+void cli_outfile_plan_unknown(struct cli_outfile_plan *plan)
+{
+    plan->is_unknown = 1;
 }
 
 void cli_outfile_plan_path(struct cli_outfile_plan *plan, const char *path)
@@ -138,7 +144,8 @@ static enum fls_status open_in_place(struct cli_outfile *file, struct fls_error 
     do {
         file->fd = open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC);
     } while (file->fd < 0 && errno == EINTR && !cli_signal());
-    if (file->fd >= 0)
+    file->in_place = file->fd >= 0;
+    if (file->in_place)
         return FLS_OK;
     return cli_signal() ? FLS_STOPPED : cli_system_error(error, "open", errno);
 }
@@ -176,6 +183,8 @@ enum fls_status cli_outfile_open(struct cli_outfile *file, const struct cli_outf
     enum fls_status status = look(plan->path, plan->replace, &in_place, error);
     if (status == FLS_OK && plan->is_input)
         return cli_set_error(error, FLS_INVALID_ARGUMENT, "it is the input too");
+    if (status == FLS_OK && plan->is_unknown)
+        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
     if (status == FLS_OK && in_place)
         return open_in_place(file, error);
     if (status == FLS_OK)
@@ -206,6 +215,15 @@ static int give_new_name(const struct cli_outfile *file)
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
     return link(file->temporary, file->path);
+}
+
+/* Something failed behind the naming: the new name goes again; what took the place of another file
+ * stays, whole. */
+static void take_name_back(struct cli_outfile *file)
+{
+    if (file->replace || unlink(file->path) != 0)
+        return;
+    file->is_named = 0;
 }
 
 static enum fls_status give_name(const struct cli_outfile *file, struct fls_error *error)
@@ -244,12 +262,36 @@ enum fls_status cli_outfile_finish(struct cli_outfile *file, struct fls_error *e
         status = cli_system_error(error, "fsync", errno);
     if (close(file->fd) != 0 && status == FLS_OK && errno != EINTR)
         status = cli_system_error(error, "close", errno);
-    if (status == FLS_OK && file->temporary)
+    if (status == FLS_OK && file->temporary) {
         status = give_name(file, error);
-    if (status == FLS_OK && file->temporary)
+        file->is_named = status == FLS_OK;
+    }
+    if (file->is_named)
         status = sync_folder(file->path, error);
+    if (file->is_named && status != FLS_OK)
+        take_name_back(file);
     let_go(file);
     return status;
+}
+
+enum fls_status cli_outfile_finish_stream(struct cli_outfile *file, struct fls_error *error)
+{
+    enum fls_status status = cli_outfile_finish(file, error);
+
+    if (status != FLS_OK || !file->is_named)
+        return status;
+    status = fls_beside_drop_index(file->path, error);
+    if (status != FLS_OK)
+        take_name_back(file);
+    return status;
+}
+
+const char *cli_outfile_left(const struct cli_outfile *file)
+{
+    if (file->in_place)
+        return "what it took before is a part";
+    return file->is_named ? "it is whole, but a loss of power may take its name away"
+                          : "nothing was written";
 }
 
 void cli_outfile_abandon(struct cli_outfile *file)

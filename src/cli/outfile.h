@@ -27,6 +27,7 @@
  *   mode, group      who may read all that it is made of, once `is_limited`
  *   device, number   what has its name now, if `is_there`; `is_special`: a pipe, a device
  *   is_input         and that is what it would be made of
+ *   is_unknown       there was no memory to find out what it is made of
  */
 struct cli_outfile_plan {
     const char *path;
@@ -39,6 +40,7 @@ struct cli_outfile_plan {
     dev_t device;
     ino_t number;
     int is_input;
+    int is_unknown;
 };
 
 /* A plan for `path` (which outlives it), made of nothing yet. */
@@ -49,6 +51,9 @@ struct cli_outfile_plan cli_outfile_plan(const char *path, int replace);
 void cli_outfile_plan_fd(struct cli_outfile_plan *plan, int fd);
 void cli_outfile_plan_path(struct cli_outfile_plan *plan, const char *path);
 
+/* It is made of what could not be found out: opening it will fail. */
+void cli_outfile_plan_unknown(struct cli_outfile_plan *plan);
+
 /* A new file; see cli_outfile_finish. */
 struct cli_outfile {
     const char *path;
@@ -56,6 +61,8 @@ struct cli_outfile {
     int fd;
     int replace;
     int replaced_fd; /* what it will replace, locked; -1: nothing */
+    int in_place;    /* a pipe or device was opened */
+    int is_named;    /* it has its name */
 };
 
 /* FLS_INVALID_ARGUMENT, with the words: OUT holds `bytes`. `may_append`: of a verb with --append.
@@ -74,6 +81,13 @@ enum fls_status cli_outfile_open(struct cli_outfile *file, const struct cli_outf
 /* Syncs the file, gives it its name unless something is in the way by now (as cli_outfile_check),
  * and syncs the folder. Whatever it returns, nothing is left open and no temporary file behind. */
 enum fls_status cli_outfile_finish(struct cli_outfile *file, struct fls_error *error);
+
+/* The same for a stream, of which an index beside it that an earlier one has left goes. */
+enum fls_status cli_outfile_finish_stream(struct cli_outfile *file, struct fls_error *error);
+
+/* What a failure has left, for people: of a file nothing, but when its folder could not be synced.
+ */
+const char *cli_outfile_left(const struct cli_outfile *file);
 
 /* Removes it. */
 void cli_outfile_abandon(struct cli_outfile *file);

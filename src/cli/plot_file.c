@@ -48,18 +48,20 @@ static enum fls_status write_text(int fd, const char *text, size_t length, struc
 }
 
 static enum fls_status make_file(const struct cli_outfile_plan *plan, const char *text,
-                                 size_t length, struct fls_error *error)
+                                 size_t length, const char **left, struct fls_error *error)
 {
     struct cli_outfile file;
 
     cli_signals_catch(); /* from here on there is something to clean up */
     enum fls_status status = cli_outfile_open(&file, plan, error);
-    if (status != FLS_OK)
-        return status;
-    status = write_text(file.fd, text, length, error);
-    if (status == FLS_OK)
-        return cli_outfile_finish(&file, error);
-    cli_outfile_abandon(&file);
+    if (status == FLS_OK) {
+        status = write_text(file.fd, text, length, error);
+        if (status == FLS_OK)
+            status = cli_outfile_finish(&file, error);
+        else
+            cli_outfile_abandon(&file);
+    }
+    *left = cli_outfile_left(&file);
     return status;
 }
 
@@ -68,15 +70,16 @@ int cli_plot_write(const char *path, int replace, const char *stream, const char
 {
     struct cli_outfile_plan plan = cli_outfile_plan(path, replace);
     struct fls_error error;
+    const char *left;
 
     cli_input_plan_path(stream, &plan);
-    enum fls_status status = make_file(&plan, text, length, &error);
+    enum fls_status status = make_file(&plan, text, length, &left, &error);
     if (status == FLS_OK)
         return CLI_WELL;
     if (cli_signal()) {
         cli_error(path, "interrupted; nothing was written");
         return cli_signal_exit();
     }
-    cli_fail(path, &error, "nothing was written");
+    cli_fail(path, &error, left);
     return cli_exit_of(status);
 }

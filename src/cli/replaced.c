@@ -11,6 +11,7 @@
 
 #include <flatstream/series.h>
 
+#include "base/beside.h"
 #include "cli/replaced.h"
 #include "journal/lock.h"
 
@@ -75,21 +76,22 @@ static enum fls_status move_aside(struct cli_replaced *replaced, const char *nam
     return status;
 }
 
-/* The index of a file that was moved, if it has one: a regular file of ours. */
+/* The index of a file that was moved, if it has one: what is none of ours is left. */
 static enum fls_status move_index_aside(struct cli_replaced *replaced, const char *name,
                                         struct fls_error *error)
 {
-    size_t size = strlen(name) + sizeof ".idx";
+    size_t size = strlen(name) + sizeof FLS_INDEX_ENDING;
     char *index = malloc(size);
-    struct stat information;
     enum fls_status status = FLS_OK;
+    int fd;
 
     if (!index)
         return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
-    snprintf(index, size, "%s.idx", name);
-    if (lstat(index, &information) == 0 && S_ISREG(information.st_mode) &&
-        information.st_uid == geteuid())
+    snprintf(index, size, "%s" FLS_INDEX_ENDING, name);
+    if (fls_beside_open_index(index, NULL, &fd, NULL) == FLS_OK) {
+        close(fd);
         status = move_aside(replaced, index, error);
+    }
     free(index);
     return status;
 }
@@ -101,6 +103,8 @@ static enum fls_status put_one_aside(struct cli_replaced *replaced,
     struct cli_outfile_plan plan = cli_outfile_plan(name, 1);
 
     what->inputs(what->context, &plan);
+    if (plan.is_unknown)
+        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
     if (plan.is_input)
         return cli_set_error(error, FLS_INVALID_ARGUMENT, "%s is the input too", name);
     enum fls_status status = move_aside(replaced, name, error);

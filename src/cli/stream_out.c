@@ -118,8 +118,7 @@ enum fls_status cli_stream_out_finish(struct cli_stream_out *out, struct fls_err
     out->is_open = 0;
     free(out->block);
     out->block = NULL;
-    status = cli_outfile_finish(&out->file, error);
-    return status == FLS_OK ? fls_beside_drop_index(out->path, error) : status;
+    return cli_outfile_finish_stream(&out->file, error);
 }
 
 void cli_stream_out_abandon(struct cli_stream_out *out)
@@ -141,6 +140,6 @@ int cli_stream_out_fail(struct cli_stream_out *out, const struct fls_error *erro
     }
     if (status == FLS_STOPPED)
         return CLI_SYSTEM; /* standard output failed; what it was is said at the end */
-    cli_fail(out->path, error, "nothing was written");
+    cli_fail(out->path, error, cli_outfile_left(&out->file));
     return cli_exit_of(status);
 }

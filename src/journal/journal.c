@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/beside.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -98,15 +100,34 @@ static enum fls_status open_files(struct fls_journal *journal, struct fls_journa
     return status;
 }
 
-static void close_files(struct fls_journal *journal, void (*leave_lock)(struct fls_lock *))
+static enum fls_status close_files(struct fls_journal *journal,
+                                   void (*leave_lock)(struct fls_lock *), struct fls_error *error)
 {
+    enum fls_status status = FLS_OK;
+
     if (journal->current) {
-        (void)fls_journal_segment_close(journal, journal->current);
+        status = fls_journal_segment_close(journal, journal->current, error);
         fls_journal_segment_free(journal->current);
     }
     leave_lock(&journal->file_lock);
     if (journal->folder >= 0)
         (void)fls_os_close(journal->folder, NULL);
+    return status;
+}
+
+/* An opening that failed leaves no segment behind that it has made, nor that one's index. */
+static void remove_made(struct fls_journal *journal)
+{
+    struct journal_segment *made = journal->is_made ? journal->current : NULL;
+
+    if (!made || !fls_beside_is_at(made->fd, made->path))
+        return;
+    if (made->index)
+        (void)fls_index_writer_close(made->index, NULL);
+    made->index = NULL;
+    (void)unlink(made->path);
+    if (fls_beside_drop_index(made->path, NULL) != FLS_OK)
+        return; /* it is followed by nobody: its stream is gone */
 }
 
 static void close_locks(struct fls_journal *journal)
@@ -130,7 +151,8 @@ static enum fls_status bring_up(struct fls_journal *journal, struct fls_journal_
     if (status == FLS_OK)
         status = fls_journal_keeper_start(journal, error);
     if (status != FLS_OK) {
-        close_files(journal, fls_lock_give_up);
+        remove_made(journal);
+        (void)close_files(journal, fls_lock_give_up, NULL); /* nothing was written */
         close_locks(journal);
     }
     return status;
@@ -468,8 +490,10 @@ enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error 
         status = journal->poisoned ? journal->error.status : delete_old(journal);
     if (status != FLS_OK)
         fls_error_copy(error, &journal->error);
-    close_files(journal, journal->poisoned ? fls_lock_let_go : fls_lock_give_back);
+    enum fls_status closed =
+        close_files(journal, journal->poisoned ? fls_lock_let_go : fls_lock_give_back,
+                    status == FLS_OK ? error : NULL);
     close_locks(journal);
     free_memory(journal);
-    return status;
+    return status == FLS_OK ? closed : status;
 }

@@ -30,6 +30,7 @@ struct journal_segment {
     uint64_t last_message;          /* once retired */
     int torn;                       /* a failed write has left bytes behind them, still to be cut */
     int synced;                     /* once retired */
+    int index_failed;               /* once closed */
 };
 
 /* The sink of the journal's writer. */
@@ -61,6 +62,7 @@ struct fls_journal {
     struct iovec *through; /* room for its segments */
 
     struct journal_segment *current;
+    int is_made;                     /* the first, by this opening */
     struct journal_segment *retired; /* the oldest first */
     struct journal_segment **retired_end;
     unsigned retired_count;
@@ -127,10 +129,10 @@ FLS_MUST_USE enum fls_status fls_journal_segment_continue(struct fls_journal *jo
                                                           struct journal_segment **segment,
                                                           struct fls_error *error);
 
-/* Closes index and file, and gives unused space back. Without the lock. FLS_OK, or that of the
- * index that was given up. */
+/* Closes index and file, and gives unused space back; segment->index_failed says whether the index
+ * had to be given up. Without the lock. FLS_OK, FLS_IO: the file's last bytes may be lost. */
 enum fls_status fls_journal_segment_close(struct fls_journal *journal,
-                                          struct journal_segment *segment);
+                                          struct journal_segment *segment, struct fls_error *error);
 
 /* Frees it; closed it must be. NULL is allowed. */
 void fls_journal_segment_free(struct journal_segment *segment);

@@ -27,14 +27,14 @@ static void finish_oldest(struct fls_journal *journal)
     journal->finishing = 1;
     struct journal_segment *segment = fls_journal_sync_retired(journal);
     struct fls_error error = FLS_ZERO;
-    enum fls_status status = FLS_OK;
     uint64_t deleted = 0;
     int is_safe = !journal->poisoned;
 
     pthread_mutex_unlock(&journal->lock);
-    int index_failed = fls_journal_segment_close(journal, segment) != FLS_OK;
+    enum fls_status status = fls_journal_segment_close(journal, segment, &error);
+    int index_failed = segment->index_failed;
     tell(journal, segment);
-    if (is_safe)
+    if (is_safe && status == FLS_OK)
         status = fls_journal_delete_old(journal, segment->number, &deleted, &error);
     fls_journal_segment_free(segment);
     pthread_mutex_lock(&journal->lock);

@@ -418,7 +418,10 @@ static enum fls_status create_first(struct fls_journal *journal,
                                     struct fls_journal_opening *opening, struct fls_error *error)
 {
     opening->segment = (uint64_t)wants_series(&journal->options.rotation);
-    return fls_journal_segment_create(journal, opening->segment, &journal->current, error);
+    enum fls_status status =
+        fls_journal_segment_create(journal, opening->segment, &journal->current, error);
+    journal->is_made = status == FLS_OK;
+    return status;
 }
 
 enum fls_status fls_journal_find_end(struct fls_journal *journal,

@@ -183,7 +183,7 @@ enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *
                           "%s is being changed by another: %" PRIu64 " bytes, and had %" PRIu64,
                           (*segment)->path, there, bytes);
     if (status != FLS_OK) {
-        (void)fls_journal_segment_close(journal, *segment);
+        (void)fls_journal_segment_close(journal, *segment, NULL); /* nothing was written */
         fls_journal_segment_free(*segment);
         *segment = NULL;
         return status;
@@ -238,17 +238,17 @@ enum fls_status fls_journal_begin_segment(struct fls_journal *journal)
 /* ---- the end of one ------------------------------------------------------------------------- */
 
 enum fls_status fls_journal_segment_close(struct fls_journal *journal,
-                                          struct journal_segment *segment)
+                                          struct journal_segment *segment, struct fls_error *error)
 {
     if (segment->torn) /* once more; else the next opening does it */
         segment->torn = fls_disk_cut(segment->fd, segment->bytes, NULL) != FLS_OK;
     if (journal->options.rotation.preallocate_bytes > segment->bytes)
         fls_os_give_back(segment->fd, segment->bytes);
-    enum fls_status status =
-        fls_index_writer_close(segment->index, NULL); /* of the file as it stays */
+    segment->index_failed = /* of the file as it stays */
+        fls_index_writer_close(segment->index, NULL) != FLS_OK;
     segment->index = NULL;
     fls_lock_stream_let_go(segment->fd);
-    (void)fls_sink_close(segment->sink, NULL);
+    enum fls_status status = fls_sink_close(segment->sink, error);
     segment->sink = NULL;
     return status;
 }

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Every call of a kind fails once, in a run of the command of its own, and what comes of each run is
+looked at. usage: each_fault.py COMMAND FAULTS.so nomem|files CASES
+
+A case is a line: the files of the present folder that the run finds in its own, by commas (or -), a
+tab, and the words. Paths of inputs begin with IN/."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+command, library, kind, cases = sys.argv[1:5]
+here = os.getcwd()
+runs = failures = 0
+
+
+def fail(text):
+    global failures
+    failures += 1
+    print("FAILED:", text, file=sys.stderr)
+
+
+def tree(folder):
+    """All that is in a folder: names and bytes."""
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+class Run:
+    def __init__(self, box, number, status):
+        self.status = status
+        self.files = tree(os.path.join(box, str(number)))
+        with open(os.path.join(box, f"{number}.out"), "rb") as file:
+            self.out = file.read()
+        with open(os.path.join(box, f"{number}.err"), "rb") as file:
+            self.err = file.read()
+
+    def streams(self):
+        """What was made, but indexes: their birth differs from run to run."""
+        return {name: data for name, data in self.files.items() if not name.endswith(".idx")}
+
+
+def run_all(words, kept, fault, how, goes_on):
+    box = os.path.join(here, "box")
+    shutil.rmtree(box, ignore_errors=True)
+    os.makedirs(os.path.join(box, "keep"))
+    for name in kept:
+        shutil.copy(name, os.path.join(box, "keep"))
+    arguments = [word.replace("IN/", here + "/") for word in words]
+    environment = dict(os.environ, LD_PRELOAD=library, FAULT=fault, FAULT_AS=how, FAULT_IN=box)
+    if goes_on:
+        environment["FAULT_ON"] = "1"
+    ended = subprocess.run([command, *arguments], env=environment, stdin=subprocess.DEVNULL)
+    if ended.returncode != 0:
+        sys.exit(f"{words}: the runs could not be made: {ended.returncode}")
+    with open(os.path.join(box, "ended"), encoding="ascii") as file:
+        statuses = [int(line) for line in file]
+    return [Run(box, number + 1, status) for number, status in enumerate(statuses)]
+
+
+def left_behind(run):
+    return [name for name in run.files
+            if name.endswith(".lock") or ".replaced-" in name or name[-7:-6] == "."]
+
+
+# Of a thread that found no memory, and of a library that catches it and says something else.
+WORDS = (b"memory", b"temporarily unavailable", b"libflatbuffers does not")
+
+
+def check_nomem(words, kept):
+    """Exit status 0 comes only with what comes when all is well."""
+    for goes_on in (False, True):
+        *faulty, well = run_all(words, kept, "malloc", "12", goes_on)
+        for number, run in enumerate(faulty, 1):
+            what = f"allocation {number}{'+' if goes_on else ''} is refused: {' '.join(words)}: "
+            what += f"exit {run.status}: {run.err[:200]!r}"
+            said = any(word in run.err + run.out for word in WORDS)
+            if run.status < 0 or run.status > 3:
+                fail(what)
+            elif run.status == 0 and (run.streams() != well.streams() or run.out != well.out):
+                fail("another result, " + what)
+            elif run.status != 0 and run.status != well.status and not said:
+                fail("no word of it, " + what)
+            if left_behind(run):
+                fail(f"{left_behind(run)}, " + what)
+        yield len(faulty)
+
+
+FAULTS = (("write", "5"), ("write", "28"), ("write", "short"), ("fsync", "5"), ("rename", "5"),
+          ("close", "5"))
+
+
+def check_files(words, kept):
+    """What is made is whole, or all is as it was."""
+    before = {name: open(name, "rb").read() for name in kept}
+    for fault, how in FAULTS:
+        *faulty, well = run_all(words, kept, fault, how, False)
+        for number, run in enumerate(faulty, 1):
+            what = f"{fault} {number} fails ({how}): {' '.join(words)}: "
+            what += f"exit {run.status}: {run.err[:200]!r}"
+            if how == "short":
+                if run.status != well.status or run.files != well.files:
+                    fail("not what it would be, " + what)
+            elif run.status == 3 and not run.err:
+                fail("no word of it, " + what)
+            elif run.status == 3 and run.files not in (before, well.files):
+                fail(f"half made, {sorted(run.files)}, " + what)
+            elif run.status != 3 and (run.status != well.status or run.files != well.files):
+                fail(what)
+        yield len(faulty)
+
+
+check = {"nomem": check_nomem, "files": check_files}[kind]
+with open(cases, encoding="ascii") as lines:
+    for line in lines:
+        names, words = line.rstrip("\n").split("\t")
+        for count in check(words.split(), [] if names == "-" else names.split(",")):
+            runs += count
+print(f"{runs} calls failed, {failures} failures")
+if runs < 50:
+    sys.exit("so few calls failed that this tests nothing")
+sys.exit(failures > 0)

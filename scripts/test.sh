@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs all tests of one build folder (default: build), says by name what could not be tested here,
-# and ends with a plain count.
+# and ends with a plain count. TEST_JOBS: how many at a time (one more than there are processors, as
+# some wait for the disk or a clock).
 set -u
 cd "$(dirname "$0")/.."
 build=${1:-build}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-ctest --test-dir "$build" --output-on-failure -j "${TEST_JOBS:-$(nproc)}" 2>&1 | tee "$log"
+ctest --test-dir "$build" --output-on-failure -j "${TEST_JOBS:-$(($(nproc) + 1))}" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 # A script says "skipped: WHAT: WHY"; a cmocka program marks the test.
 sed -nE 's/^skipped: /not tested here: /p; s/^\[  SKIPPED \] ([a-z0-9_]+)$/not tested here: \1/p' \

@@ -30,13 +30,13 @@ fails_plainly() {
     [ "$n" -gt 2 ] || fail "no read of $file was seen: $*"
 }
 
-seq 1 150000 >lines.txt
+seq 1 50000 >lines.txt
 "$flatstream" write -o clean.fls lines.txt || exit 1
 size=$(stat -c %s clean.fls)
 head -c $((size - 3)) clean.fls >torn.fls
 cp clean.fls corrupt.fls
-printf '\377' | dd of=corrupt.fls bs=1 seek=$((size - 18000 - 1)) conv=notrunc status=none # a payload
-head -c 3000000 /dev/urandom >blob
+printf '\377' | dd of=corrupt.fls bs=1 seek=$((size - 17000 - 1)) conv=notrunc status=none # a payload
+head -c 1200000 /dev/urandom >blob
 "$flatstream" write -o large.fls --from files blob lines.txt blob || exit 1
 
 for file in clean torn corrupt large; do

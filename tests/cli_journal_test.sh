@@ -5,14 +5,6 @@ FLS_SCRATCH_IN=/var/tmp
 . "$(dirname "$0")/cli_support.sh"
 
 # until_true COMMAND...: waits for it.
-until_true() {
-    for _ in $(seq 1 400); do
-        "$@" >out 2>err && return 0
-        sleep 0.05
-    done
-    fail "never: $*"
-}
-
 count() { find . -maxdepth 1 -name "$1" | wc -l; }
 
 # --- rotation --------------------------------------------------------------------------------------
@@ -138,26 +130,30 @@ cat hup.err >&2
 echo "SIGHUP under load: $(count 'hup-*.fls') segments"
 "$flatstream" cat hup.fls | cmp -s - <(seq 1 3000000) || fail "SIGHUP lost something"
 # while it waits for its input, too; and one file has no segments
-(
-    echo one
-    sleep 1
-    echo two
-) | "$flatstream" write -o idle.fls --rotate-bytes 1G &
+mkfifo held
+"$flatstream" write -o idle.fls --rotate-bytes 1G held &
+writer=$!
+exec 8>held
+echo one >&8
 until_true test -s idle-000001.fls
-kill -HUP $!
-wait
+kill -HUP $writer
+until_true test -e idle-000002.fls
+echo two >&8
+exec 8>&-
+wait $writer
 [ "$(count 'idle-*.fls')" = 2 ] || fail "SIGHUP while it waits made $(count 'idle-*.fls') segments"
 expect 0 "$flatstream" cat idle.fls
 same out <(printf 'one\ntwo\n')
 # without segments it ends the recorder, as it always did
-(
-    echo one
-    sleep 20
-) | "$flatstream" write -o one.fls 2>one.err &
+"$flatstream" write -o one.fls held 2>one.err &
+writer=$!
+exec 8>held
+echo one >&8
 until_true test -s one.fls
-kill -HUP $!
-wait $!
+kill -HUP $writer
+wait $writer
 [ $? = 129 ] || fail "SIGHUP without segments"
+exec 8>&-
 
 # --- sync, index -----------------------------------------------------------------------------------
 head -n 300 lines >few

@@ -135,10 +135,12 @@ if has_terminals progress of replay; then
 fi
 
 # --- a signal, damage, wrong usage -----------------------------------------------------------------
-"$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls --replace 2>err &
-sleep 0.5
-kill -TERM $!
-wait $!
+rm copy.fls
+"$flatstream" replay "${key[@]}" --speed 0.1 rec.fls copy.fls 2>err &
+replay=$!
+until_true test -s copy.fls
+kill -TERM $replay
+wait $replay
 [ $? = 143 ] || fail "the exit status of a signal"
 says err 'interrupted: [0-9]+ messages'
 expect 0 "$flatstream" verify copy.fls

@@ -54,6 +54,27 @@ same() {
     }
 }
 
+# until_true COMMAND...: runs it again and again, for up to 20 seconds.
+until_true() {
+    for _ in $(seq 1 400); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    fail "never: $*"
+}
+
+# holds FILE BYTES: or more
+holds() {
+    [ "$(stat -c %s "$1")" -ge "$2" ]
+}
+
+# waits PID: it has SIGINT in hand, and sleeps until there is something to do.
+waits() {
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+    ((0x${caught:-0} & 2)) && grep -q '^State:[[:space:]]*S' "/proc/$1/status"
+}
+
 # has_terminals WHAT: can a terminal be had here? Says what is skipped when not.
 has_terminals() {
     python3 -c 'import pty; pty.openpty()' 2>/dev/null && return 0

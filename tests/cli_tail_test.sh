@@ -84,7 +84,7 @@ expect 0 "$flatstream" tail empty.fls
 # Nothing is there yet; then a segment, half a frame, another segment. --checksum is found out.
 "$flatstream" tail -f -n 5 live.fls >out 2>err &
 follower=$!
-sleep 0.3
+until_true waits $follower
 head -n 100 lines | "$flatstream" write -o live-000001.fls
 until_lines 100 out
 sed -n 101,200p lines | "$flatstream" write -o next
@@ -92,7 +92,7 @@ head -c 700 next >live-000002.fls
 until_lines 145 out
 tail -c +701 next >>live-000002.fls
 until_lines 200 out
-head -c 7 next >live-000003.fls # a header, half of it
+head -c 7 next >live-000003.fls # a header, half of it; nothing shows when it has been seen
 sleep 0.2
 kill -TERM $follower
 wait $follower || fail "a stopped follower's exit status"
@@ -114,7 +114,7 @@ same out <(sed -n 198,203p lines)
 head -n 10 lines | "$flatstream" write -o cut.fls
 "$flatstream" tail -f -n 0 cut.fls >out 2>err &
 follower=$!
-sleep 0.2
+until_true waits $follower
 printf '\x40\x00\x00\x00half of a frame' >>cut.fls
 sleep 0.2
 sed -n 11,20p lines | "$flatstream" write -o cut.fls --append --repair 2>cuterr

@@ -672,7 +672,7 @@ for signal in INT:130 TERM:143 HUP:129; do
     rm -f live.fls
     (while echo hello && sleep 0.02; do :; done) 2>/dev/null | "$flatstream" write -o live.fls --replace 2>err &
     pid=$!
-    sleep 0.4
+    until_true holds live.fls 60
     kill -${signal%:*} $pid
     wait $pid
     [ $? = "${signal#*:}" ] || fail "exit status after SIG${signal%:*}"
@@ -685,7 +685,7 @@ mkfifo silent
 exec 9<>silent
 "$flatstream" write -o live.fls --replace silent 2>err &
 pid=$!
-sleep 0.3
+until_true waits $pid
 kill -INT $pid
 wait $pid
 [ $? = 130 ] || fail "SIGINT while waiting for input"
@@ -693,7 +693,7 @@ exec 9>&-
 # In the middle of fast work.
 (yes 'a line of a message' | head -n 200000000) 2>/dev/null | "$flatstream" write -o fast.fls 2>err &
 pid=$!
-sleep 0.5
+until_true holds fast.fls 1000000
 kill -INT $pid
 wait $pid
 [ $? = 130 ] || fail "SIGINT in full flight"

@@ -153,7 +153,8 @@ struct fls_journal_opening {
  *   rotations           segments begun since opening, the first not counted;
  *   longest_rotation_ns the longest time that one held up the producers
  *   segments_deleted    by the limits
- *   index_failed        non-zero: an index was given up; the stream is not concerned
+ *   index_failed        non-zero: an index was given up; the stream is not concerned. Closing the
+ *                       journal says why, and says so too of one that only closing gave up
  */
 struct fls_journal_counts {
     uint64_t messages;
@@ -256,7 +257,8 @@ FLS_API struct fls_journal_counts fls_journal_statistics(struct fls_journal *jou
  * Hands everything to the system (and syncs it, when there is any policy to_machine), finishes the
  * segment, gives the lock back and frees the journal, also on failure. No other thread may use it
  * any more. FLS_OK, or the failure, in `error` (may be NULL): messages that were taken but not
- * handed over are lost then. NULL is allowed.
+ * handed over are lost then. But when error->subject begins with "index", no message is lost: an
+ * index was given up, by closing or before, and this is why the first was. NULL is allowed.
  */
 FLS_API enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error *error);
 

@@ -170,8 +170,12 @@ static enum fls_status check_key(const char *name, const struct stat *stream,
     struct fls_index_header header;
     char key[CLI_SHOWN_BYTES];
 
-    if (options->key->path || options->no_key ||
-        fls_index_file_header(name, stream, &header, NULL) != FLS_OK || !header.has_time)
+    if (options->key->path || options->no_key)
+        return FLS_OK;
+    enum fls_status status = fls_index_file_header(name, stream, &header, error);
+    if (status == FLS_IO || status == FLS_NO_MEMORY)
+        return status;
+    if (status != FLS_OK || !header.has_time)
         return FLS_OK;
     return cli_set_error(error, FLS_INVALID_ARGUMENT,
                          "its index has times, by '%.63s': --key makes it by times again, --no-key "
@@ -325,10 +329,15 @@ static int index_file(const char *path, const struct options *options)
 static int index_series(const char *path, const struct options *options)
 {
     struct fls_series series;
+    struct fls_error error;
     int result = CLI_WELL;
 
-    if (access(path, F_OK) == 0 || fls_series_list(path, &series, NULL) != FLS_OK)
+    if (access(path, F_OK) == 0)
         return index_file(path, options);
+    if (fls_series_list(path, &series, &error) != FLS_OK) {
+        cli_fail(path, &error, NULL);
+        return cli_exit_of(error.status);
+    }
     if (series.count == 0)
         result = index_file(path, options); /* which says that there is no such file */
     for (size_t i = 0; i < series.count && !cli_signal(); i++) {

@@ -245,54 +245,70 @@ static int prepare(struct look *look, struct fls_path *const *paths)
     return 1;
 }
 
-/* The key of the index that is beside the file. */
-static void open_index_key(struct look *look, const char *path)
+/* The key of the index that is beside the file, if there is one. */
+static enum fls_status open_index_key(struct look *look, const char *path, struct fls_error *error)
 {
     struct fls_index *index;
 
-    if (strcmp(path, "-") == 0 || fls_index_open(path, NULL, &index, NULL) != FLS_OK)
-        return;
+    if (strcmp(path, "-") == 0)
+        return FLS_OK;
+    enum fls_status status = fls_index_open(path, NULL, &index, error);
+    if (status != FLS_OK) /* what else there is to say of it is said when it is shown */
+        return status == FLS_NO_MEMORY ? status : FLS_OK;
     struct fls_index_summary summary = fls_index_describe(index);
     fls_index_close(index);
-    if (!cli_key_open_of_index(&summary, (enum cli_time_unit)look->options->key.unit, look->schema,
-                               &look->index_key))
-        return;
+    status = cli_key_open_of_index(&summary, (enum cli_time_unit)look->options->key.unit,
+                                   look->schema, &look->index_key, error);
+    if (status != FLS_OK || !look->index_key.path)
+        return status;
     memcpy(look->index_key_name, summary.key, sizeof look->index_key_name);
     look->chart.key = &look->index_key;
     look->chart.key_name = look->index_key_name;
+    return FLS_OK;
 }
 
-static void choose_key(struct look *look, const char *path, const struct cli_key *given)
+static enum fls_status choose_key(struct look *look, const char *path, const struct cli_key *given,
+                                  struct fls_error *error)
 {
-    if (given->path) {
-        look->chart.key = given;
-        look->chart.key_name = look->options->key.field;
-    } else if (look->schema->schema && look->chart.count > 0) {
-        open_index_key(look, path);
-    }
+    if (!given->path)
+        return look->schema->schema && look->chart.count > 0 ? open_index_key(look, path, error)
+                                                             : FLS_OK;
+    look->chart.key = given;
+    look->chart.key_name = look->options->key.field;
+    return FLS_OK;
+}
+
+/* Reads it, and tells of it. */
+static int look_at(struct look *look, struct cli_report *report)
+{
+    const struct options *options = look->options;
+    struct cli_watch watch = {see, look};
+    int watches = look->statistics || look->chart.count > 0, found = CLI_WELL;
+
+    cli_scan_path_watched(look->path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
+                          watches ? &watch : NULL, report);
+    if (report->readable && report->fit != CLI_FIT_NONE && report->fit != CLI_FIT_SEVERAL)
+        found = cli_index_beside(look->path, report->offset, report->kind, &look->index);
+    int result = tell(look, report);
+    fls_index_close(look->index);
+    cli_report_free(report);
+    return found > result ? found : result;
 }
 
 static int info_one(const char *path, const struct options *options, struct cli_schema *schema,
                     const struct cli_key *key, struct fls_path *const *paths)
 {
     struct look look = {.options = options, .path = path, .schema = schema};
-    struct cli_watch watch = {see, &look};
     struct cli_report report;
+    struct fls_error error;
     int result = CLI_SYSTEM;
 
-    if (prepare(&look, paths)) {
-        choose_key(&look, path, key);
-        int watches = look.statistics || look.chart.count > 0;
-        cli_scan_path_watched(path, &options->read, options->json ? CLI_SCAN_TO_THE_END : 0,
-                              watches ? &watch : NULL, &report);
-        if (report.readable && report.fit != CLI_FIT_NONE && report.fit != CLI_FIT_SEVERAL)
-            look.index = cli_index_beside(path, report.offset, report.kind);
-        result = tell(&look, &report);
-        fls_index_close(look.index);
-        cli_report_free(&report);
-    } else {
+    if (!prepare(&look, paths))
         cli_error(cli_input_name(path), "out of memory");
-    }
+    else if (choose_key(&look, path, key, &error) != FLS_OK)
+        cli_fail(path, &error, NULL);
+    else
+        result = look_at(&look, &report);
     cli_statistics_free(look.statistics);
     cli_chart_free(&look.chart);
     cli_key_close(&look.index_key);

@@ -739,23 +739,36 @@ static int output_failed(const struct options *options, struct target *target)
     return cli_exit_of(error.status);
 }
 
-static int close_output(struct target *target)
+/* Was an index given up, and nothing else (journal.h)? */
+static int is_of_index(const struct target *target, const struct fls_error *error)
+{
+    return target->sender.journal && strncmp(error->subject, "index", 5) == 0;
+}
+
+/* *index: what became of it; the messages are all there. */
+static int close_output(struct target *target, int *index)
 {
     struct fls_journal_counts counts = FLS_ZERO;
     struct fls_error error;
 
     if (target->sender.journal)
         counts = fls_journal_statistics(target->sender.journal);
-    if (counts.index_failed)
-        cli_error(target->name, "the index was given up; `flatstream index` makes it again");
     enum fls_status status = cli_sender_close(&target->sender, &error);
 
     if (status == FLS_OK && !target->is_stdout && target->fd >= 0 && close(target->fd) != 0 &&
         errno != EINTR)
         status = cli_system_error(&error, "close", errno);
     cli_journal_tell_rotations(target->name, &counts);
+    *index = CLI_WELL;
     if (status == FLS_OK)
         return CLI_WELL;
+    if (is_of_index(target, &error)) {
+        cli_fail(
+            target->name, &error,
+            "its index was given up, the messages are whole; `flatstream index` makes it again");
+        *index = CLI_SYSTEM;
+        return CLI_WELL;
+    }
     cli_fail(target->name, &error,
              is_sync_failure(&error) ? sync_advice : "the last messages may be lost");
     return CLI_SYSTEM;
@@ -836,13 +849,14 @@ static int finish(const struct options *options, struct target *target,
         return output_failed(options, target);
     refused.count = cli_sender_refused(&target->sender, &refused.why);
     uint64_t messages = cli_sender_messages(&target->sender);
-    int closed = close_output(target);
+    int index, closed = close_output(target, &index);
     if (closed != CLI_WELL)
         return closed;
     int without_key = cli_key_tell_broken(target->name, target->key.broken);
     report_bad_lines(target, messages);
     int result = report_outcome(target, outcome, &refusal, messages);
     result = result == CLI_WELL ? without_key : result;
+    result = index > result ? index : result;
     int lost = refused.count > 0 ? report_refused(target, &refused) : CLI_WELL;
     return lost > result ? lost : result;
 }

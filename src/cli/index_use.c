@@ -19,34 +19,39 @@ static int is_regular(const char *path)
     return stat(path, &information) == 0 && S_ISREG(information.st_mode);
 }
 
-struct fls_index *cli_index_beside(const char *path, uint64_t offset, enum fls_checksum_kind kind)
+int cli_index_beside(const char *path, uint64_t offset, enum fls_checksum_kind kind,
+                     struct fls_index **index)
 {
-    struct fls_index *index = NULL;
     struct fls_error error;
 
+    *index = NULL;
     if (offset != 0 || strcmp(path, "-") == 0 || !is_regular(path))
-        return NULL;
-    enum fls_status status = fls_index_open(path, NULL, &index, &error);
+        return CLI_WELL;
+    enum fls_status status = fls_index_open(path, NULL, index, &error);
     if (status == FLS_IO && error.os_errno == ENOENT)
-        return NULL;
+        return CLI_WELL;
     if (status != FLS_OK) {
         cli_fail(path, &error, "reading without it; `flatstream index` builds it anew");
-        return NULL;
+        return cli_exit_of(status) == CLI_SYSTEM ? CLI_SYSTEM : CLI_WELL;
     }
-    enum fls_checksum_kind indexed = fls_index_describe(index).checksum;
+    enum fls_checksum_kind indexed = fls_index_describe(*index).checksum;
     if (indexed == kind)
-        return index;
+        return CLI_WELL;
     cli_error(path, "the index is of frames with %s, these have %s; reading without it",
               fls_checksum_name(indexed), fls_checksum_name(kind));
-    fls_index_close(index);
-    return NULL;
+    fls_index_close(*index);
+    *index = NULL;
+    return CLI_WELL;
 }
 
+/* Without it the input is read all the same, whatever became of it. */
 struct fls_index *cli_index_of(const struct cli_input *input)
 {
-    if (!input->regular || input->fit == CLI_FIT_NONE || input->fit == CLI_FIT_SEVERAL)
-        return NULL;
-    return cli_index_beside(input->path, input->start, input->kind);
+    struct fls_index *index = NULL;
+
+    if (input->regular && input->fit != CLI_FIT_NONE && input->fit != CLI_FIT_SEVERAL)
+        (void)cli_index_beside(input->path, input->start, input->kind, &index);
+    return index;
 }
 
 /* It comes from a file: what a terminal would obey is not printed. */

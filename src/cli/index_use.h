@@ -15,8 +15,10 @@
  */
 struct fls_index *cli_index_of(const struct cli_input *input);
 
-/* The same for a file that was read under its path, behind `offset`, with frames of `kind`. */
-struct fls_index *cli_index_beside(const char *path, uint64_t offset, enum fls_checksum_kind kind);
+/* The same for a file that was read under its path, behind `offset`, with frames of `kind`.
+ * CLI_WELL, also without one; CLI_SYSTEM: whether there is one is not known. */
+int cli_index_beside(const char *path, uint64_t offset, enum fls_checksum_kind kind,
+                     struct fls_index **index);
 
 /* What it says of itself, on standard output without a newline: "12 entries for 900 frames, 36000
  * bytes; timestamp from 1 to 900". */

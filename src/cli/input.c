@@ -539,12 +539,12 @@ void cli_input_close(struct cli_input *input)
 static void plan_series(const char *path, struct cli_outfile_plan *plan)
 {
     struct fls_series series;
-    enum fls_status status = fls_series_list(path, &series, NULL);
+    struct fls_error error;
 
-    if (status == FLS_NO_MEMORY)
-        cli_outfile_plan_unknown(plan);
-    if (status != FLS_OK) /* reading it says so */
+    if (fls_series_list(path, &series, &error) != FLS_OK) {
+        cli_outfile_plan_unknown(plan, &error);
         return;
+    }
     for (size_t i = 0; i < series.count; i++)
         cli_outfile_plan_path(plan, series.segments[i].path);
     fls_series_free(&series);

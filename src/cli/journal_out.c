@@ -60,23 +60,27 @@ int cli_journal_check(const struct cli_verb *verb, struct cli_journal_options *o
     return parse_sync(verb, options);
 }
 
-/* The last file of the journal has an index with times: what they are. 0: it has none. */
-static int has_times(const char *path, struct fls_index_summary *summary)
+/* Has the last file of the journal an index with times, and what are they? What is no index, or
+ * cannot be listed, is left to the opening to say. FLS_OK, FLS_NO_MEMORY. */
+static enum fls_status look_for_times(const char *path, struct fls_index_summary *summary,
+                                      int *has_times, struct fls_error *error)
 {
     struct fls_series series;
     struct fls_index *index;
-    int found = 0;
+    enum fls_status status = fls_series_list(path, &series, error);
 
-    if (fls_series_list(path, &series, NULL) != FLS_OK)
-        return 0;
-    if (series.count > 0 &&
-        fls_index_open(series.segments[series.count - 1].path, NULL, &index, NULL) == FLS_OK) {
+    *has_times = 0;
+    if (status != FLS_OK)
+        return status == FLS_NO_MEMORY ? status : FLS_OK;
+    if (series.count > 0)
+        status = fls_index_open(series.segments[series.count - 1].path, NULL, &index, error);
+    if (series.count > 0 && status == FLS_OK) {
         *summary = fls_index_describe(index);
-        found = summary->has_time;
+        *has_times = summary->has_time;
         fls_index_close(index);
     }
     fls_series_free(&series);
-    return found;
+    return status == FLS_NO_MEMORY ? status : FLS_OK;
 }
 
 enum fls_status cli_journal_open(const char *path, const struct cli_journal_options *options,
@@ -99,8 +103,12 @@ enum fls_status cli_journal_open(const char *path, const struct cli_journal_opti
 
     cli_key_for_index(key, options->key.field, &all.index);
     struct fls_index_summary before;
-    int drops_times = options->index && !key->path && has_times(path, &before);
-    enum fls_status status = fls_journal_open(path, &all, journal, opening, error);
+    int drops_times = 0;
+    enum fls_status status = FLS_OK;
+    if (options->index && !key->path)
+        status = look_for_times(path, &before, &drops_times, error);
+    if (status == FLS_OK)
+        status = fls_journal_open(path, &all, journal, opening, error);
     if (status == FLS_OK && drops_times)
         cli_error(path,
                   "its index has times, by '%s': what is written now has none without --key, nor "

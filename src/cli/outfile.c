@@ -63,9 +63,9 @@ void cli_outfile_plan_fd(struct cli_outfile_plan *plan, int fd)
         plan_input(plan, &information);
 }
 
-void cli_outfile_plan_unknown(struct cli_outfile_plan *plan)
+void cli_outfile_plan_unknown(struct cli_outfile_plan *plan, const struct fls_error *error)
 {
-    plan->is_unknown = 1;
+    plan->unknown = *error;
 }
 
 void cli_outfile_plan_path(struct cli_outfile_plan *plan, const char *path)
@@ -183,8 +183,10 @@ enum fls_status cli_outfile_open(struct cli_outfile *file, const struct cli_outf
     enum fls_status status = look(plan->path, plan->replace, &in_place, error);
     if (status == FLS_OK && plan->is_input)
         return cli_set_error(error, FLS_INVALID_ARGUMENT, "it is the input too");
-    if (status == FLS_OK && plan->is_unknown)
-        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
+    if (status == FLS_OK && plan->unknown.status != FLS_OK) {
+        *error = plan->unknown;
+        return error->status;
+    }
     if (status == FLS_OK && in_place)
         return open_in_place(file, error);
     if (status == FLS_OK)

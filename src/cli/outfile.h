@@ -27,7 +27,7 @@
  *   mode, group      who may read all that it is made of, once `is_limited`
  *   device, number   what has its name now, if `is_there`; `is_special`: a pipe, a device
  *   is_input         and that is what it would be made of
- *   is_unknown       there was no memory to find out what it is made of
+ *   unknown          why it could not be found out what it is made of
  */
 struct cli_outfile_plan {
     const char *path;
@@ -40,7 +40,7 @@ struct cli_outfile_plan {
     dev_t device;
     ino_t number;
     int is_input;
-    int is_unknown;
+    struct fls_error unknown;
 };
 
 /* A plan for `path` (which outlives it), made of nothing yet. */
@@ -51,8 +51,8 @@ struct cli_outfile_plan cli_outfile_plan(const char *path, int replace);
 void cli_outfile_plan_fd(struct cli_outfile_plan *plan, int fd);
 void cli_outfile_plan_path(struct cli_outfile_plan *plan, const char *path);
 
-/* It is made of what could not be found out: opening it will fail. */
-void cli_outfile_plan_unknown(struct cli_outfile_plan *plan);
+/* It is made of what could not be found out, and why: opening it will fail with that. */
+void cli_outfile_plan_unknown(struct cli_outfile_plan *plan, const struct fls_error *error);
 
 /* A new file; see cli_outfile_finish. */
 struct cli_outfile {

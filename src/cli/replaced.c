@@ -103,8 +103,10 @@ static enum fls_status put_one_aside(struct cli_replaced *replaced,
     struct cli_outfile_plan plan = cli_outfile_plan(name, 1);
 
     what->inputs(what->context, &plan);
-    if (plan.is_unknown)
-        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
+    if (plan.unknown.status != FLS_OK) {
+        *error = plan.unknown;
+        return error->status;
+    }
     if (plan.is_input)
         return cli_set_error(error, FLS_INVALID_ARGUMENT, "%s is the input too", name);
     enum fls_status status = move_aside(replaced, name, error);

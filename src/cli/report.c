@@ -1,6 +1,7 @@
 /*
  * report.c: see report.h.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,9 +157,11 @@ void cli_report_text(const struct cli_report *report, int histogram)
 /* --- for programs ------------------------------------------------------------------------------
  */
 
-static const char *error_kind(enum fls_status status)
+static const char *error_kind(const struct fls_error *error)
 {
-    switch (status) {
+    if (error->status == FLS_IO && error->os_errno == ENOMEM)
+        return "no_memory";
+    switch (error->status) {
     case FLS_UNEXPECTED_END:
         return "unexpected_end";
     case FLS_CHECKSUM_MISMATCH:
@@ -168,6 +171,8 @@ static const char *error_kind(enum fls_status status)
     case FLS_VALIDATION_FAILED:
     case FLS_INVALID_FLATBUFFER:
         return "validation_failed";
+    case FLS_NO_MEMORY:
+        return "no_memory";
     default:
         return "io";
     }
@@ -190,7 +195,7 @@ static void json_error(const struct fls_error *error)
         return;
     }
     cli_error_text(error, text, sizeof text);
-    cli_out_text(",\"error\":{\"kind\":\"%s\"", error_kind(error->status));
+    cli_out_text(",\"error\":{\"kind\":\"%s\"", error_kind(error));
     json_number("frame", error->has_frame, error->frame);
     json_number("offset", error->has_frame, error->offset);
     json_number("expected", has_numbers(error), error->expected);

@@ -50,22 +50,25 @@ int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *opti
     return cli_point_at(verb, "--key", options->field, &mistake);
 }
 
-int cli_key_open_of_index(const struct fls_index_summary *summary, enum cli_time_unit unit,
-                          const struct cli_schema *schema, struct cli_key *key)
+enum fls_status cli_key_open_of_index(const struct fls_index_summary *summary,
+                                      enum cli_time_unit unit, const struct cli_schema *schema,
+                                      struct cli_key *key, struct fls_error *error)
 {
     *key = (struct cli_key){.schema = schema, .unit = unit};
     if (unit == CLI_TIME_AUTO)
         key->unit = cli_unit_of_name(summary->key, strlen(summary->key));
-    if (!summary->has_time || !schema->schema ||
-        fls_path_compile(schema->schema, schema->root, summary->key, &key->path, NULL) != FLS_OK) {
+    if (!summary->has_time || !schema->schema)
+        return FLS_OK;
+    enum fls_status status =
+        fls_path_compile(schema->schema, schema->root, summary->key, &key->path, error);
+    if (status != FLS_OK) {
         key->path = NULL;
-        return 0;
+        return status == FLS_NO_MEMORY ? status : FLS_OK; /* no field of this schema */
     }
     key->kind = fls_path_kind(key->path);
-    if (is_one_number(key->path))
-        return 1;
-    cli_key_close(key);
-    return 0;
+    if (!is_one_number(key->path))
+        cli_key_close(key);
+    return FLS_OK;
 }
 
 void cli_key_close(struct cli_key *key)

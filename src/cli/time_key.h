@@ -52,9 +52,10 @@ int cli_key_open(const struct cli_verb *verb, const struct cli_key_options *opti
 void cli_key_close(struct cli_key *key);
 
 /* The same for the key of an index, if it is a field of the schema; else nothing is opened, and
- * nothing said. 1: it is open. */
-int cli_key_open_of_index(const struct fls_index_summary *summary, enum cli_time_unit unit,
-                          const struct cli_schema *schema, struct cli_key *key);
+ * key->path stays NULL. FLS_OK, FLS_NO_MEMORY. */
+enum fls_status cli_key_open_of_index(const struct fls_index_summary *summary,
+                                      enum cli_time_unit unit, const struct cli_schema *schema,
+                                      struct cli_key *key, struct fls_error *error);
 
 /* The key of a message. NONE: it has none (NaN is none). BROKEN: the message is damaged inside. */
 enum cli_key_found { CLI_KEY_BROKEN, CLI_KEY_NONE, CLI_KEY_FOUND };

@@ -67,8 +67,10 @@ static void publish(struct fls_journal *journal, const struct turn *turn)
 
 static void doubt_index(struct fls_journal *journal, struct journal_segment *segment)
 {
-    if (segment->index && fls_index_writer_doubt(segment->index, NULL) != FLS_OK)
-        journal->counts.index_failed = 1;
+    struct fls_error error;
+
+    if (segment->index)
+        fls_journal_note_index(journal, fls_index_writer_doubt(segment->index, &error), &error);
 }
 
 /* The next opening, even in this boot, is to trust no more than what was synced. */

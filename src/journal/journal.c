@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -107,6 +108,8 @@ static enum fls_status close_files(struct fls_journal *journal,
 
     if (journal->current) {
         status = fls_journal_segment_close(journal, journal->current, error);
+        fls_journal_note_index(journal, journal->current->index_error.status,
+                               &journal->current->index_error);
         fls_journal_segment_free(journal->current);
     }
     leave_lock(&journal->file_lock);
@@ -476,6 +479,19 @@ static enum fls_status delete_old(struct fls_journal *journal)
                                   &journal->error);
 }
 
+/* All else is well: an index that was given up is what is told. */
+static enum fls_status tell_of_index(const struct fls_journal *journal, struct fls_error *error)
+{
+    const struct fls_error *why = &journal->index_error;
+
+    if (why->status == FLS_OK || !error)
+        return why->status;
+    *error = *why;
+    snprintf(error->subject, sizeof error->subject, "index%s%.40s", why->subject[0] ? ": " : "",
+             why->subject);
+    return why->status;
+}
+
 /* Where a sync has failed, finished segments too may be lost with the power: that the journal did
  * not end well is left for the next opening to see. */
 enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error *error)
@@ -493,7 +509,9 @@ enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error 
     enum fls_status closed =
         close_files(journal, journal->poisoned ? fls_lock_let_go : fls_lock_give_back,
                     status == FLS_OK ? error : NULL);
+    if (status == FLS_OK)
+        status = closed == FLS_OK ? tell_of_index(journal, error) : closed;
     close_locks(journal);
     free_memory(journal);
-    return status == FLS_OK ? closed : status;
+    return status;
 }

@@ -30,7 +30,7 @@ struct journal_segment {
     uint64_t last_message;          /* once retired */
     int torn;                       /* a failed write has left bytes behind them, still to be cut */
     int synced;                     /* once retired */
-    int index_failed;               /* once closed */
+    struct fls_error index_error;   /* why its index was given up, once closed */
 };
 
 /* The sink of the journal's writer. */
@@ -87,6 +87,7 @@ struct fls_journal {
     uint64_t machine_due_ns;
     uint64_t rotation_due_ns;
     struct fls_error error;
+    struct fls_error index_error; /* of the first index that was given up */
     struct fls_journal_counts counts;
 };
 
@@ -129,8 +130,13 @@ FLS_MUST_USE enum fls_status fls_journal_segment_continue(struct fls_journal *jo
                                                           struct journal_segment **segment,
                                                           struct fls_error *error);
 
-/* Closes index and file, and gives unused space back; segment->index_failed says whether the index
- * had to be given up. Without the lock. FLS_OK, FLS_IO: the file's last bytes may be lost. */
+/* What came of an index: one that was given up does not concern the stream, and closing the journal
+ * tells of the first. Under the lock. */
+void fls_journal_note_index(struct fls_journal *journal, enum fls_status status,
+                            const struct fls_error *error);
+
+/* Closes index and file, and gives unused space back; segment->index_error says why the index had
+ * to be given up. Without the lock. FLS_OK, FLS_IO: the file's last bytes may be lost. */
 enum fls_status fls_journal_segment_close(struct fls_journal *journal,
                                           struct journal_segment *segment, struct fls_error *error);
 

@@ -32,13 +32,13 @@ static void finish_oldest(struct fls_journal *journal)
 
     pthread_mutex_unlock(&journal->lock);
     enum fls_status status = fls_journal_segment_close(journal, segment, &error);
-    int index_failed = segment->index_failed;
+    struct fls_error index_error = segment->index_error;
     tell(journal, segment);
     if (is_safe && status == FLS_OK)
         status = fls_journal_delete_old(journal, segment->number, &deleted, &error);
     fls_journal_segment_free(segment);
     pthread_mutex_lock(&journal->lock);
-    journal->counts.index_failed |= index_failed;
+    fls_journal_note_index(journal, index_error.status, &index_error);
     journal->counts.segments_deleted += deleted;
     if (status != FLS_OK && !journal->poisoned)
         journal->error = error;

@@ -198,21 +198,25 @@ static int is_evidence(enum fls_checksum_kind kind, const struct tally *tally,
 
 /* How many frames (of a kind with a checksum at most 2) make it a stream of this kind; 0: none do.
  */
-static uint64_t fitting_frames(const char *path, enum fls_checksum_kind kind)
+static enum fls_status count_fitting(const char *path, enum fls_checksum_kind kind,
+                                     uint64_t *fitting, struct fls_error *error)
 {
     struct fls_reader_options options = {.checksum = kind};
     struct fls_message message;
     struct fls_reader *reader;
     struct tally tally = {0, 0, 0};
-    enum fls_status status = fls_journal_open_reader_at(path, &options, 0, &reader, NULL);
+    enum fls_status status = fls_journal_open_reader_at(path, &options, 0, &reader, error);
 
     if (status != FLS_OK)
-        return 0;
+        return status;
     while ((kind == FLS_CHECKSUM_NONE || tally.messages < 2) &&
            (status = fls_reader_next(reader, &message)) == FLS_OK)
         count(&tally, message.bytes);
+    if (status == FLS_IO || status == FLS_NO_MEMORY)
+        fls_error_copy(error, fls_reader_error(reader));
     fls_reader_close(reader);
-    return is_evidence(kind, &tally, status) ? tally.messages : 0;
+    *fitting = is_evidence(kind, &tally, status) ? tally.messages : 0;
+    return status == FLS_IO || status == FLS_NO_MEMORY ? status : FLS_OK;
 }
 
 /* A first frame of our kind, torn at the right place, reads as one without a checksum. Where it may
@@ -232,13 +236,18 @@ static enum fls_status check_kind(const struct fls_journal *journal, const struc
 
     if (look->file_bytes == 0 || (ours != FLS_CHECKSUM_NONE && look->is_shown))
         return FLS_OK;
-    for (int kind = FLS_CHECKSUM_XXH3; kind >= FLS_CHECKSUM_NONE; kind--)
-        if (kind != (int)ours &&
-            fitting_frames(look->path, (enum fls_checksum_kind)kind) >
-                (uint64_t)(kind == FLS_CHECKSUM_NONE && one_may_be_torn(journal, look)))
+    for (int kind = FLS_CHECKSUM_XXH3; kind >= FLS_CHECKSUM_NONE; kind--) {
+        uint64_t fitting = 0;
+        enum fls_status status = FLS_OK;
+        if (kind != (int)ours)
+            status = count_fitting(look->path, (enum fls_checksum_kind)kind, &fitting, error);
+        if (status != FLS_OK)
+            return status;
+        if (fitting > (uint64_t)(kind == FLS_CHECKSUM_NONE && one_may_be_torn(journal, look)))
             return fls_error_set(error, FLS_INVALID_ARGUMENT,
                                  "the frames of %s are of checksum kind %s, not %s", look->path,
                                  names[kind], names[ours]);
+    }
     return FLS_OK;
 }
 

@@ -22,6 +22,16 @@
 
 /* ---- the index of a segment ----------------------------------------------------------------- */
 
+void fls_journal_note_index(struct fls_journal *journal, enum fls_status status,
+                            const struct fls_error *error)
+{
+    if (status == FLS_OK || journal->counts.index_failed)
+        return;
+    journal->counts.index_failed = 1;
+    journal->index_error = *error;
+    journal->index_error.status = status;
+}
+
 static void drop_index(struct journal_segment *segment)
 {
     (void)fls_index_writer_close(segment->index, NULL);
@@ -31,7 +41,7 @@ static void drop_index(struct journal_segment *segment)
 /* Adds the frames of the file from `frame` and `offset` on, up to its end; FLS_INVALID_ARGUMENT
  * when no frame begins there. */
 static enum fls_status add_frames(struct fls_journal *journal, struct journal_segment *segment,
-                                  uint64_t frame, uint64_t offset)
+                                  uint64_t frame, uint64_t offset, struct fls_error *error)
 {
     struct fls_reader_options options = {.checksum = journal->options.checksum,
                                          .payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX,
@@ -39,7 +49,7 @@ static enum fls_status add_frames(struct fls_journal *journal, struct journal_se
     struct fls_message message;
     struct fls_reader *reader;
     enum fls_status status =
-        fls_journal_open_reader_at(segment->path, &options, offset, &reader, NULL);
+        fls_journal_open_reader_at(segment->path, &options, offset, &reader, error);
 
     if (status != FLS_OK)
         return status;
@@ -47,7 +57,7 @@ static enum fls_status add_frames(struct fls_journal *journal, struct journal_se
         struct iovec whole = {(void *)(uintptr_t)message.payload, message.bytes};
         struct fls_payload payload = {&whole, 1, message.bytes};
         status =
-            fls_index_writer_add(segment->index, offset, journal->header_bytes, &payload, NULL);
+            fls_index_writer_add(segment->index, offset, journal->header_bytes, &payload, error);
         if (status != FLS_OK)
             break;
         offset += journal->header_bytes + message.bytes;
@@ -61,18 +71,18 @@ static enum fls_status add_frames(struct fls_journal *journal, struct journal_se
 
 /* Opens the segment's index and brings it up to the file's end. */
 static enum fls_status open_index(struct fls_journal *journal, struct journal_segment *segment,
-                                  int resume)
+                                  int resume, struct fls_error *error)
 {
     uint64_t frame, offset;
     enum fls_status status = fls_index_writer_open(segment->path, NULL, journal->options.checksum,
                                                    &journal->options.index, resume, &segment->index,
-                                                   &frame, &offset, NULL);
+                                                   &frame, &offset, error);
 
     if (status != FLS_OK) {
         segment->index = NULL;
         return status;
     }
-    status = add_frames(journal, segment, frame, offset);
+    status = add_frames(journal, segment, frame, offset, error);
     if (status != FLS_OK)
         drop_index(segment);
     return status;
@@ -83,11 +93,11 @@ static void keep_index(struct fls_journal *journal, struct journal_segment *segm
 {
     if (!journal->options.with_index)
         return;
-    enum fls_status status = open_index(journal, segment, resume);
+    struct fls_error error = FLS_ZERO;
+    enum fls_status status = open_index(journal, segment, resume, &error);
     if (status == FLS_INVALID_ARGUMENT && resume)
-        status = open_index(journal, segment, 0);
-    if (status != FLS_OK)
-        journal->counts.index_failed = 1;
+        status = open_index(journal, segment, 0, &error);
+    fls_journal_note_index(journal, status, &error);
 }
 
 /* ---- opening a file ------------------------------------------------------------------------- */
@@ -244,8 +254,9 @@ enum fls_status fls_journal_segment_close(struct fls_journal *journal,
         segment->torn = fls_disk_cut(segment->fd, segment->bytes, NULL) != FLS_OK;
     if (journal->options.rotation.preallocate_bytes > segment->bytes)
         fls_os_give_back(segment->fd, segment->bytes);
-    segment->index_failed = /* of the file as it stays */
-        fls_index_writer_close(segment->index, NULL) != FLS_OK;
+    enum fls_status indexed = /* of the file as it stays */
+        fls_index_writer_close(segment->index, &segment->index_error);
+    segment->index_error.status = indexed;
     segment->index = NULL;
     fls_lock_stream_let_go(segment->fd);
     enum fls_status status = fls_sink_close(segment->sink, error);

@@ -31,7 +31,8 @@
 /* ---- the index ------------------------------------------------------------------------------ */
 
 /* An index that fails is given up, and does not concern the stream. */
-static void note_indexed(struct fls_journal *journal, enum fls_status status)
+static void note_indexed(struct fls_journal *journal, enum fls_status status,
+                         const struct fls_error *error)
 {
     struct journal_segment *segment = journal->current;
 
@@ -39,19 +40,21 @@ static void note_indexed(struct fls_journal *journal, enum fls_status status)
         return;
     (void)fls_index_writer_close(segment->index, NULL);
     segment->index = NULL;
-    journal->counts.index_failed = 1;
+    fls_journal_note_index(journal, status, error);
 }
 
 /* The first `bytes` staged bytes are in the file, from segment->bytes on. */
 static void index_staged(struct fls_journal *journal, size_t bytes)
 {
     const struct journal_segment *segment = journal->current;
+    struct fls_error error;
 
     if (!segment->index)
         return;
     note_indexed(journal,
                  fls_index_writer_add_run(segment->index, segment->bytes, journal->header_bytes,
-                                          journal->staging, bytes, NULL));
+                                          journal->staging, bytes, &error),
+                 &error);
     if (segment->index)
         fls_index_writer_handed(segment->index);
 }
@@ -171,12 +174,14 @@ static void index_written(struct fls_journal *journal, const struct iovec *segme
     size_t header = journal->header_bytes;
     struct iovec rest = {(char *)segments[0].iov_base + header, segments[0].iov_len - header};
     struct fls_payload payload = {segments + 1, (size_t)count - 1, frame_bytes - header};
+    struct fls_error error;
 
     if (rest.iov_len > 0)
         payload = (struct fls_payload){&rest, 1, rest.iov_len};
     if (segment->index)
         note_indexed(journal,
-                     fls_index_writer_add(segment->index, segment->bytes, header, &payload, NULL));
+                     fls_index_writer_add(segment->index, segment->bytes, header, &payload, &error),
+                     &error);
 }
 
 /* A large frame goes to the file, behind those staged, before the call returns. */

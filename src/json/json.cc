@@ -265,11 +265,24 @@ bool is_loadable(const Bytes &bfbs)
     flatbuffers::Verifier verifier(bfbs.data(), bfbs.size());
     fls_schema *schema = nullptr;
 
-    if (fls_schema_open(bfbs.data(), bfbs.size(), &schema, nullptr) != FLS_OK)
+    fls_status status = fls_schema_open(bfbs.data(), bfbs.size(), &schema, nullptr);
+    if (status == FLS_NO_MEMORY)
+        throw std::bad_alloc();
+    if (status != FLS_OK)
         return false;
     fls_schema_close(schema);
     return reflection::VerifySchemaBuffer(verifier) &&
            is_sound(*reflection::GetSchema(bfbs.data()));
+}
+
+// Deserialize prints numbers by streams, which swallow std::bad_alloc: what is left is a default
+// that is empty.
+void check_defaults(const flatbuffers::Parser &parser)
+{
+    for (const flatbuffers::StructDef *object : parser.structs_.vec)
+        for (const flatbuffers::FieldDef *field : object->fields.vec)
+            if (flatbuffers::IsScalar(field->value.type.base_type) && field->value.constant.empty())
+                throw std::bad_alloc();
 }
 
 std::unique_ptr<flatbuffers::Parser> load(const Bytes &bfbs, const fls_schema *schema)
@@ -278,6 +291,7 @@ std::unique_ptr<flatbuffers::Parser> load(const Bytes &bfbs, const fls_schema *s
 
     if (!parser->Deserialize(bfbs.data(), bfbs.size()))
         return nullptr;
+    check_defaults(*parser);
     for (size_t i = 0; i < fls_schema_object_count(schema); i++)
         restore_nested(*parser, *fls_schema_object(schema, i));
     // As bytes, in both directions: a FlexBuffer in a message has not been verified.

@@ -92,6 +92,10 @@ index m.fls
 END
 cases nomem out.fls <<'END'
 write -o out.fls --append --repair IN/mixed
+write -o out.fls --append --repair --async IN/mixed
+write -o out.fls --append --repair --io uring IN/mixed
+write -o out.fls --append --repair --sync each IN/lines
+write -o out.fls --append --repair --index IN/mixed
 recover --truncate out.fls
 END
 cases nomem $segments <<'END'

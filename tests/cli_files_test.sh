@@ -247,6 +247,42 @@ for had in "" x; do
     }
 done
 
+# What is torn is cut when all that can refuse has been asked.
+cut_by=("write -o @ --append --repair lines" "write -o @ --append --repair --async lines"
+    "write -o @ --append --repair --sync each lines" "write -o @ --append --repair --index lines")
+for words in "${cut_by[@]}"; do
+    rm -rf box/*
+    cp torn.fls box/o
+    refused 2 "$words" o --checksum crc32
+    refused 3 "$words" o missing
+    refused 2 "$words" o --no-such-option
+    echo elsewhere >elsewhere
+    ln -s ../elsewhere box/o.lock
+    refused 2 "$words" o
+    rm box/o.lock
+    exec 6<box/o
+    if flock -n 6 2>/dev/null; then
+        refused 3 "$words" o
+    fi
+    exec 6>&-
+    case $words in
+    *index*)
+        ln -s ../elsewhere box/o.idx
+        refused 2 "$words" o
+        rm box/o.idx
+        ;;
+    esac
+    made "$words" o
+    [ "$("$flatstream" cat box/o | tail -n 40 | cksum)" = "$(cksum <lines)" ] || fail "not gone on with: $words"
+done
+# On a series, the segment before the last may be mended only when the last can be gone on with.
+rm -rf box/*
+"$flatstream" write -o box/s --rotate-messages 9 lines
+last=$(ls box/s-* | tail -1)
+cp torn.fls "$last"
+ln -s ../elsewhere "$last.idx"
+refused 2 "write -o @ --append --repair --index --rotate-messages 9 lines" s
+
 # --- who may read it -------------------------------------------------------------------------------
 umask 022
 for mode in 600 640 644 444; do

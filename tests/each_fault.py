@@ -72,7 +72,9 @@ WORDS = (b"memory", b"temporarily unavailable")
 
 
 def check_nomem(box, words, kept):
-    """Exit status 0 comes only with what comes when all is well."""
+    """Exit status 0 comes only with what comes when all is well, and what is said to have changed
+    nothing has not."""
+    before = {name: open(name, "rb").read() for name in kept}
     for goes_on in (False, True):
         *faulty, well = run_all(box, words, kept, "malloc", "12", goes_on)
         for number, run in enumerate(faulty, 1):
@@ -87,6 +89,8 @@ def check_nomem(box, words, kept):
                 fail("not the system's exit status, " + what)
             elif run.status != 0 and run.status != well.status and not said:
                 fail("no word of it, " + what)
+            elif b"nothing was written" in run.err and run.files != before:
+                fail("changed all the same, " + what)
             elif b'"kind":"io"' in run.out:
                 fail("called a failure of the system's, " + what)
             if left_behind(run):

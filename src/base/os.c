@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +53,11 @@ int fls_os_try_create(const char *path, int flags, int *created)
 void fls_os_remove_created(int fd, const char *path)
 {
     struct stat created, named;
-    char *name = realpath(path, NULL); /* which a link leads to */
+    char name[PATH_MAX]; /* which a link leads to; memory may be what there is none of */
 
-    if (name && fstat(fd, &created) == 0 && lstat(name, &named) == 0 && created.st_size == 0 &&
-        created.st_dev == named.st_dev && created.st_ino == named.st_ino)
+    if (realpath(path, name) && fstat(fd, &created) == 0 && lstat(name, &named) == 0 &&
+        created.st_size == 0 && created.st_dev == named.st_dev && created.st_ino == named.st_ino)
         (void)unlink(name);
-    free(name);
 }
 
 enum fls_status fls_os_check(int fd, int access, struct fls_error *error)

@@ -119,6 +119,8 @@ struct target {
     enum fls_checksum_kind kind;
     uint64_t start_offset;
     uint64_t start_frame;
+    struct cli_report torn; /* what is appended to, and its tail is to be cut first, if is_torn */
+    int is_torn;
     int by_uring; /* it may hold less than the writer's error says */
     struct cli_sender sender;
     struct cli_schema schema; /* of JSON lines, or the key's */
@@ -225,7 +227,7 @@ static int refuse_damaged(const struct cli_report *report)
     return cli_report_exit(report);
 }
 
-/* May we go on behind what the scan found? A torn tail is cut if that is wanted. */
+/* May we go on behind what the scan found? A torn tail can be cut if that is wanted. */
 static int accept_scanned(const struct options *options, const struct cli_report *report)
 {
     if (!report->readable)
@@ -239,23 +241,24 @@ static int accept_scanned(const struct options *options, const struct cli_report
         return CLI_GO_ON;
     if (report->recovery.end == FLS_STREAM_CORRUPT || !options->repair)
         return refuse_damaged(report);
-    int result = cli_cut_or_set_aside(report);
-    return result == CLI_WELL ? CLI_GO_ON : result;
+    return CLI_GO_ON;
 }
 
 /* Scans the file that is to be appended to, and sets where the writing begins. */
 static int scan_existing(const struct options *options, struct target *target)
 {
     struct cli_read_options reading = {options->checksum, options->max_frame, 0};
-    struct cli_report report;
+    struct cli_report *report = &target->torn;
 
-    cli_scan_path(options->output, &reading, 0, &report);
-    int result = accept_scanned(options, &report);
-    if (report.fit == CLI_FIT_FOUND)
-        target->kind = report.kind;
-    target->start_offset = report.recovery.good_offset;
-    target->start_frame = report.recovery.frames;
-    cli_report_free(&report);
+    cli_scan_path(options->output, &reading, 0, report);
+    int result = accept_scanned(options, report);
+    if (report->fit == CLI_FIT_FOUND)
+        target->kind = report->kind;
+    target->start_offset = report->recovery.good_offset;
+    target->start_frame = report->recovery.frames;
+    target->is_torn = result == CLI_GO_ON && report->recovery.end == FLS_STREAM_TORN;
+    if (!target->is_torn)
+        cli_report_free(report);
     return result;
 }
 
@@ -303,7 +306,8 @@ static int open_output(const struct options *options, struct target *target)
         return cli_exit_of(status);
     }
     cli_reader_watch(target->fd, target->name);
-    if (options->append && target->file.bytes != target->start_offset) {
+    uint64_t tail_bytes = target->is_torn ? target->torn.recovery.tail_bytes : 0;
+    if (options->append && target->file.bytes != target->start_offset + tail_bytes) {
         cli_error(target->name, "it changed while it was scanned; nothing was written");
         return CLI_DAMAGED;
     }
@@ -355,6 +359,18 @@ static int open_writer(const struct options *options, struct target *target)
         return CLI_GO_ON;
     cli_fail(target->name, &error, "nothing was written");
     return cli_exit_of(status);
+}
+
+/* Cuts the torn tail of what is appended to, once nothing else can be refused. No sink has looked
+ * up the end yet. */
+static int repair(struct target *target)
+{
+    int result = target->is_torn ? cli_cut_or_set_aside(&target->torn) : CLI_WELL;
+
+    if (result == CLI_WELL)
+        return CLI_GO_ON;
+    cli_sender_abandon(&target->sender);
+    return result;
 }
 
 /* Nothing can be refused any more. */
@@ -892,6 +908,8 @@ static int open_stream(const struct options *options, struct target *target)
     if (result == CLI_GO_ON)
         result = open_writer(options, target);
     if (result == CLI_GO_ON)
+        result = repair(target);
+    if (result == CLI_GO_ON)
         result = begin_output(target);
     if (result == CLI_GO_ON) {
         fls_lock_settle(&target->lock);
@@ -988,6 +1006,8 @@ static int write_stream(const struct cli_verb *verb, const struct options *optio
         result = open_or_restore(options, verb, &target);
     if (result == CLI_GO_ON)
         result = write_all(options, inputs, &target);
+    if (target.is_torn)
+        cli_report_free(&target.torn);
     fls_lock_give_back(&target.lock);
     cli_key_close(&target.key);
     return result;

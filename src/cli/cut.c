@@ -62,7 +62,7 @@ static int refuse_unproven(const struct cli_report *report)
     return CLI_USAGE;
 }
 
-/* Is nobody writing the file? Leaves *fd open, and the file locked by it; -1 when it cannot be
+/* Is nobody else writing the file? Leaves *fd open, and the file locked by it; -1 when it cannot be
  * opened for that, so that it cannot be cut either. */
 static int claim(const struct cli_report *report, int *fd)
 {
@@ -123,32 +123,35 @@ static int cut(const struct cli_report *report, const struct fls_tail *tail, str
     return status == FLS_INVALID_ARGUMENT ? CLI_DAMAGED : CLI_SYSTEM;
 }
 
-/* Cuts the tail of a file that nobody writes. What no frame shows to be a stream is kept, too. */
-static int claim_and_cut(const struct cli_report *report, struct fls_cut *made)
+/* Cuts the tail of a file that nobody else writes. What no frame shows to be a stream is kept, too.
+ */
+static int look_and_cut(const struct cli_report *report, struct fls_cut *made)
 {
     struct fls_tail tail = {.keep_from = report->recovery.good_offset};
-    int fd = -1, result = claim(report, &fd);
+    int result = report->recovery.end == FLS_STREAM_TORN ? look(report, &tail) : CLI_GO_ON;
 
-    if (result == CLI_GO_ON && report->recovery.end == FLS_STREAM_TORN)
-        result = look(report, &tail);
     if (cli_shows_no_frame(report) && tail.why != FLS_ASIDE_FRAMES)
         tail.why = FLS_ASIDE_NO_STREAM;
     if (result == CLI_GO_ON)
         result = cut(report, &tail, made);
     if (result == CLI_WELL && made->why != FLS_ASIDE_NOT)
         cli_tell_aside(report->name, made);
-    let_go(fd);
     return result;
 }
 
 int cli_cut_tail(const struct cli_report *report)
 {
     struct fls_cut made;
-    int result = refuse_ambiguous(report);
+    int fd = -1, result = refuse_ambiguous(report);
 
     if (result == CLI_GO_ON && cli_is_unproven(report))
         result = refuse_unproven(report);
-    return result == CLI_GO_ON ? claim_and_cut(report, &made) : result;
+    if (result == CLI_GO_ON)
+        result = claim(report, &fd);
+    if (result == CLI_GO_ON)
+        result = look_and_cut(report, &made);
+    let_go(fd);
+    return result;
 }
 
 int cli_cut_or_set_aside(const struct cli_report *report)
@@ -159,7 +162,7 @@ int cli_cut_or_set_aside(const struct cli_report *report)
     if (result == CLI_GO_ON && cli_is_hardly_a_stream(report))
         result = refuse_unproven(report);
     if (result == CLI_GO_ON)
-        result = claim_and_cut(report, &made);
+        result = look_and_cut(report, &made);
     if (result == CLI_WELL && made.why == FLS_ASIDE_NOT)
         cli_tell_cut(report->name, made.bytes, report->recovery.good_offset);
     return result;

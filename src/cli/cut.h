@@ -27,9 +27,9 @@ int cli_is_unproven(const struct cli_report *report);
 int cli_cut_tail(const struct cli_report *report);
 
 /*
- * The same for someone who must go on with the file, whatever it is: where no frame shows that it
- * is a stream, its bytes are set aside first, as `<name>.damaged-NNNNNN`. Refused is only what
- * hardly any stream begins with. Says on standard error what was done.
+ * The same for someone who has locked the file and must go on with it, whatever it is: where no
+ * frame shows that it is a stream, its bytes are set aside first, as `<name>.damaged-NNNNNN`.
+ * Refused is only what hardly any stream begins with. Says on standard error what was done.
  */
 int cli_cut_or_set_aside(const struct cli_report *report);
 

@@ -140,7 +140,8 @@ static void close_locks(struct fls_journal *journal)
     pthread_mutex_destroy(&journal->lock);
 }
 
-/* Everything that can fail, in an order that can be taken back. */
+/* Everything that can fail, in an order that can be taken back; the files, in which a repair may
+ * cut, come last. */
 static enum fls_status bring_up(struct fls_journal *journal, struct fls_journal_opening *opening,
                                 struct fls_error *error)
 {
@@ -150,10 +151,14 @@ static enum fls_status bring_up(struct fls_journal *journal, struct fls_journal_
         status = open_locks(journal, error);
     if (status != FLS_OK)
         return status;
-    status = open_files(journal, opening, error);
-    if (status == FLS_OK)
-        status = fls_journal_keeper_start(journal, error);
+    status = fls_journal_keeper_start(journal, error);
     if (status != FLS_OK) {
+        close_locks(journal);
+        return status;
+    }
+    status = open_files(journal, opening, error);
+    if (status != FLS_OK) {
+        fls_journal_keeper_stop(journal);
         remove_made(journal);
         (void)close_files(journal, fls_lock_give_up, NULL); /* nothing was written */
         close_locks(journal);

@@ -121,14 +121,16 @@ FLS_MUST_USE enum fls_status fls_journal_segment_create(struct fls_journal *jour
                                                         struct journal_segment **segment,
                                                         struct fls_error *error);
 
-/* Opens the last segment, which ends on a frame boundary behind `frames` frames and `bytes` bytes,
- * for appending. `path` becomes the segment's, also on failure. The index is resumed if
- * `trust_index`, else built anew. */
-FLS_MUST_USE enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *path,
-                                                          uint64_t number, uint64_t frames,
-                                                          uint64_t bytes, int trust_index,
-                                                          struct journal_segment **segment,
-                                                          struct fls_error *error);
+/* Opens and locks the last segment, which must have `bytes` bytes still. Nothing is changed. */
+FLS_MUST_USE enum fls_status fls_journal_segment_open(struct fls_journal *journal, const char *path,
+                                                      uint64_t number, uint64_t bytes,
+                                                      struct journal_segment **segment,
+                                                      struct fls_error *error);
+
+/* The current segment, opened so, ends on a frame boundary behind `frames` frames and `bytes`
+ * bytes, and is appended to there. The index is resumed if `trust_index`, else built anew. */
+void fls_journal_segment_continue(struct fls_journal *journal, uint64_t frames, uint64_t bytes,
+                                  int trust_index);
 
 /* What came of an index: one that was given up does not concern the stream, and closing the journal
  * tells of the first. Under the lock. */

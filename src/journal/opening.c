@@ -9,7 +9,7 @@
  * for the device, are all looked at. (Who closes has synced all segments but the last.)
  *
  * What is not a whole frame is cut off or set aside, as the caller allows; nothing is ever changed
- * before it is known what it is.
+ * before it is known what it is, nor before all that can refuse the opening has been asked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +35,7 @@ struct look {
     struct fls_recovery found;
     int is_shown; /* by a frame that is not of zeros, that it is a stream of our kind */
     uint64_t file_bytes;
+    int used_index;
 };
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -167,16 +168,16 @@ static int start_from_index(struct fls_journal *journal, struct look *look)
 }
 
 /* Scans from the index's last entry; when no frame is found there after all, from the beginning. */
-static enum fls_status look_at_end(struct fls_journal *journal, struct look *look, int *used_index,
+static enum fls_status look_at_end(struct fls_journal *journal, struct look *look,
                                    struct fls_error *error)
 {
-    *used_index = start_from_index(journal, look);
-    if (*used_index) {
+    look->used_index = start_from_index(journal, look);
+    if (look->used_index) {
         enum fls_status status = scan(journal, look, error);
         if (status != FLS_OK || look->found.frames > 0)
             return status;
     }
-    *used_index = 0;
+    look->used_index = 0;
     look->start = (struct fls_index_place){0, 0};
     return scan(journal, look, error);
 }
@@ -314,28 +315,46 @@ static enum fls_status keep(const struct look *look, const struct fls_tail *tail
     return fls_set_aside(look->path, tail->keep_from, opening->set_aside, error);
 }
 
-static enum fls_status repair(struct fls_journal *journal, const struct look *look,
-                              struct fls_journal_opening *opening, struct fls_error *error)
+static enum fls_status check_allowed(const struct fls_journal *journal, const struct look *look,
+                                     struct fls_error *error)
 {
     enum fls_journal_repair allowed = journal->options.repair;
-    struct fls_tail tail;
-    int fd;
 
     if (look->found.end == FLS_STREAM_CLEAN)
         return FLS_OK;
     if (allowed == FLS_JOURNAL_REFUSE ||
         (allowed == FLS_JOURNAL_CUT_TORN && look->found.end == FLS_STREAM_CORRUPT))
         return fls_error_copy(error, &look->found.error);
-    enum fls_status status = fls_os_open(look->path, O_WRONLY | O_NONBLOCK, &fd, error);
-    if (status != FLS_OK)
-        return status;
-    status = claim(look, fd, error);
+    return FLS_OK;
+}
+
+/* By the descriptor, which is left locked. */
+static enum fls_status repair(struct fls_journal *journal, const struct look *look, int fd,
+                              struct fls_journal_opening *opening, struct fls_error *error)
+{
+    struct fls_tail tail;
+
+    if (look->found.end == FLS_STREAM_CLEAN)
+        return FLS_OK;
+    enum fls_status status = claim(look, fd, error);
     if (status == FLS_OK)
         status = find_why(journal, look, &tail, error);
     if (status == FLS_OK)
         status = keep(look, &tail, opening, error);
-    if (status == FLS_OK)
-        status = cut(look, fd, opening, error);
+    return status == FLS_OK ? cut(look, fd, opening, error) : status;
+}
+
+static enum fls_status repair_by_name(struct fls_journal *journal, const struct look *look,
+                                      struct fls_journal_opening *opening, struct fls_error *error)
+{
+    int fd;
+
+    if (look->found.end == FLS_STREAM_CLEAN)
+        return FLS_OK;
+    enum fls_status status = fls_os_open(look->path, O_WRONLY | O_NONBLOCK, &fd, error);
+    if (status != FLS_OK)
+        return status;
+    status = repair(journal, look, fd, opening, error);
     fls_lock_stream_let_go(fd);
     enum fls_status closed = fls_os_close(fd, status == FLS_OK ? error : NULL);
     return status == FLS_OK ? closed : status;
@@ -370,51 +389,74 @@ static enum fls_status sync_those_before(const struct fls_series *series, struct
     return status;
 }
 
-/* Looks at a segment, and repairs it as allowed. */
-static enum fls_status mend(struct fls_journal *journal, struct look *look, int *used_index,
-                            struct fls_journal_opening *opening, struct fls_error *error)
+/* The segments that are looked at, the last one last. */
+struct looks {
+    struct look each[FLS_JOURNAL_UNFINISHED_MAX + 1];
+    size_t count;
+};
+
+/* May it be gone on with, mended as allowed? */
+static enum fls_status inspect(struct fls_journal *journal, struct look *look,
+                               struct fls_error *error)
 {
-    enum fls_status status = look_at_end(journal, look, used_index, error);
+    enum fls_status status = look_at_end(journal, look, error);
 
     if (status == FLS_OK)
         status = check_kind(journal, look, error);
-    return status == FLS_OK ? repair(journal, look, opening, error) : status;
+    return status == FLS_OK ? check_allowed(journal, look, error) : status;
 }
 
-static enum fls_status mend_those_before(struct fls_journal *journal,
-                                         const struct fls_series *series,
-                                         struct fls_journal_opening *opening,
-                                         struct fls_error *error)
+static enum fls_status inspect_all(struct fls_journal *journal, const struct fls_series *series,
+                                   struct looks *looks, struct fls_error *error)
 {
+    int all = journal->file_lock.before == FLS_LOCK_OTHER_BOOT;
     enum fls_status status = FLS_OK;
-    int used_index;
 
-    if (journal->file_lock.before != FLS_LOCK_OTHER_BOOT)
-        return FLS_OK;
-    for (size_t i = first_unsure(series); i + 1 < series->count && status == FLS_OK; i++) {
-        struct look look = {.path = series->segments[i].path};
-        status = mend(journal, &look, &used_index, opening, error);
+    looks->count = 0;
+    for (size_t i = all ? first_unsure(series) : series->count - 1;
+         i < series->count && status == FLS_OK; i++) {
+        struct look *look = &looks->each[looks->count++];
+        *look = (struct look){.path = series->segments[i].path};
+        status = inspect(journal, look, error);
     }
     return status;
 }
 
-static enum fls_status continue_last(struct fls_journal *journal, const struct fls_segment *last,
+/* With the last one open already. */
+static enum fls_status repair_all(struct fls_journal *journal, const struct looks *looks,
+                                  struct fls_journal_opening *opening, struct fls_error *error)
+{
+    enum fls_status status = FLS_OK;
+
+    for (size_t i = 0; i + 1 < looks->count && status == FLS_OK; i++)
+        status = repair_by_name(journal, &looks->each[i], opening, error);
+    if (status == FLS_OK)
+        status =
+            repair(journal, &looks->each[looks->count - 1], journal->current->fd, opening, error);
+    return status;
+}
+
+static enum fls_status continue_last(struct fls_journal *journal, const struct fls_series *series,
                                      struct fls_journal_opening *opening, struct fls_error *error)
 {
-    struct look look = {.path = last->path};
-    enum fls_status status = mend(journal, &look, &opening->used_index, opening, error);
+    struct looks looks;
+    enum fls_status status = inspect_all(journal, series, &looks, error);
 
     if (status != FLS_OK)
         return status;
-    opening->segment = last->number;
-    opening->frames = look.start.frame + look.found.frames;
-    opening->bytes = look.found.good_offset;
-    char *path = strdup(last->path);
-    if (!path)
-        return fls_error_no_memory(error, strlen(last->path) + 1);
-    return fls_journal_segment_continue(journal, path, last->number, opening->frames,
-                                        opening->bytes, opening->used_index, &journal->current,
-                                        error);
+    const struct look *last = &looks.each[looks.count - 1];
+    opening->segment = series->segments[series->count - 1].number;
+    status = fls_journal_segment_open(journal, last->path, opening->segment, last->file_bytes,
+                                      &journal->current, error);
+    if (status == FLS_OK)
+        status = repair_all(journal, &looks, opening, error);
+    if (status != FLS_OK)
+        return status;
+    opening->used_index = last->used_index;
+    opening->frames = last->start.frame + last->found.frames;
+    opening->bytes = last->found.good_offset;
+    fls_journal_segment_continue(journal, opening->frames, opening->bytes, last->used_index);
+    return FLS_OK;
 }
 
 static int wants_series(const struct fls_journal_rotation *rotation)
@@ -451,9 +493,7 @@ enum fls_status fls_journal_find_end(struct fls_journal *journal,
     else
         status = sync_those_before(&series, error);
     if (status == FLS_OK && last)
-        status = mend_those_before(journal, &series, opening, error);
-    if (status == FLS_OK && last)
-        status = continue_last(journal, last, opening, error);
+        status = continue_last(journal, &series, opening, error);
     fls_series_free(&series);
     if (status == FLS_OK)
         journal->is_series = journal->current->number > 0;

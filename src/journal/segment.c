@@ -176,34 +176,43 @@ enum fls_status fls_journal_segment_create(struct fls_journal *journal, uint64_t
     return FLS_OK;
 }
 
-enum fls_status fls_journal_segment_continue(struct fls_journal *journal, char *path,
-                                             uint64_t number, uint64_t frames, uint64_t bytes,
-                                             int trust_index, struct journal_segment **segment,
-                                             struct fls_error *error)
+enum fls_status fls_journal_segment_open(struct fls_journal *journal, const char *path,
+                                         uint64_t number, uint64_t bytes,
+                                         struct journal_segment **segment, struct fls_error *error)
 {
     uint64_t there;
-    enum fls_status status = open_segment(journal, path, number, 0, segment, error);
+    char *own = strdup(path);
 
+    if (!own)
+        return fls_error_no_memory(error, strlen(path) + 1);
+    enum fls_status status = open_segment(journal, own, number, 0, segment, error);
     if (status != FLS_OK)
         return status;
+    (*segment)->bytes = bytes;
     status = fls_os_file_bytes((*segment)->fd, &there, error);
     if (status == FLS_OK && there != bytes)
         status =
             fls_error_set(error, FLS_INVALID_ARGUMENT,
                           "%s is being changed by another: %" PRIu64 " bytes, and had %" PRIu64,
                           (*segment)->path, there, bytes);
-    if (status != FLS_OK) {
-        (void)fls_journal_segment_close(journal, *segment, NULL); /* nothing was written */
-        fls_journal_segment_free(*segment);
-        *segment = NULL;
-        return status;
-    }
-    (*segment)->frames = frames;
-    (*segment)->bytes = bytes;
+    if (status == FLS_OK)
+        return FLS_OK;
+    (void)fls_journal_segment_close(journal, *segment, NULL); /* nothing was written */
+    fls_journal_segment_free(*segment);
+    *segment = NULL;
+    return status;
+}
+
+void fls_journal_segment_continue(struct fls_journal *journal, uint64_t frames, uint64_t bytes,
+                                  int trust_index)
+{
+    struct journal_segment *segment = journal->current;
+
+    segment->frames = frames;
+    segment->bytes = bytes;
     if (journal->options.rotation.preallocate_bytes > bytes)
-        fls_disk_reserve((*segment)->fd, journal->options.rotation.preallocate_bytes);
-    keep_index(journal, *segment, trust_index);
-    return FLS_OK;
+        fls_disk_reserve(segment->fd, journal->options.rotation.preallocate_bytes);
+    keep_index(journal, segment, trust_index);
 }
 
 /* ---- from one to the next ------------------------------------------------------------------- */

@@ -130,6 +130,13 @@ merge IN/zoo.fls --key i64 --schema IN/zoo.bfbs -o out.fls --replace
 END
 python3 -B "$SOURCE_DIR/tests/each_fault.py" "$flatstream" "$FAULTS" files files || fail "see above"
 
+# The same, and signals.
+{ grep -v -e '--plot' files; cat <<'END'; } >signals
+ix.fls	index ix.fls
+-	info --plot o.svg IN/in.fls
+END
+python3 -B "$SOURCE_DIR/tests/each_fault.py" "$flatstream" "$FAULTS" signals signals || fail "see above"
+
 # --- what is written as it comes -------------------------------------------------------------------
 cases live - <<'END'
 write -o o.fls IN/mixed

@@ -4,7 +4,7 @@
 set -u
 flatstream=${FLATSTREAM:?}
 scratch=$(mktemp -d -p "${FLS_SCRATCH_IN:-${TMPDIR:-/tmp}}")
-trap 'rm -rf "$scratch"' EXIT
+trap '[ "$BASHPID" != $$ ] || rm -rf "$scratch"' EXIT # not where a signal meets what is still to be begun
 cd "$scratch" || exit 1
 failures=0
 checks=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every call of a kind fails once, in a run of the command of its own, and what comes of each run is
-looked at. usage: each_fault.py COMMAND FAULTS.so nomem|files|live CASES
+looked at. usage: each_fault.py COMMAND FAULTS.so nomem|files|live|signals CASES
 
 A case is a line: the files of the present folder that the run finds in its own, by commas (or -), a
 tab, and the words. Paths of inputs begin with IN/."""
@@ -138,7 +138,39 @@ def check_live(box, words, kept):
         yield len(faulty)
 
 
-check = {"nomem": check_nomem, "files": check_files, "live": check_live}[kind]
+SIGNALS = [(fault, how) for fault in ("malloc", "write", "fsync", "rename", "close")
+           for how in ("signal 2", "signal 2 15")] + [("write", "signal 15"), ("write", "signal 1")]
+
+
+def check_signals(box, words, kept):
+    """A signal, or two, before any call: what is made is whole, or all is as it was; and the exit
+    status says which."""
+    before = {name: open(name, "rb").read() for name in kept}
+    for fault, how in SIGNALS:
+        *faulty, well = run_all(box, words, kept, fault, how, False)
+        numbers = [int(number) for number in how.split()[1:]]
+        ended = 128 + numbers[0] if len(numbers) == 1 else -numbers[1]
+        for number, run in enumerate(faulty, 1):
+            what = f"{how} before {fault} {number}: {' '.join(words)}: "
+            what += f"exit {run.status}, {sorted(run.files)}: {run.err[:200]!r}"
+            if run.status == -numbers[0]: # not caught yet, for there was nothing to be undone
+                if run.files != before:
+                    fail("changed, " + what)
+            elif run.status == ended and len(numbers) > 1:
+                if run.files != before and run.streams() != well.streams():
+                    fail("half made, " + what)
+            elif run.status == ended:
+                if run.files != before:
+                    fail("changed, " + what)
+            elif run.status != well.status or run.streams() != well.streams():
+                fail(what)
+            if left_behind(run):
+                fail(f"{left_behind(run)}, " + what)
+        yield len(faulty)
+
+
+check = {"nomem": check_nomem, "files": check_files, "live": check_live,
+         "signals": check_signals}[kind]
 
 
 def check_case(number, line):

@@ -133,7 +133,7 @@ for delay in 0 0.002 0.004 0.008 0.015 0.03; do
         recorder=$!
         for _ in $(seq 1 500); do # once signals are caught it is on its way
             caught=$(sed -n 's/^SigCgt:\t*//p' /proc/$recorder/status 2>/dev/null)
-            [ $((0x${caught:-0} & 1)) = 1 ] && break
+            [ $((0x${caught:-0} & 1)) = 1 ] && [ "$(cat /proc/$recorder/comm)" = flatstream ] && break
         done
         sleep $delay
         kill -$signal $recorder

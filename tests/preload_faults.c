@@ -4,7 +4,8 @@
  *
  *   FAULT     what fails: malloc (and its like), write (and its like, to files alone), fsync,
  *             rename, close (of files written to)
- *   FAULT_AS  an errno, or "short", of a write: one byte is taken
+ *   FAULT_AS  an errno; or "short", of a write: one byte is taken; or "signal" and numbers: these
+ *             come just before the call, which is made as it is
  *   FAULT_ON  set: what fails once fails from there on
  *   FAULT_IN  a folder
  *
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +47,7 @@ static long first;
 static int goes_on;
 static int as_errno;
 static int is_short;
+static const char *signals;
 static atomic_long calls;
 static atomic_int *has_failed; /* shared with the process that looks on */
 
@@ -57,6 +60,12 @@ static int fails(enum fault kind)
     if (number != first && !(goes_on && number > first))
         return 0;
     atomic_store(has_failed, 1);
+    if (signals) {
+        char *end;
+        for (const char *at = signals; *at; at = end)
+            raise((int)strtol(at, &end, 10));
+        return 0;
+    }
     errno = as_errno;
     return 1;
 }
@@ -155,6 +164,7 @@ __attribute__((constructor)) static void set_up(void)
         return;
     goes_on = getenv("FAULT_ON") != NULL;
     is_short = as && strcmp(as, "short") == 0;
+    signals = as && strncmp(as, "signal ", 7) == 0 ? as + 7 : NULL;
     as_errno = as && !is_short ? atoi(as) : ENOMEM;
     has_failed =
         mmap(NULL, sizeof *has_failed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -144,8 +144,8 @@ static enum fls_status fill(struct cli_input *input, const struct options *optio
 }
 
 static enum fls_status build_at(struct cli_input *input, const struct options *options,
-                                const char *temporary, struct fls_error *damage,
-                                struct fls_error *error)
+                                const char *temporary, struct cli_undo *undo,
+                                struct fls_error *damage, struct fls_error *error)
 {
     struct fls_index_options building = {.stretch_frames = options->every};
     struct fls_index_writer *writer;
@@ -153,8 +153,12 @@ static enum fls_status build_at(struct cli_input *input, const struct options *o
 
     options->key->broken = 0;
     cli_key_for_index(options->key, options->key_options.field, &building);
+    cli_signals_hold();
     enum fls_status status = fls_index_writer_open(input->path, temporary, input->kind, &building,
                                                    0, &writer, &frame, &offset, error);
+    if (status == FLS_OK)
+        cli_signals_undo(undo);
+    cli_signals_release();
 
     if (status != FLS_OK)
         return status;
@@ -203,6 +207,7 @@ static enum fls_status build_and_name(struct cli_input *input, const struct opti
                                       const char *temporary, const char *name,
                                       struct fls_error *damage, struct fls_error *error)
 {
+    struct cli_undo undo = {.path = temporary};
     struct stat stream;
 
     if (fstat(input->fd, &stream) != 0)
@@ -210,9 +215,10 @@ static enum fls_status build_and_name(struct cli_input *input, const struct opti
     enum fls_status status = check_place(name, &stream, options, error);
     if (status != FLS_OK)
         return status;
-    status = build_at(input, options, temporary, damage, error);
+    status = build_at(input, options, temporary, &undo, damage, error);
     if (status == FLS_OK)
         status = fls_beside_replace_index(temporary, name, &stream, error);
+    cli_signals_forget(&undo);
     if (status == FLS_OK)
         return FLS_OK;
     enum fls_status removed = fls_beside_remove_index(temporary, &stream, NULL);

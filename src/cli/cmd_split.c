@@ -67,6 +67,7 @@ struct part {
     size_t value_bytes;
     struct cli_stream_out out;
     int is_open;
+    struct cli_undo *named; /* as long as it is not known whether all goes well */
 };
 
 /* A splitting under way. `parts`: all that were begun, in the order of their numbers; without a
@@ -115,8 +116,9 @@ static enum fls_status begin_part(struct splitting *s, const char *value, size_t
     struct part *part = &s->parts[s->count];
     *part = (struct part){.path = fls_series_segment_path(s->name, s->count + 1)};
     part->value = malloc(value_bytes + 1);
+    part->named = calloc(1, sizeof *part->named);
     s->count++;
-    if (!part->path || !part->value)
+    if (!part->path || !part->value || !part->named)
         return no_memory(error);
     memcpy(part->value, value, value_bytes);
     part->value[value_bytes] = '\0';
@@ -132,7 +134,12 @@ static enum fls_status finish_part(struct splitting *s, struct part *part, struc
 {
     if (!part->is_open)
         return FLS_OK;
+    part->named->path = part->path;
+    cli_signals_hold();
     enum fls_status status = cli_stream_out_finish(&part->out, error);
+    if (status == FLS_OK)
+        cli_signals_undo(part->named);
+    cli_signals_release();
     if (status != FLS_OK)
         return status;
     part->is_open = 0;
@@ -157,13 +164,25 @@ static void abandon(struct splitting *s)
         else if (part->path && part->out.frames > 0)
             unlink(part->path);
         part->is_open = 0;
+        cli_signals_forget(part->named);
     }
+}
+
+/* The parts stay, and what they replace goes. */
+static void settle(struct splitting *s)
+{
+    cli_signals_hold();
+    for (size_t i = 0; i < s->count; i++)
+        cli_signals_forget(s->parts[i].named);
+    cli_replaced_delete(&s->replaced);
+    cli_signals_release();
 }
 
 static void free_parts(struct splitting *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         free(s->parts[i].path);
+        free(s->parts[i].named);
         free(s->parts[i].value);
     }
     free(s->parts);
@@ -330,7 +349,7 @@ static int split_input(struct splitting *s)
     if (failed || result == CLI_SYSTEM)
         cli_replaced_put_back(&s->replaced);
     else
-        cli_replaced_delete(&s->replaced);
+        settle(s);
     return result;
 }
 

@@ -136,6 +136,12 @@ enum fls_status cli_outfile_check(const char *path, int replace, struct fls_erro
     return look(path, replace, &in_place, error);
 }
 
+/* A temporary name, which stands behind it. */
+struct cli_temporary {
+    struct cli_undo undo;
+    char name[];
+};
+
 /* --- a file from its beginning to its name -----------------------------------------------------
  */
 
@@ -163,13 +169,20 @@ static enum fls_status open_temporary(struct cli_outfile *file, const struct cli
     static const char ending[] = ".XXXXXX";
     size_t size = strlen(file->path) + sizeof ending;
 
-    file->temporary = malloc(size);
-    if (!file->temporary)
+    struct cli_temporary *temporary = calloc(1, sizeof *temporary + size);
+    if (!temporary)
         return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
-    snprintf(file->temporary, size, "%s%s", file->path, ending);
-    file->fd = mkostemp(file->temporary, O_CLOEXEC);
+    file->temporary = temporary;
+    snprintf(temporary->name, size, "%s%s", file->path, ending);
+    temporary->undo.path = temporary->name;
+    cli_signals_hold();
+    file->fd = mkostemp(temporary->name, O_CLOEXEC);
+    int os_errno = errno;
+    if (file->fd >= 0)
+        cli_signals_undo(&temporary->undo);
+    cli_signals_release();
     if (file->fd < 0)
-        return cli_system_error(error, "create", errno);
+        return cli_system_error(error, "create", os_errno);
     return set_mode(file->fd, plan) == 0 ? FLS_OK : cli_system_error(error, "fchmod", errno);
 }
 
@@ -204,7 +217,9 @@ static void let_go(struct cli_outfile *file)
     if (file->replaced_fd >= 0)
         close(file->replaced_fd);
     if (file->temporary && file->fd >= 0)
-        unlink(file->temporary);
+        unlink(file->temporary->name);
+    if (file->temporary)
+        cli_signals_forget(&file->temporary->undo);
     free(file->temporary);
 }
 
@@ -212,11 +227,11 @@ static void let_go(struct cli_outfile *file)
  * links. */
 static int give_new_name(const struct cli_outfile *file)
 {
-    if (renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
+    if (renameat2(AT_FDCWD, file->temporary->name, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
-    return link(file->temporary, file->path);
+    return link(file->temporary->name, file->path);
 }
 
 /* Something failed behind the naming: the new name goes again; what took the place of another file
@@ -237,8 +252,9 @@ static enum fls_status give_name(const struct cli_outfile *file, struct fls_erro
     enum fls_status status = cli_outfile_check(file->path, file->replace, error);
     if (status != FLS_OK)
         return status;
-    return rename(file->temporary, file->path) == 0 ? FLS_OK
-                                                    : cli_system_error(error, "rename", errno);
+    return rename(file->temporary->name, file->path) == 0
+               ? FLS_OK
+               : cli_system_error(error, "rename", errno);
 }
 
 /* A folder that may not be read cannot be synced. */

@@ -57,7 +57,7 @@ void cli_outfile_plan_unknown(struct cli_outfile_plan *plan, const struct fls_er
 /* A new file; see cli_outfile_finish. */
 struct cli_outfile {
     const char *path;
-    char *temporary; /* NULL: it is written in place */
+    struct cli_temporary *temporary; /* NULL: it is written in place */
     int fd;
     int replace;
     int replaced_fd; /* what it will replace, locked; -1: nothing */

@@ -13,12 +13,15 @@
 
 #include "base/beside.h"
 #include "cli/replaced.h"
+#include "cli/signals.h"
 #include "journal/lock.h"
 
 /* Behind the name of what was put aside; then the number of the process. */
 #define ASIDE ".replaced-"
 
 struct cli_replaced_file {
+    struct cli_replaced_file *next;
+    struct cli_undo undo;
     char *name;
     char *aside;
 };
@@ -43,37 +46,39 @@ static int move(const char *from, const char *to)
     return link(from, to) == 0 ? unlink(from) : -1;
 }
 
-static int make_room(struct cli_replaced *replaced)
+static void free_file(struct cli_replaced_file *file)
 {
-    size_t capacity = 2 * replaced->capacity + 16;
-
-    if (replaced->count < replaced->capacity)
-        return 1;
-    struct cli_replaced_file *grown = realloc(replaced->files, capacity * sizeof *grown);
-    if (!grown)
-        return 0;
-    replaced->files = grown;
-    replaced->capacity = capacity;
-    return 1;
+    free(file->name);
+    free(file->aside);
+    free(file);
 }
 
 static enum fls_status move_aside(struct cli_replaced *replaced, const char *name,
                                   struct fls_error *error)
 {
-    struct cli_replaced_file file = {strdup(name), aside_of(name)};
-    enum fls_status status = FLS_OK;
+    struct cli_replaced_file *file = calloc(1, sizeof *file);
 
-    if (!file.name || !file.aside || !make_room(replaced))
-        status = cli_set_error(error, FLS_NO_MEMORY, "out of memory");
-    else if (move(name, file.aside) != 0)
-        status = cli_system_error(error, "rename", errno);
-    if (status == FLS_OK) {
-        replaced->files[replaced->count++] = file;
-        return FLS_OK;
+    if (!file)
+        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
+    file->name = strdup(name);
+    file->aside = aside_of(name);
+    if (!file->name || !file->aside) {
+        free_file(file);
+        return cli_set_error(error, FLS_NO_MEMORY, "out of memory");
     }
-    free(file.name);
-    free(file.aside);
-    return status;
+    file->undo = (struct cli_undo){.path = file->aside, .back = file->name};
+    cli_signals_hold();
+    int os_errno = move(name, file->aside) == 0 ? 0 : errno;
+    if (os_errno == 0)
+        cli_signals_undo(&file->undo);
+    cli_signals_release();
+    if (os_errno != 0) {
+        free_file(file);
+        return cli_system_error(error, "rename", os_errno);
+    }
+    file->next = replaced->files;
+    replaced->files = file;
+    return FLS_OK;
 }
 
 /* The index of a file that was moved, if it has one: what is none of ours is left. */
@@ -159,30 +164,39 @@ enum fls_status cli_replaced_put_aside(struct cli_replaced *replaced,
                                        const struct cli_replaceable *what, struct fls_error *error)
 {
     struct fls_lock lock;
-    enum fls_status status = fls_lock_take(&lock, what->path, error);
+    struct cli_undo undo = {NULL, NULL, NULL};
 
-    *replaced = (struct cli_replaced){NULL, 0, 0};
+    *replaced = (struct cli_replaced){NULL};
+    cli_signals_hold();
+    enum fls_status status = fls_lock_take(&lock, what->path, error);
+    undo.path = status == FLS_OK && lock.created ? lock.path : NULL;
+    if (undo.path)
+        cli_signals_undo(&undo);
+    cli_signals_release();
     if (status != FLS_OK)
         return status;
     status = what->segments ? put_numbers_aside(replaced, what, error)
                             : put_series_aside(replaced, what, error);
     if (status != FLS_OK)
         cli_replaced_put_back(replaced);
+    cli_signals_hold();
+    cli_signals_forget(&undo);
     fls_lock_give_up(&lock);
+    cli_signals_release();
     return status;
 }
 
 static void end(struct cli_replaced *replaced, int (*act)(const char *aside, const char *name))
 {
-    for (size_t i = 0; i < replaced->count; i++) {
-        struct cli_replaced_file *file = &replaced->files[i];
+    struct cli_replaced_file *file;
+
+    while ((file = replaced->files)) {
+        replaced->files = file->next;
         if (act(file->aside, file->name) != 0)
             cli_error(file->name, "%s; it is kept as %s", strerror(errno), file->aside);
-        free(file->aside);
-        free(file->name);
+        cli_signals_forget(&file->undo);
+        free_file(file);
     }
-    free(replaced->files);
-    *replaced = (struct cli_replaced){NULL, 0, 0};
 }
 
 static int delete (const char *aside, const char *name)
@@ -193,6 +207,8 @@ static int delete (const char *aside, const char *name)
 
 void cli_replaced_delete(struct cli_replaced *replaced)
 {
+    for (const struct cli_replaced_file *file = replaced->files; file; file = file->next)
+        cli_signals_forget(&file->undo); /* all or none */
     end(replaced, delete);
 }
 

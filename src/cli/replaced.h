@@ -9,9 +9,7 @@
 
 /* What was put aside; zero is nothing. */
 struct cli_replaced {
-    struct cli_replaced_file *files;
-    size_t count;
-    size_t capacity;
+    struct cli_replaced_file *files; /* the last first */
 };
 
 /*

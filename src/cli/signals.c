@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -28,10 +29,26 @@ static volatile sig_atomic_t hung_up;
 static void (*serve_hangup)(void *context);
 static void *hangup_context;
 
+static struct cli_undo *volatile undoes;
+static unsigned holds;
+static sigset_t held_before;
+
+/* Ends the process by the signal, once the handler returns. */
+static void end_at_once(int number)
+{
+    for (const struct cli_undo *undo = undoes; undo; undo = undo->next)
+        if ((undo->back ? rename(undo->path, undo->back) : unlink(undo->path)) != 0)
+            continue; /* there is nobody left to be told */
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static void on_signal(int number)
 {
     int saved = errno;
 
+    if (caught)
+        end_at_once(number);
     caught = number;
     if (wake[1] >= 0 && write(wake[1], "", 1) < 0)
         caught = number; /* the pipe is full: it wakes the reader all the same */
@@ -45,9 +62,45 @@ static void catch_one(int number)
 
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    action.sa_flags = (int)SA_RESETHAND;
-    sigemptyset(&action.sa_mask);
+    sigfillset(&action.sa_mask);
     sigaction(number, &action, NULL);
+}
+
+void cli_signals_hold(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    if (holds++ == 0)
+        sigprocmask(SIG_SETMASK, &all, &held_before);
+}
+
+void cli_signals_release(void)
+{
+    if (--holds == 0)
+        sigprocmask(SIG_SETMASK, &held_before, NULL);
+}
+
+void cli_signals_undo(struct cli_undo *undo)
+{
+    undo->next = undoes;
+    undoes = undo;
+}
+
+void cli_signals_forget(const struct cli_undo *undo)
+{
+    struct cli_undo *before = undoes;
+
+    if (!undo)
+        return;
+    cli_signals_hold();
+    if (before == undo)
+        undoes = undo->next;
+    while (before && before->next != undo)
+        before = before->next;
+    if (before)
+        before->next = undo->next;
+    cli_signals_release();
 }
 
 void cli_signals_catch(void)

@@ -1,6 +1,7 @@
 /*
  * signals.h: SIGINT, SIGTERM and SIGHUP as a flag, for verbs that hold something which must stay
- * whole. The first signal asks; a second one ends the process at once.
+ * whole. The first signal asks; a second one ends the process at once, with what is half made
+ * undone.
  */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
@@ -12,6 +13,23 @@
 
 /* From now on the signals set the flag. */
 void cli_signals_catch(void);
+
+/* What a second signal undoes: the file `path` gets the name `back` again, or, without one, goes.
+ */
+struct cli_undo {
+    struct cli_undo *next;
+    const char *path;
+    const char *back;
+};
+
+/* Between these no signal is served; they may be nested. */
+void cli_signals_hold(void);
+void cli_signals_release(void);
+
+/* From here on, and no more. With the signals held: what is to be undone was done in that time. */
+void cli_signals_undo(struct cli_undo *undo);
+/* Without. NULL, and one that is not known, are ignored. */
+void cli_signals_forget(const struct cli_undo *undo);
 
 /* A signal also stops this following source; NULL: none any more, which must be said before it is
  * closed (where it is followed there is one thread, so no handler is still at it then). At once, if

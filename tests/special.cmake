@@ -28,12 +28,14 @@ endif()
 set(faults_wrapped write writev pwritev2 sendmsg read readv fdatasync ftruncate open close mmap
     mremap munmap malloc calloc realloc aligned_alloc free)
 list(TRANSFORM faults_wrapped PREPEND "-Wl,--wrap=")
-foreach(name fault_write_test fault_read_test counts_test ownership_test)
+foreach(name fault_write_test fault_read_test counts_test ownership_test constructor_test)
     if(TARGET ${name})
         target_link_options(${name} PRIVATE ${faults_wrapped})
         set_tests_properties(${name} PROPERTIES TIMEOUT 1200) # under sanitizers
     endif()
 endforeach()
+
+target_link_options(constructor_test PRIVATE -Wl,--wrap=pthread_create)
 
 # Reads ahead that fail, and a thread that is refused.
 target_link_options(read_ahead_test PRIVATE -Wl,--wrap=pread -Wl,--wrap=pthread_create)

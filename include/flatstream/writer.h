@@ -161,27 +161,23 @@ FLS_MUST_USE static inline enum fls_status fls_writer_open(struct fls_sink *sink
                                      error);
 }
 
-/* Opens the file `path` and a writer on it that closes it at the end: fls_sink_open_file and
+/*
+ * Opens the file `path` and a writer on it that closes it at the end: fls_sink_open_file and
  * fls_writer_open in one. With FLS_FILE_APPEND nothing is checked: to go on with a stream, scan it
- * first (recover.h). */
+ * first (recover.h). FLS_OK; FLS_INVALID_ARGUMENT, FLS_IO, FLS_NO_MEMORY: the file is as it was, or
+ * is not there.
+ */
+FLS_API FLS_MUST_USE enum fls_status fls_writer_open_file_versioned(
+    const char *path, enum fls_file_mode mode, const struct fls_writer_options *options,
+    size_t options_bytes, int use_version, struct fls_writer **writer, struct fls_error *error);
+
 FLS_MUST_USE static inline enum fls_status
 fls_writer_open_file(const char *path, enum fls_file_mode mode,
                      const struct fls_writer_options *options, struct fls_writer **writer,
                      struct fls_error *error)
 {
-    struct fls_writer_options all = FLS_ZERO;
-    struct fls_sink *sink;
-    enum fls_status status = fls_sink_open_file(path, mode, &sink, error);
-
-    if (status != FLS_OK)
-        return status;
-    if (options)
-        all = *options;
-    all.owns_sink = 1;
-    status = fls_writer_open(sink, &all, writer, error);
-    if (status != FLS_OK)
-        (void)fls_sink_close(sink, 0);
-    return status;
+    return fls_writer_open_file_versioned(path, mode, options, sizeof *options,
+                                          FLATSTREAM_USE_VERSION, writer, error);
 }
 
 /* Adds a tap behind those already there. FLS_OK, FLS_INVALID_ARGUMENT (no function),

@@ -267,6 +267,8 @@ enum fls_status fls_beside_begin_stream(int fd, const char *path, int appends,
 
     if (status == FLS_UNSUPPORTED || (status == FLS_OK && appends && bytes > 0))
         return FLS_OK;
+    if (status == FLS_OK && bytes > 0) /* is it one that cannot be cut? The index stays then, too */
+        status = fls_os_truncate(fd, bytes, error);
     if (status == FLS_OK)
         status = fls_beside_drop_index(path, error);
     return status == FLS_OK && bytes > 0 ? fls_os_truncate(fd, 0, error) : status;

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "io/file_sink.h"
 
 /* ext4 writes at less cost into blocks that are there already (docs/performance.md). When so much
  * is written, which only a long recording comes to, so many bytes are reserved at a time, and the
@@ -27,6 +28,7 @@
  *   written     bytes, of a file that it began
  *   reserve_at  when so many are written, the next are reserved; UINT64_MAX: none are
  *   reserved    bytes were
+ *   created     the file, by opening it
  */
 struct fd_sink {
     struct fls_sink base;
@@ -36,6 +38,7 @@ struct fd_sink {
     uint64_t written;
     uint64_t reserve_at;
     int reserved;
+    int created;
 };
 
 /* --- blocks ahead of what is written ----------------------------------------------------------
@@ -144,32 +147,75 @@ enum fls_status fls_sink_open_fd(int fd, enum fls_ownership ownership, struct fl
     return FLS_OK;
 }
 
-enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
+/* --- on a file by its name ---------------------------------------------------------------------
+ */
+
+static enum fls_status open_named(const char *path, enum fls_file_mode mode, struct fd_sink *opened,
+                                  int *fd, struct fls_error *error)
+{
+    int flags = O_WRONLY | O_APPEND;
+
+    if (mode == FLS_FILE_CREATE_NEW) {
+        opened->created = 1;
+        return fls_os_open(path, flags | O_CREAT | O_EXCL, fd, error);
+    }
+    do {
+        *fd = fls_os_try_create(path, flags, &opened->created);
+    } while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? fls_error_system(error, "open", errno) : FLS_OK;
+}
+
+enum fls_status fls_file_sink_open(const char *path, enum fls_file_mode mode,
                                    struct fls_sink **sink, struct fls_error *error)
 {
-    static const int flags[] = {O_CREAT | O_EXCL, O_CREAT, O_CREAT};
     int fd;
 
-    if ((size_t)mode >= sizeof flags / sizeof flags[0])
+    if ((unsigned)mode > FLS_FILE_APPEND)
         return fls_error_set(error, FLS_INVALID_ARGUMENT, "unknown file mode %d", (int)mode);
-    struct fd_sink *opened = calloc(1, sizeof *opened); /* before anything is done to the file */
+    struct fd_sink *opened = calloc(1, sizeof *opened);
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
-    enum fls_status status = fls_os_open(path, O_WRONLY | O_APPEND | flags[mode], &fd, error);
+    enum fls_status status = open_named(path, mode, opened, &fd, error);
     if (status != FLS_OK) {
-        free(opened);
-        return status;
-    }
-    status = fls_beside_begin_stream(fd, path, mode == FLS_FILE_APPEND, error);
-    if (status != FLS_OK) {
-        if (mode == FLS_FILE_CREATE_NEW)
-            fls_os_remove_created(fd, path);
-        fls_os_close(fd, NULL);
         free(opened);
         return status;
     }
     *sink = begin(opened, fd, FLS_OWNED);
     if (mode != FLS_FILE_APPEND) /* others may append as well, and lose what is cut */
         opened->reserve_at = RESERVE_FROM;
+    return FLS_OK;
+}
+
+enum fls_status fls_file_sink_begin(const struct fls_sink *sink, const char *path,
+                                    enum fls_file_mode mode, struct fls_error *error)
+{
+    const struct fd_sink *opened = (const struct fd_sink *)sink;
+
+    return fls_beside_begin_stream(opened->fd, path, mode == FLS_FILE_APPEND, error);
+}
+
+void fls_file_sink_take_back(const struct fls_sink *sink, const char *path)
+{
+    const struct fd_sink *opened = (const struct fd_sink *)sink;
+
+    if (opened->created)
+        fls_os_remove_created(opened->fd, path);
+}
+
+enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
+                                   struct fls_sink **sink, struct fls_error *error)
+{
+    struct fls_sink *opened;
+    enum fls_status status = fls_file_sink_open(path, mode, &opened, error);
+
+    if (status != FLS_OK)
+        return status;
+    status = fls_file_sink_begin(opened, path, mode, error);
+    if (status != FLS_OK) {
+        fls_file_sink_take_back(opened, path);
+        (void)fls_sink_close(opened, NULL); /* nothing was written */
+        return status;
+    }
+    *sink = opened;
     return FLS_OK;
 }

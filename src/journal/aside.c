@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,4 +113,16 @@ enum fls_status fls_set_aside(const char *path, uint64_t offset, char name[FLS_A
     }
     free(copy);
     return status;
+}
+
+void fls_aside_take_back(const char *path, char name[FLS_ASIDE_NAME_BYTES])
+{
+    const char *slash = strrchr(path, '/');
+    char copy[PATH_MAX];
+
+    if (name[0] == '\0')
+        return;
+    snprintf(copy, sizeof copy, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
+    if (unlink(copy) == 0) /* else it is one copy more */
+        name[0] = '\0';
 }

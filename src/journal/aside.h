@@ -21,4 +21,7 @@ FLS_MUST_USE enum fls_status fls_set_aside(const char *path, uint64_t offset,
                                            char name[FLS_ASIDE_NAME_BYTES],
                                            struct fls_error *error);
 
+/* Nothing was cut after all: the copy goes, and the name with it. None is allowed. */
+void fls_aside_take_back(const char *path, char name[FLS_ASIDE_NAME_BYTES]);
+
 #endif

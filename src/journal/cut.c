@@ -65,7 +65,8 @@ static enum fls_status set_aside_and_cut(const char *path, int fd,
     if (status == FLS_OK)
         status = fls_os_truncate(fd, recovery->good_offset, error);
     if (status == FLS_OK)
-        status = fls_os_sync(fd, error);
+        return fls_os_sync(fd, error);
+    fls_aside_take_back(path, cut->set_aside);
     return status;
 }
 

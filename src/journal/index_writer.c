@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,9 +115,9 @@ static void free_writer(struct fls_index_writer *writer)
 }
 
 /* One that cannot be removed says no more than was written of it. */
-static void remove_own(struct fls_index_writer *writer)
+static void remove_own(struct fls_index_writer *writer, const char *path)
 {
-    enum fls_status status = fls_beside_remove(writer->file.fd, writer->path, NULL);
+    enum fls_status status = fls_beside_remove(writer->file.fd, path, NULL);
 
     (void)status;
 }
@@ -124,24 +125,53 @@ static void remove_own(struct fls_index_writer *writer)
 /* A header, and a slot that covers nothing; the other is zeros, which is no slot. */
 static enum fls_status write_beginning(struct fls_index_writer *writer, struct fls_error *error);
 
-/* A new file, so that whoever reads the old one goes on with that. */
-static enum fls_status begin_anew(struct fls_index_writer *writer, struct fls_error *error)
+static enum fls_status begin_at(struct fls_index_writer *writer, const char *path,
+                                const struct stat *stream, struct fls_error *error)
 {
-    struct stat stream;
+    enum fls_status status = fls_beside_create(path, O_RDWR, stream, &writer->file.fd, error);
 
-    if (fstat(writer->file.stream_fd, &stream) != 0)
-        return fls_error_system(error, "fstat", errno);
-    enum fls_status status = fls_beside_remove_index(writer->path, &stream, error);
-    if (status == FLS_OK)
-        status = fls_beside_create(writer->path, O_RDWR, &stream, &writer->file.fd, error);
     if (status != FLS_OK) {
         writer->file.fd = -1;
         return status;
     }
     status = write_beginning(writer, error);
     if (status != FLS_OK)
-        remove_own(writer);
+        remove_own(writer, path);
     return status;
+}
+
+/* A new file takes the place of one that is there: whoever reads the old one goes on with that, and
+ * it stays when there can be no new one. */
+static enum fls_status begin_instead(struct fls_index_writer *writer, const struct stat *stream,
+                                     struct fls_error *error)
+{
+    size_t size = strlen(writer->path) + sizeof ".ffffffffffffffff";
+    char *temporary = malloc(size);
+
+    if (!temporary)
+        return fls_error_no_memory(error, size);
+    snprintf(temporary, size, "%s.%06" PRIx64, writer->path, writer->file.header.birth & 0xffffff);
+    enum fls_status status = begin_at(writer, temporary, stream, error);
+    if (status == FLS_OK) {
+        status = fls_beside_replace_index(temporary, writer->path, stream, error);
+        if (status != FLS_OK)
+            remove_own(writer, temporary);
+    }
+    free(temporary);
+    return status;
+}
+
+static enum fls_status begin_anew(struct fls_index_writer *writer, struct fls_error *error)
+{
+    struct fls_error failure = FLS_ZERO;
+    struct stat stream;
+
+    if (fstat(writer->file.stream_fd, &stream) != 0)
+        return fls_error_system(error, "fstat", errno);
+    enum fls_status status = begin_at(writer, writer->path, &stream, &failure);
+    if (status == FLS_IO && failure.os_errno == EEXIST)
+        return begin_instead(writer, &stream, error);
+    return status == FLS_OK ? FLS_OK : fls_error_copy(error, &failure);
 }
 
 static int is_of_same_options(const struct fls_index_header *a, const struct fls_index_header *b)
@@ -312,7 +342,7 @@ static enum fls_status write_cover(struct fls_index_writer *writer, struct fls_e
 static enum fls_status give_up(struct fls_index_writer *writer, enum fls_status status)
 {
     writer->given_up = 1;
-    remove_own(writer);
+    remove_own(writer, writer->path);
     fls_index_file_close(&writer->file);
     return status;
 }

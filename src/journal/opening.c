@@ -270,15 +270,19 @@ static enum fls_status claim(const struct look *look, int fd, struct fls_error *
     return status;
 }
 
-static enum fls_status cut(const struct look *look, int fd, struct fls_journal_opening *opening,
-                           struct fls_error *error)
+/* Nothing was cut when the first step fails; then the copy that was made for it goes. */
+static enum fls_status cut(const struct look *look, const struct fls_tail *tail, int fd,
+                           struct fls_journal_opening *opening, struct fls_error *error)
 {
     enum fls_status status = fls_os_truncate(fd, look->found.good_offset, error);
 
-    if (status == FLS_OK)
-        status = fls_disk_sync(fd, error);
+    if (status != FLS_OK) {
+        if (tail->why != FLS_ASIDE_NOT)
+            fls_aside_take_back(look->path, opening->set_aside);
+        return status;
+    }
     opening->bytes_cut += look->file_bytes - look->found.good_offset;
-    return status;
+    return fls_disk_sync(fd, error);
 }
 
 /* Not one frame says that these bytes were ever a stream; they may be what someone named by
@@ -341,7 +345,7 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
         status = find_why(journal, look, &tail, error);
     if (status == FLS_OK)
         status = keep(look, &tail, opening, error);
-    return status == FLS_OK ? cut(look, fd, opening, error) : status;
+    return status == FLS_OK ? cut(look, &tail, fd, opening, error) : status;
 }
 
 static enum fls_status repair_by_name(struct fls_journal *journal, const struct look *look,

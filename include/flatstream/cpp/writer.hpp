@@ -348,20 +348,27 @@ class writer : public detail::giving_handle<detail::c_writer>
     bool open(const path_view &path, fls_file_mode mode, const writer_options &options,
               std::error_code &code) noexcept
     {
-        fls_error found{};
-        fls_sink *target = nullptr;
-        fls_status status = fls_sink_open_file(path.c_str(), mode, &target, &found);
-
-        if (status != FLS_OK)
-            return adopt(status, nullptr, found, code);
-        if (open(target, options, true, code))
-            return true;
-        fls_sink_close(target, nullptr); /* nothing was written to it */
-        return false;
+        return open_by(options, true, code,
+                       [&](const fls_writer_options &all, fls_writer **opened, fls_error *found) {
+                           return fls_writer_open_file_versioned(path.c_str(), mode, &all,
+                                                                 sizeof all, FLATSTREAM_USE_VERSION,
+                                                                 opened, found);
+                       });
     }
 
     bool open(fls_sink *target, const writer_options &options, bool owns,
               std::error_code &code) noexcept
+    {
+        return open_by(options, owns, code,
+                       [&](const fls_writer_options &all, fls_writer **opened, fls_error *found) {
+                           return fls_writer_open_versioned(target, &all, sizeof all,
+                                                            FLATSTREAM_USE_VERSION, opened, found);
+                       });
+    }
+
+    template <typename Open>
+    bool open_by(const writer_options &options, bool owns, std::error_code &code,
+                 const Open &open_with) noexcept
     {
         fls_writer_options all = options;
         fls_writer *opened = nullptr;
@@ -372,8 +379,7 @@ class writer : public detail::giving_handle<detail::c_writer>
         all.owns_sink = owns;
         if (bound_to && bound_to->bind(all, options.owned, true) &&
             bound_to->bind_clock(all.clock, options.owned))
-            status = fls_writer_open_versioned(target, &all, sizeof all, FLATSTREAM_USE_VERSION,
-                                               &opened, &found);
+            status = open_with(all, &opened, &found);
         return adopt(status, opened, found, code);
     }
 

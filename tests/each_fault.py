@@ -99,7 +99,7 @@ def check_nomem(box, words, kept):
 
 
 FAULTS = (("write", "5"), ("write", "28"), ("write", "short"), ("fsync", "5"), ("rename", "5"),
-          ("close", "5"))
+          ("close", "5"), ("open", "5"), ("open", "28"), ("read", "5"))
 
 
 def check_files(box, words, kept):

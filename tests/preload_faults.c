@@ -3,7 +3,7 @@
  * other fail.
  *
  *   FAULT     what fails: malloc (and its like), write (and its like, to files alone), fsync,
- *             rename, close (of files written to)
+ *             rename, close (of files written to), open (to write), read (of files)
  *   FAULT_AS  an errno; or "short", of a write: one byte is taken; or "signal" and numbers: these
  *             come just before the call, which is made as it is
  *   FAULT_ON  set: what fails once fails from there on
@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,8 +37,9 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
-enum fault { NONE, MALLOC, WRITE, SYNC, RENAME, CLOSE };
-static const char *const names[] = {"none", "malloc", "write", "fsync", "rename", "close"};
+enum fault { NONE, MALLOC, WRITE, SYNC, RENAME, CLOSE, OPEN, READ };
+static const char *const names[] = {"none",   "malloc", "write", "fsync",
+                                    "rename", "close",  "open",  "read"};
 
 /* A run that takes longer hangs. */
 #define SECONDS_MAX 20
@@ -279,4 +281,67 @@ int close(int fd)
     if (counts)
         errno = as_errno;
     return counts ? -1 : result;
+}
+
+static mode_t mode_of(int flags, va_list arguments)
+{
+    return flags & (O_CREAT | O_TMPFILE) ? (mode_t)va_arg(arguments, int) : 0;
+}
+
+/* By every name that the library has for it. */
+#define FAIL_OR_OPEN(folder, path, flags, last)                                                    \
+    do {                                                                                           \
+        va_list arguments;                                                                         \
+        va_start(arguments, last);                                                                 \
+        mode_t mode = mode_of(flags, arguments);                                                   \
+        va_end(arguments);                                                                         \
+        if (((flags)&O_ACCMODE) != O_RDONLY && fails(OPEN))                                        \
+            return -1;                                                                             \
+        return (int)syscall(SYS_openat, folder, path, flags, mode);                                \
+    } while (0)
+
+int open(const char *path, int flags, ...)
+{
+    FAIL_OR_OPEN(AT_FDCWD, path, flags, flags);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    FAIL_OR_OPEN(AT_FDCWD, path, flags, flags);
+}
+
+int openat(int folder, const char *path, int flags, ...)
+{
+    FAIL_OR_OPEN(folder, path, flags, flags);
+}
+
+int mkostemp(char *name, int flags)
+{
+    return fails(OPEN) ? -1 : mkostemps(name, 0, flags);
+}
+
+int mkostemp64(char *name, int flags)
+{
+    return mkostemp(name, flags);
+}
+
+ssize_t read(int fd, void *bytes, size_t count)
+{
+    return is_file(fd) && fails(READ) ? -1 : (ssize_t)syscall(SYS_read, fd, bytes, count);
+}
+
+ssize_t readv(int fd, const struct iovec *segments, int count)
+{
+    return is_file(fd) && fails(READ) ? -1 : (ssize_t)syscall(SYS_readv, fd, segments, count);
+}
+
+ssize_t pread(int fd, void *bytes, size_t count, off_t offset)
+{
+    return is_file(fd) && fails(READ) ? -1
+                                      : (ssize_t)syscall(SYS_pread64, fd, bytes, count, offset);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t count, off_t offset)
+{
+    return pread(fd, bytes, count, offset);
 }

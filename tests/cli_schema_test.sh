@@ -99,6 +99,11 @@ python 'len(lines) == 5 and lines[0]["cpu"] == {"user": 0.25, "system": 0.5, "id
 python 'lines[2]["host"] == "a \"quoted\", ü" and lines[2]["maybe"] == 0 and lines[4]["host"] == "line\nbreak"'
 python 'lines[3]["sequence"] == 2**64 - 1 and lines[3]["wide"] == "High" and lines[3]["work"] == {"minutes": 90}'
 python 'lines[0]["time_ns"] == -5 and lines[1]["items"][1] == {"name": "ink, red", "price": 3.5}'
+# A schema of more fields than are told of.
+{ echo 'table Wide {'; seq -f 'f%.0f: int;' 1 1003; echo '} root_type Wide;'; } >wide.fbs
+echo '{"f7":1}' | expect 0 "$flatstream" write -o wide.fls --from jsonl --schema wide.fbs
+expect 0 "$flatstream" info --schema wide.fbs wide.fls
+says err '3 fields of the schema are left out'
 # The same messages come of what was printed, byte for byte.
 expect 0 "$flatstream" write -o again.fls --from jsonl --schema t.fbs printed.jsonl
 same t.fls again.fls

@@ -203,6 +203,15 @@ static void complain(const struct look *look, const struct cli_report *report)
               look->invalid == 1 ? " does" : "s do", text);
 }
 
+static void tell_left_out(const struct look *look, const char *name)
+{
+    size_t left_out = look->statistics ? cli_statistics_left_out(look->statistics) : 0;
+
+    if (left_out > 0)
+        cli_error(name, "%zu field%s of the schema %s left out: at most %d are told of", left_out,
+                  left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are", CLI_STATISTICS_MAX);
+}
+
 static int tell(const struct look *look, const struct cli_report *report)
 {
     const struct options *options = look->options;
@@ -219,6 +228,7 @@ static int tell(const struct look *look, const struct cli_report *report)
     cli_out_flush();
     if (!options->json)
         complain(look, report);
+    tell_left_out(look, report->name);
     return plotted > result ? plotted : result;
 }
 

@@ -35,6 +35,7 @@ struct cli_statistics {
     const struct fls_schema *schema;
     const struct fls_object *root;
     size_t count;
+    size_t left_out;
     struct field fields[CLI_STATISTICS_MAX];
 };
 
@@ -69,8 +70,10 @@ static int add_field(struct cli_statistics *statistics, const char *name)
     enum fls_status status =
         fls_path_compile(statistics->schema, statistics->root, name, &field->path, NULL);
 
-    if (status != FLS_OK)
-        return status != FLS_NO_MEMORY; /* a path that cannot be said is left out */
+    if (status != FLS_OK) { /* a path that cannot be said is left out */
+        statistics->left_out++;
+        return status != FLS_NO_MEMORY;
+    }
     field->name = strdup(name);
     statistics->count++;
     return field->name != NULL;
@@ -87,11 +90,16 @@ static int add_member(struct cli_statistics *statistics, struct way *way,
                            length > 0 ? "." : "", field->name);
     int good = 1;
 
-    if (written < 0 || (size_t)written >= sizeof way->name - length)
+    if (written < 0 || (size_t)written >= sizeof way->name - length) {
+        way->name[length] = '\0';
+        statistics->left_out++;
         return 1;
+    }
     way->length += (size_t)written;
     if (is_scalar(field->type) && statistics->count < CLI_STATISTICS_MAX)
         good = add_field(statistics, way->name);
+    else if (is_scalar(field->type))
+        statistics->left_out++;
     else if (field->type == FLS_TYPE_OBJECT && !is_on_way(way, field->object))
         good = add_object(statistics, way, field->object);
     way->length = length;
@@ -104,14 +112,21 @@ static int add_object(struct cli_statistics *statistics, struct way *way,
 {
     int good = 1;
 
-    if (way->depth == DEPTH_MAX)
+    if (way->depth == DEPTH_MAX) {
+        statistics->left_out++;
         return 1;
+    }
     way->objects[way->depth++] = object;
     for (size_t i = 0; i < object->field_count && good; i++)
         if (!object->fields[i].deprecated)
             good = add_member(statistics, way, &object->fields[i]);
     way->depth--;
     return good;
+}
+
+size_t cli_statistics_left_out(const struct cli_statistics *statistics)
+{
+    return statistics->left_out;
 }
 
 struct cli_statistics *cli_statistics_new(const struct fls_schema *schema,

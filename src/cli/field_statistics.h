@@ -12,12 +12,16 @@ struct cli_statistics;
 /*
  * For all numbers and bools of `root` that are reached without a vector or a union, through tables
  * and structs; a table inside itself is not entered again, and not more than CLI_STATISTICS_MAX
- * fields are taken. The schema is borrowed. NULL: no memory.
+ * fields are taken: see cli_statistics_left_out. The schema is borrowed. NULL: no memory.
  */
 #define CLI_STATISTICS_MAX 1000
 struct cli_statistics *cli_statistics_new(const struct fls_schema *schema,
                                           const struct fls_object *root);
 void cli_statistics_free(struct cli_statistics *statistics);
+
+/* How many fields are left out, for they are too many; a table that is too deep, or whose path is
+ * too long, counts as one. */
+size_t cli_statistics_left_out(const struct cli_statistics *statistics);
 
 /* Takes a message, which was verified, into account. */
 void cli_statistics_add(struct cli_statistics *statistics, const struct fls_message *message);

@@ -17,6 +17,14 @@
  * same error (it is poisoned): it never says that data is safe when it may not be. The next opening
  * then looks at what no sync has carried there, as after a loss of power.
  *
+ * A segment that is deleted, renamed away, replaced or cut short under its writer is noticed when
+ * the next is begun, by the next sync and by closing: FLS_IO with ENOENT or ESTALE, and in words
+ * what became of the file and how many bytes are gone. A sync that finds that poisons the journal,
+ * for what it was to make safe is not there. Errors name the segment, by its file's name, and frame
+ * and offset are those in it: of a write the first frame that is not whole in the file, of a sync
+ * the first that is not known to be on the device. The folder is held open: when it is renamed, the
+ * journal goes on in it.
+ *
  * A journal is used by any number of threads. After fork(2) only the parent may use it, and the
  * child should not outlive it without exec(3): it holds the lock too.
  */
@@ -245,7 +253,9 @@ FLS_API FLS_MUST_USE enum fls_status fls_journal_commit(struct fls_journal *jour
 
 /*
  * Begins a new segment now, if the present one has a message. Any thread. FLS_OK; FLS_UNSUPPORTED
- * when the journal is one plain file; FLS_IO: the present one goes on, and nothing is lost.
+ * when the journal is one plain file; FLS_LIMIT when its number is 2^64 - 1, so that none can
+ * follow; FLS_IO: the present one goes on, and nothing is lost (but what was lost with its file,
+ * see the top).
  */
 FLS_API FLS_MUST_USE enum fls_status fls_journal_rotate(struct fls_journal *journal);
 

@@ -149,12 +149,19 @@ enum fls_file_mode {
  * A sink on the file `path` (created with mode 0666 less the umask). In every mode it writes with
  * O_APPEND, to wherever the file's end is by then: when another program copies the file and empties
  * it, no hole stays before what comes next. Where a stream begins in it, the index that an earlier
- * one of that name has left beside it (index.h) is removed. On ext4, from 64 MiB on,
- * blocks are reserved 16 MiB ahead in a file that it created or emptied, which makes writing
- * cheaper; the file's size does not show them. Closing gives them back, unless another process
- * wrote to the file meanwhile; one that is killed leaves them reserved. FLS_OK sets *sink, to be
- * closed by fls_sink_close. FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (no such mode): then
- * nothing is open, and the file is as it was, or is not there.
+ * one of that name has left beside it (index.h) is removed. A regular file that is no longer at
+ * `path` (deleted, renamed, another in its place), or shorter than what was written, is noticed by
+ * the next flush to the machine's level and by closing: FLS_IO with ENOENT or ESTALE, and in words
+ * what became of it and how many bytes are gone. So is one that was copied and emptied by another
+ * program: whether its bytes are kept elsewhere only that program knows. Only the size is compared:
+ * where several processes append to one file, what another has appended can make up for what was
+ * cut. One that had no name any more when it was opened (by /proc/self/fd) need have none; a folder
+ * that is renamed takes the name `path` away. On ext4, from 64 MiB on, blocks are reserved 16 MiB
+ * ahead in a file that it created or emptied, which makes writing cheaper; the file's size does not
+ * show them. Closing gives them back, unless another process wrote to the file meanwhile; one that
+ * is killed leaves them reserved. FLS_OK sets *sink, to be closed by fls_sink_close. FLS_IO,
+ * FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (no such mode): then nothing is open, and the file is as it
+ * was, or is not there.
  */
 FLS_API FLS_MUST_USE enum fls_status fls_sink_open_file(const char *path, enum fls_file_mode mode,
                                                         struct fls_sink **sink,

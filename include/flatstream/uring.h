@@ -59,10 +59,14 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  * FLS_LEVEL_MACHINE links fdatasync behind the last write. With FLS_FILE_APPEND it goes on at the
  * end that the file has when the first byte comes, aligned or not. From then on it writes at
  * offsets: the file is its own, and when another program empties it, what comes next stands behind
- * a hole (the ordinary file sink leaves none). The kernel needs no access to the caller's memory
- * after the call that took it, so a payload's release may follow at once. FLS_OK; FLS_UNSUPPORTED
- * (an ordinary sink can be opened instead), FLS_IO, FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a
- * regular file): then the file is as it was, or is not there.
+ * a hole (the ordinary file sink leaves none). A flush to the machine's level and closing look
+ * whether the file is still at `path`, as with an ordinary file sink, and was not cut short
+ * meanwhile: FLS_IO with ENOENT or ESTALE. Its size is looked at before each block is written, and
+ * at the end whether a hole stands in what was written (on ext4, XFS, btrfs, tmpfs). The kernel
+ * needs no access to the caller's memory after the call that took it, so a payload's release may
+ * follow at once.
+ * FLS_OK; FLS_UNSUPPORTED (an ordinary sink can be opened instead), FLS_IO, FLS_NO_MEMORY,
+ * FLS_INVALID_ARGUMENT (not a regular file): then the file is as it was, or is not there.
  */
 FLS_API FLS_MUST_USE enum fls_status
 fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,

@@ -21,6 +21,12 @@ enum fls_status fls_error_numbers(struct fls_error *error, enum fls_status statu
 /* Adds where in the stream it happened. */
 void fls_error_locate(struct fls_error *error, uint64_t frame, uint64_t offset);
 
+/* How the file `path` is called in errors: its name without the folder, of a long one the end. */
+const char *fls_error_name(const char *path);
+
+/* Adds the name, without its folder, of the file in which that frame and offset are counted. */
+void fls_error_in_file(struct fls_error *error, const char *path);
+
 /* Copies `from` to `to` and returns its status. */
 enum fls_status fls_error_copy(struct fls_error *to, const struct fls_error *from);
 

@@ -3,12 +3,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,6 +177,96 @@ enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct fls_error *err
         return fls_error_set(error, FLS_UNSUPPORTED, "not a regular file");
     *bytes = (uint64_t)information.st_size;
     return FLS_OK;
+}
+
+static enum fls_status not_as_written(struct fls_error *error, int os_errno, const char *path,
+                                      const char *what)
+{
+    enum fls_status status = fls_error_system(error, "what was written is not there", os_errno);
+
+    if (error)
+        snprintf(error->reason, sizeof error->reason, "%.60s %.98s", fls_error_name(path), what);
+    return status;
+}
+
+enum fls_status fls_os_check_written(int fd, int folder, const char *path, int has_name,
+                                     uint64_t bytes, struct fls_error *error)
+{
+    struct stat held, named;
+    char what[98];
+
+    if (fstat(fd, &held) != 0)
+        return fls_error_system(error, "fstat", errno);
+    if (!S_ISREG(held.st_mode))
+        return FLS_OK;
+    if (has_name && held.st_nlink == 0)
+        return not_as_written(error, ENOENT, path, "was deleted while it was written");
+    if (has_name && fstatat(folder, path, &named, 0) == 0) {
+        if (named.st_dev != held.st_dev || named.st_ino != held.st_ino)
+            return not_as_written(error, ESTALE, path, "was replaced while it was written");
+    } else if (has_name && (errno == ENOENT || errno == ENOTDIR)) {
+        return not_as_written(error, ENOENT, path, "was renamed while it was written");
+    }
+    if ((uint64_t)held.st_size >= bytes)
+        return FLS_OK;
+    snprintf(what, sizeof what,
+             "was cut short while it was written: %" PRIu64 " of %" PRIu64 " bytes gone",
+             bytes - (uint64_t)held.st_size, bytes);
+    return not_as_written(error, ESTALE, path, what);
+}
+
+/* Only where zeros that were written are no hole. */
+static int tells_holes(int fd)
+{
+    struct statfs system;
+
+    if (fstatfs(fd, &system) != 0)
+        return 0;
+    switch ((unsigned long)system.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+uint64_t fls_os_hole_from(int fd, uint64_t from)
+{
+    off_t hole = tells_holes(fd) ? lseek(fd, (off_t)from, SEEK_HOLE) : -1;
+
+    return hole < 0 ? UINT64_MAX : (uint64_t)hole;
+}
+
+enum fls_status fls_os_cut_short(const char *path, uint64_t at, struct fls_error *error)
+{
+    char what[98];
+
+    snprintf(what, sizeof what,
+             "was cut short while it was written: bytes from %" PRIu64 " on are gone", at);
+    return not_as_written(error, ESTALE, path, what);
+}
+
+int fls_os_has_name(int fd)
+{
+    struct stat information;
+
+    return fstat(fd, &information) == 0 && information.st_nlink > 0;
+}
+
+char *fls_os_absolute(const char *path)
+{
+    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    size_t size = (folder ? strlen(folder) : 0) + 1 + strlen(path) + 1;
+    char *whole = malloc(size);
+
+    if (whole)
+        snprintf(whole, size, "%s%s%s", folder ? folder : "", folder ? "/" : "", path);
+    free(folder);
+    return whole;
 }
 
 enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error)

@@ -80,6 +80,32 @@ FLS_MUST_USE enum fls_status fls_os_sync(int fd, struct fls_error *error);
 /* Size of a regular file. FLS_OK, or FLS_UNSUPPORTED for anything else, or FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_file_bytes(int fd, uint64_t *bytes, struct fls_error *error);
 
+/*
+ * Is the regular file that is open as `fd`, in which `bytes` bytes were written, still what `path`
+ * names (from the folder `folder`, or AT_FDCWD), and has it those bytes? Without `has_name` (it had
+ * none when it was opened) only the latter. FLS_OK, also for what is no regular file, and where the
+ * name cannot be looked up; FLS_IO with ENOENT (deleted, or renamed away) or ESTALE (another stands
+ * in its place, or it was cut short), with the file and the bytes in words.
+ */
+FLS_MUST_USE enum fls_status fls_os_check_written(int fd, int folder, const char *path,
+                                                  int has_name, uint64_t bytes,
+                                                  struct fls_error *error);
+
+/* Has the open file a name, in any folder? Not one that was removed, or made with O_TMPFILE. */
+int fls_os_has_name(int fd);
+
+/* Where the first hole is, from byte `from` on: at the file's end at the latest. UINT64_MAX where
+ * the filesystem may take zeros that were written for a hole, or tells none. Moves the descriptor's
+ * own position. */
+uint64_t fls_os_hole_from(int fd, uint64_t from);
+
+/* Says so: for who writes at offsets, behind whatever another has cut off. FLS_IO with ESTALE. */
+enum fls_status fls_os_cut_short(const char *path, uint64_t at, struct fls_error *error);
+
+/* The path from the root, without a look at its links, in memory for free(): the same name after a
+ * chdir. NULL: no memory. */
+char *fls_os_absolute(const char *path);
+
 /* ftruncate; EINTR is retried. FLS_OK, FLS_IO. */
 FLS_MUST_USE enum fls_status fls_os_truncate(int fd, uint64_t bytes, struct fls_error *error);
 

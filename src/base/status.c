@@ -97,8 +97,11 @@ static void add_body(struct line *line, const struct fls_error *error)
         add_unexpected_end(line, error);
         break;
     case FLS_CHECKSUM_MISMATCH:
-        add(line, "checksum 0x%" PRIX64 " stored, 0x%" PRIX64 " calculated", error->expected,
-            error->found);
+        if (error->reason[0])
+            add(line, "%s", error->reason);
+        else
+            add(line, "checksum 0x%" PRIX64 " stored, 0x%" PRIX64 " calculated", error->expected,
+                error->found);
         break;
     case FLS_INVALID_FRAME:
         if (error->reason[0])
@@ -179,6 +182,55 @@ void fls_error_locate(struct fls_error *error, uint64_t frame, uint64_t offset)
         error->has_frame = 1;
         error->frame = frame;
         error->offset = offset;
+    }
+}
+
+/* So many bytes of a name are shown: its last, where a segment's number is. */
+#define NAME_BYTES ((size_t)60)
+
+const char *fls_error_name(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(name);
+
+    return length > NAME_BYTES ? name + (length - NAME_BYTES) : name;
+}
+
+/* "NAME: ...", "NAME was ..." or "..., in NAME": what is said here and in os.c. */
+static int is_named(const char *reason, const char *name)
+{
+    size_t length = strlen(name), whole = strlen(reason);
+
+    if (strncmp(reason, name, length) == 0 && (reason[length] == ':' || reason[length] == ' '))
+        return 1;
+    return whole > length + 5 && memcmp(reason + whole - length - 5, ", in ", 5) == 0 &&
+           strcmp(reason + whole - length, name) == 0;
+}
+
+void fls_error_in_file(struct fls_error *error, const char *path)
+{
+    struct fls_error body;
+    char text[FLS_ERROR_TEXT_MAX];
+    const char *name = fls_error_name(path);
+
+    if (!error || is_named(error->reason, name))
+        return;
+    body = *error;
+    body.has_frame = 0;
+    switch (error->status) {
+    case FLS_UNEXPECTED_END:
+    case FLS_CHECKSUM_MISMATCH:
+    case FLS_INVALID_FRAME:
+    case FLS_LIMIT:
+        (void)fls_error_format(&body, text, sizeof text);
+        snprintf(error->reason, sizeof error->reason, "%.90s, in %.60s", text, name);
+        break;
+    case FLS_IO:
+        snprintf(error->reason, sizeof error->reason, "%.60s%s%.90s", name,
+                 body.reason[0] ? ": " : "", body.reason);
+        break;
+    default: /* what is wrong is not the file */
+        break;
     }
 }
 

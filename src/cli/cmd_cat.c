@@ -136,7 +136,7 @@ static int cat(const char *path, struct options *options)
     result = cli_exit_of(status);
     cli_out_flush();
     if (result != CLI_WELL)
-        cli_fail(input.name, &error, cli_input_place(&input, &error));
+        cli_input_fail(&input, &error, NULL);
     result = cli_print_end(&options->printing, input.name, result);
     cli_input_close(&input);
     return result;

@@ -272,7 +272,7 @@ static int convert_opened(struct cli_input *input, const struct options *options
         return cli_stream_out_fail(&out, &error, status);
     if (status != FLS_END) {
         result = cli_exit_of(status);
-        cli_fail(input->name, &error, refused ? refusal(options) : NULL);
+        cli_input_fail(input, &error, refused ? refusal(options) : NULL);
     }
     if (refused || (status != FLS_END && out.frames == 0)) {
         cli_stream_out_abandon(&out);

@@ -263,7 +263,7 @@ static int build(struct cli_input *input, const struct options *options)
     int result = cli_key_tell_broken(input->name, options->key->broken);
     if (damage.status == FLS_OK)
         return result;
-    cli_fail(input->name, &damage, "the index ends there");
+    cli_input_fail(input, &damage, "the index ends there");
     return CLI_DAMAGED;
 }
 

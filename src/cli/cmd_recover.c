@@ -211,7 +211,7 @@ static int act(struct cli_input *input, const struct cli_report *report,
             *action = "written";
     } else if (options->truncate && input->series && result != CLI_WELL) {
         cli_error(report->name, "a series of segments: name the one to be cut (%s)",
-                  report->place[0] ? report->place : "the last");
+                  report->where.is_known ? report->where.segment : "the last");
         result = CLI_USAGE;
     } else if (options->truncate && report->recovery.end == FLS_STREAM_TORN) {
         result = cli_cut_tail(report);

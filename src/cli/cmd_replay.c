@@ -24,6 +24,7 @@
 #include "cli/sender.h"
 #include "cli/signals.h"
 #include "cli/time_key.h"
+#include "journal/disk.h"
 
 static const char help[] =
     "Usage: flatstream replay [OPTION]... --key FIELD --schema SCHEMA FILE OUT\n"
@@ -247,7 +248,7 @@ static int output_failed(struct replay *replay)
     if (error.status == FLS_IO && error.os_errno == EPIPE && replay->fd == STDOUT_FILENO)
         cli_end_by_pipe();
     if (error.status == FLS_IO && replay->file.is_regular && error.has_frame)
-        cut = ftruncate(replay->fd, (off_t)error.offset) == 0;
+        cut = fls_disk_cut(replay->fd, error.offset, NULL) == FLS_OK;
     cli_fail(replay->out, &error,
              cut ? "the frames before it are whole in the file"
                  : "what it took before may end inside a frame");
@@ -279,12 +280,14 @@ static enum fls_status play(struct replay *replay, struct fls_reader *reader, in
 static int finish(struct replay *replay, const struct cli_input *input, enum fls_status status,
                   const struct fls_error *error)
 {
-    uint64_t messages = cli_sender_messages(&replay->sender);
+    uint64_t messages = cli_sender_messages(&replay->sender), bytes;
     struct fls_error own;
 
     if (cli_sender_flush(&replay->sender) != FLS_OK)
         return output_failed(replay);
-    if (cli_sender_close(&replay->sender, &own) != FLS_OK) {
+    bytes = cli_sender_bytes(&replay->sender);
+    if (cli_sender_close(&replay->sender, &own) != FLS_OK ||
+        cli_livefile_check(&replay->file, bytes, &own) != FLS_OK) {
         cli_fail(replay->out, &own, "the last messages may be lost");
         return CLI_SYSTEM;
     }
@@ -296,7 +299,7 @@ static int finish(struct replay *replay, const struct cli_input *input, enum fls
     int broken = cli_key_tell_broken(input->name, replay->pace.broken);
     if (cli_exit_of(status) == CLI_WELL)
         return broken;
-    cli_fail(input->name, error, cli_input_place(input, error));
+    cli_input_fail(input, error, NULL);
     return cli_exit_of(status);
 }
 

@@ -318,7 +318,7 @@ static int select_from(const char *path, struct selection *s)
     cli_out_flush();
     int bad = cli_out_failed() ? CLI_WELL : report_bad(&input, s);
     if (result != CLI_WELL)
-        cli_fail(input.name, &error, cli_input_place(&input, &error));
+        cli_input_fail(&input, &error, NULL);
     cli_input_close(&input);
     return bad > result ? bad : result;
 }

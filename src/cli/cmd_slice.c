@@ -291,7 +291,7 @@ static int slice_input(struct cli_input *input, const struct options *options)
     int result = cli_key_tell_broken(input->name, slice.broken);
     if (damage.status == FLS_OK)
         return result;
-    cli_fail(input->name, &damage, "the slice ends there");
+    cli_input_fail(input, &damage, "the slice ends there");
     return cli_exit_of(damage.status);
 }
 

@@ -310,19 +310,23 @@ static enum fls_status print_messages(struct fls_reader *reader, const struct st
 }
 
 /* What went wrong, and in which segment; that the output's reader is gone is no error. */
-static void complain(const char *name, const struct fls_source *source, const struct start *start,
-                     const struct fls_error *error)
+static void complain(const char *name, const struct fls_source *source, enum fls_checksum_kind kind,
+                     const struct start *start, const struct fls_error *error)
 {
     const struct fls_segment *segment;
     uint64_t offset = error->offset - start->place.offset;
+    struct fls_error own = *error;
 
     if (error->os_errno == EPIPE)
         cli_end_by_pipe();
     if (error->has_frame && fls_series_locate(source, offset, &segment, &offset) &&
-        segment->number > 0)
-        cli_fail(segment->path, error, NULL);
-    else
+        segment->number > 0) {
+        own.offset = offset;
+        own.has_frame = cli_frames_before(segment->path, kind, offset, &own.frame);
+        cli_fail(segment->path, &own, NULL);
+    } else {
         cli_fail(name, error, NULL);
+    }
 }
 
 static int print_from(const char *name, struct fls_source *source, enum fls_checksum_kind kind,
@@ -348,7 +352,7 @@ static int print_from(const char *name, struct fls_source *source, enum fls_chec
     cli_out_flush();
     int result = status == FLS_STOPPED ? cli_signal_exit() : cli_exit_of(status);
     if (result != CLI_WELL && status != FLS_STOPPED)
-        complain(name, source, start, &error);
+        complain(name, source, kind, start, &error);
     return cli_print_end(&options->printing, name, result);
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <flatstream/uring.h>
 #include <flatstream/writer.h>
 
+#include "cli/command_line.h"
 #include "cli/cut.h"
 #include "cli/journal_out.h"
 #include "cli/livefile.h"
@@ -30,6 +32,7 @@
 #include "cli/schema_file.h"
 #include "cli/sender.h"
 #include "cli/signals.h"
+#include "journal/disk.h"
 #include "journal/lock.h"
 
 static const char help[] =
@@ -106,6 +109,8 @@ struct options {
     int direct;
     int async;
     struct cli_journal_options journal;
+    char **as_typed; /* `argc` arguments; NULL: no memory */
+    int argc;
 };
 
 /* Where the stream goes. `start_*`: behind what an appended file has. */
@@ -177,6 +182,16 @@ static int opening_failed(const char *name, const struct fls_error *error)
         return cli_signal_exit();
     cli_fail(name, error, "nothing was written");
     return cli_exit_of(error->status);
+}
+
+/* How a recorder that is run again goes on. Of a series only who rotated it knows how. */
+static void tell_how_to_go_on(const struct options *options, int has_segments)
+{
+    if (has_segments && !cli_journal_rotates(&options->journal))
+        cli_error(options->output, "it is in segments: --append alone goes on in the last of them; "
+                                   "to rotate on, say the --rotate-... and --keep... too");
+    if (options->as_typed)
+        cli_say_command("to go on with it", "write", "--append", options->argc, options->as_typed);
 }
 
 /* Is it surely of another kind? So it is when that kind fits and finds an intact frame; but a first
@@ -303,6 +318,8 @@ static int open_output(const struct options *options, struct target *target)
         return cli_signal_exit();
     if (status != FLS_OK) {
         cli_fail(target->name, &error, "nothing was written");
+        if (status == FLS_INVALID_ARGUMENT)
+            tell_how_to_go_on(options, 0);
         return cli_exit_of(status);
     }
     cli_reader_watch(target->fd, target->name);
@@ -367,6 +384,8 @@ static int repair(struct target *target)
 {
     int result = target->is_torn ? cli_cut_or_set_aside(&target->torn) : CLI_WELL;
 
+    if (result == CLI_WELL && target->is_torn)
+        target->file.bytes = target->torn.recovery.good_offset;
     if (result == CLI_WELL)
         return CLI_GO_ON;
     cli_sender_abandon(&target->sender);
@@ -451,6 +470,8 @@ static int make_way(const struct options *options, struct target *target,
     if (status == FLS_OK)
         return CLI_GO_ON;
     cli_fail(target->name, &error, "nothing was written");
+    if (!options->append && !options->replace)
+        tell_how_to_go_on(options, existing->has_segments);
     return cli_exit_of(status);
 }
 
@@ -727,6 +748,19 @@ static int is_sync_failure(const struct fls_error *error)
     return error->status == FLS_IO && strstr(error->subject, "sync") != NULL;
 }
 
+/* Was the file taken away, or cut short, by someone else? */
+static int is_gone(const struct fls_error *error)
+{
+    return error->status == FLS_IO && (error->os_errno == ENOENT || error->os_errno == ESTALE);
+}
+
+static const char *loss_of(const struct fls_error *error)
+{
+    if (is_gone(error))
+        return "what is not kept elsewhere is lost";
+    return is_sync_failure(error) ? sync_advice : "the last messages may be lost";
+}
+
 /* The output failed: what is whole stays, what is not is cut off where it can be. */
 static int output_failed(const struct options *options, struct target *target)
 {
@@ -740,11 +774,11 @@ static int output_failed(const struct options *options, struct target *target)
         cut = 1;
     else if (error.status == FLS_IO && target->file.is_regular && error.has_frame)
         cut = target->by_uring ? cut_by_scan(options, target)
-                               : ftruncate(target->fd, (off_t)error.offset) == 0;
+                               : fls_disk_cut(target->fd, error.offset, NULL) == FLS_OK;
     if (!target->is_stdout && target->fd >= 0)
         close(target->fd);
-    if (is_sync_failure(&error))
-        cli_fail(target->name, &error, sync_advice);
+    if (is_sync_failure(&error) || is_gone(&error))
+        cli_fail(target->name, &error, loss_of(&error));
     else if (cut)
         cli_fail(target->name, &error,
                  options->append ? "the frames before it are whole in the file"
@@ -769,8 +803,11 @@ static int close_output(struct target *target, int *index)
 
     if (target->sender.journal)
         counts = fls_journal_statistics(target->sender.journal);
+    uint64_t bytes = cli_sender_bytes(&target->sender);
     enum fls_status status = cli_sender_close(&target->sender, &error);
 
+    if (status == FLS_OK)
+        status = cli_livefile_check(&target->file, bytes, &error);
     if (status == FLS_OK && !target->is_stdout && target->fd >= 0 && close(target->fd) != 0 &&
         errno != EINTR)
         status = cli_system_error(&error, "close", errno);
@@ -785,8 +822,7 @@ static int close_output(struct target *target, int *index)
         *index = CLI_SYSTEM;
         return CLI_WELL;
     }
-    cli_fail(target->name, &error,
-             is_sync_failure(&error) ? sync_advice : "the last messages may be lost");
+    cli_fail(target->name, &error, loss_of(&error));
     return CLI_SYSTEM;
 }
 
@@ -1068,19 +1104,21 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     char *default_input[] = {standard_input};
     struct cli_operands inputs;
     struct cli_schema schema;
-    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &inputs);
 
+    options.as_typed = cli_command_copy(argc, argv);
+    options.argc = argc;
+    int result = cli_parse(verb, table, sizeof table / sizeof table[0], argc, argv, &inputs);
     if (result == CLI_GO_ON)
         result = check(verb, &options);
-    if (result != CLI_GO_ON)
-        return result;
     if (inputs.count == 0)
         inputs = (struct cli_operands){default_input, 1};
-    result = cli_schema_open(verb, &options.schema, options.form == FORM_JSONL, &schema);
-    if (result != CLI_GO_ON)
-        return result;
-    result = write_stream(verb, &options, &inputs, &schema);
-    cli_schema_close(&schema);
+    if (result == CLI_GO_ON)
+        result = cli_schema_open(verb, &options.schema, options.form == FORM_JSONL, &schema);
+    if (result == CLI_GO_ON) {
+        result = write_stream(verb, &options, &inputs, &schema);
+        cli_schema_close(&schema);
+    }
+    free(options.as_typed);
     return result;
 }
 

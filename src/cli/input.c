@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <flatstream/reader.h>
+
 #include "cli/gaps.h"
 #include "cli/input.h"
 #include "cli/signals.h"
@@ -446,17 +448,75 @@ static enum fls_status open_series(struct cli_input *input, const struct cli_rea
     return status;
 }
 
-const char *cli_input_place(const struct cli_input *input, const struct fls_error *error)
+int cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
+                      uint64_t *frames)
 {
-    static char text[256];
-    const struct fls_segment *segment;
-    uint64_t offset;
+    struct fls_reader_options options = {.checksum = kind,
+                                         .payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX,
+                                         .alignment = 1,
+                                         .owns_source = 1};
+    struct fls_source *source;
+    struct fls_reader *reader;
+    struct fls_message message;
+    enum fls_status status = fls_source_open_file(path, 0, &source, NULL);
+    uint64_t at = 0;
 
+    if (status != FLS_OK)
+        return 0;
+    status = fls_reader_open(source, &options, &reader, NULL);
+    if (status != FLS_OK) {
+        fls_source_close(source);
+        return 0;
+    }
+    *frames = 0;
+    while (at < offset && (status == FLS_OK || status == FLS_CHECKSUM_MISMATCH)) {
+        status = fls_reader_next(reader, &message);
+        fls_reader_position(reader, &at, frames);
+    }
+    fls_reader_close(reader);
+    return at == offset;
+}
+
+int cli_input_where(const struct cli_input *input, const struct fls_error *error,
+                    struct cli_where *where)
+{
+    const struct fls_segment *segment;
+
+    *where = (struct cli_where){0, 0, 0, 0, ""};
     if (!input->series || !error->has_frame || error->offset < input->offset ||
-        !fls_series_locate(input->series, error->offset - input->offset, &segment, &offset))
+        !fls_series_locate(input->series, error->offset - input->offset, &segment, &where->offset))
+        return 0;
+    snprintf(where->segment, sizeof where->segment, "%s", segment->path);
+    where->has_frame = cli_frames_before(segment->path, input->kind, where->offset, &where->frame);
+    where->is_known = 1;
+    return 1;
+}
+
+const char *cli_where_text(const struct cli_where *where, char *text, size_t size)
+{
+    if (!where->is_known)
         return NULL;
-    snprintf(text, sizeof text, "byte %" PRIu64 " of %s", offset, segment->path);
+    if (where->has_frame)
+        snprintf(text, size, "frame %" PRIu64 " at byte %" PRIu64 " of %s", where->frame,
+                 where->offset, where->segment);
+    else
+        snprintf(text, size, "byte %" PRIu64 " of %s", where->offset, where->segment);
     return text;
+}
+
+void cli_input_fail(const struct cli_input *input, const struct fls_error *error,
+                    const char *advice)
+{
+    char place[CLI_WHERE_BYTES + 64], words[sizeof place + 256];
+    struct cli_where where;
+
+    if (!cli_input_where(input, error, &where)) {
+        cli_fail(input->name, error, advice);
+        return;
+    }
+    snprintf(words, sizeof words, "%s%s%s", cli_where_text(&where, place, sizeof place),
+             advice ? "; " : "", advice ? advice : "");
+    cli_fail(input->name, error, words);
 }
 
 /* --- any input ---------------------------------------------------------------------------------

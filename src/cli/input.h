@@ -80,9 +80,32 @@ int cli_settle_live(const void *bytes, size_t count, uint64_t max_frame, unsigne
 /* Closes what is open; may be called again, and after a failed open. */
 void cli_input_close(struct cli_input *input);
 
-/* Of an error, the place in the segment that it speaks of, for people: "byte 52 of log-000003.fls";
- * NULL when the input is no series. Static memory. */
-const char *cli_input_place(const struct cli_input *input, const struct fls_error *error);
+/* How many frames, good or damaged, lie before `offset` of the file `path`? It is read up to there.
+ * 1; 0 where that cannot be told; why is not said: it is asked for words of another error. */
+int cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
+                      uint64_t *frames);
+
+#define CLI_WHERE_BYTES 4096
+
+/* The place in a segment; unless is_known, the input is no series, or the error names no place. */
+struct cli_where {
+    int is_known;
+    int has_frame;
+    uint64_t frame;
+    uint64_t offset;
+    char segment[CLI_WHERE_BYTES];
+};
+
+/* The place that an error of a series speaks of. Returns where->is_known. */
+int cli_input_where(const struct cli_input *input, const struct fls_error *error,
+                    struct cli_where *where);
+
+/* For people: "frame 2 at byte 52 of log-000003.fls", in `text`; NULL when it is not known. */
+const char *cli_where_text(const struct cli_where *where, char *text, size_t size);
+
+/* cli_fail, of a series with the place in its segment. */
+void cli_input_fail(const struct cli_input *input, const struct fls_error *error,
+                    const char *advice);
 
 /* The planned file is made of this input, too. */
 void cli_input_plan(const struct cli_input *input, struct cli_outfile_plan *plan);

@@ -25,6 +25,7 @@ static enum fls_status open_file(struct cli_livefile *file, struct fls_error *er
     if (fstat(file->fd, &information) != 0)
         return cli_system_error(error, "fstat", errno);
     file->is_regular = S_ISREG(information.st_mode);
+    file->has_name = information.st_nlink > 0;
     file->bytes = file->is_regular ? (uint64_t)information.st_size : 0;
     return FLS_OK;
 }
@@ -50,6 +51,17 @@ enum fls_status cli_livefile_begin(struct cli_livefile *file, struct fls_error *
     if (!file->is_regular) /* standard output has no descriptor here */
         return FLS_OK;
     return fls_beside_begin_stream(file->fd, file->path, file->mode == CLI_LIVE_APPEND, error);
+}
+
+enum fls_status cli_livefile_check(const struct cli_livefile *file, uint64_t bytes,
+                                   struct fls_error *error)
+{
+    uint64_t before = file->mode == CLI_LIVE_APPEND ? file->bytes : 0;
+
+    if (!file->is_regular)
+        return FLS_OK;
+    return fls_os_check_written(file->fd, AT_FDCWD, file->path, file->has_name, before + bytes,
+                                error);
 }
 
 void cli_livefile_give_up(struct cli_livefile *file)

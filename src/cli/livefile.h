@@ -15,6 +15,7 @@ enum cli_livefile_mode { CLI_LIVE_NEW, CLI_LIVE_REPLACE, CLI_LIVE_APPEND };
 /*
  *   is_regular  else a pipe, a device
  *   is_new      it was not there
+ *   has_name    not one that was removed before
  *   bytes       that it held when it was opened
  */
 struct cli_livefile {
@@ -23,6 +24,7 @@ struct cli_livefile {
     int fd;
     int is_regular;
     int is_new;
+    int has_name;
     uint64_t bytes;
 };
 
@@ -39,6 +41,11 @@ enum fls_status cli_livefile_open(struct cli_livefile *file, const char *path,
 /* Nothing stands in the way: empties it, if it is to be replaced, and removes an index of what it
  * held. FLS_OK, FLS_IO. */
 enum fls_status cli_livefile_begin(struct cli_livefile *file, struct fls_error *error);
+
+/* Is what was written still where the path leads to? `bytes` were, since it was begun. FLS_OK;
+ * FLS_IO: deleted, renamed, replaced or cut short meanwhile, in words. */
+enum fls_status cli_livefile_check(const struct cli_livefile *file, uint64_t bytes,
+                                   struct fls_error *error);
 
 /* Closes it, and removes it if it is new: all is as it was. */
 void cli_livefile_give_up(struct cli_livefile *file);

@@ -67,11 +67,7 @@ void cli_error(const char *name, const char *format, ...)
 /* A mismatch that the command itself explains has its reason in words. */
 void cli_error_text(const struct fls_error *error, char *text, size_t size)
 {
-    if (error->status == FLS_CHECKSUM_MISMATCH && error->reason[0])
-        snprintf(text, size, "frame %" PRIu64 " at byte %" PRIu64 ": %s", error->frame,
-                 error->offset, error->reason);
-    else
-        fls_error_format(error, text, size);
+    fls_error_format(error, text, size);
 }
 
 void cli_fail(const char *name, const struct fls_error *error, const char *advice)

@@ -77,7 +77,15 @@ static int has_numbers(const struct fls_error *error)
            error->status == FLS_INVALID_FRAME;
 }
 
-static void put_error(const struct fls_error *error)
+static void put_where(const struct cli_where *where)
+{
+    char text[CLI_WHERE_BYTES + 64], shown[CLI_SHOWN_BYTES];
+
+    if (cli_where_text(where, text, sizeof text))
+        cli_out_text("  in        %s\n", cli_shown_name(text, shown, sizeof shown));
+}
+
+static void put_error(const struct fls_error *error, const struct cli_where *where)
 {
     char text[512];
 
@@ -85,6 +93,7 @@ static void put_error(const struct fls_error *error)
         return;
     cli_error_text(error, text, sizeof text);
     cli_out_text("  error     %s\n", text);
+    put_where(where);
     if (!has_numbers(error))
         return;
     const char *format = error->status == FLS_CHECKSUM_MISMATCH
@@ -149,7 +158,7 @@ void cli_report_text(const struct cli_report *report, int histogram)
         put_sizes(report->sizes);
     if (report->readable)
         put_end(report);
-    put_error(&recovery->error);
+    put_error(&recovery->error, &report->where);
     if (histogram && report->sizes)
         put_histogram(report->sizes);
 }
@@ -186,7 +195,19 @@ static void json_number(const char *key, int known, uint64_t number)
         cli_out_text(",\"%s\":null", key);
 }
 
-static void json_error(const struct fls_error *error)
+/* Of a series. */
+static void json_where(const struct cli_where *where)
+{
+    if (!where->is_known)
+        return;
+    cli_out_text(",\"segment\":{\"file\":");
+    cli_json_string(where->segment);
+    json_number("frame", where->has_frame, where->frame);
+    json_number("offset", 1, where->offset);
+    cli_out_text("}");
+}
+
+static void json_error(const struct fls_error *error, const struct cli_where *where)
 {
     char text[512];
 
@@ -200,6 +221,7 @@ static void json_error(const struct fls_error *error)
     json_number("offset", error->has_frame, error->offset);
     json_number("expected", has_numbers(error), error->expected);
     json_number("found", has_numbers(error), error->found);
+    json_where(where);
     cli_out_text(",\"message\":");
     cli_json_string(text);
     cli_out_text("}");
@@ -236,7 +258,7 @@ void cli_report_json_begin(const struct cli_report *report)
     json_number("good_offset", 1, recovery->good_offset);
     json_sizes(report);
     json_number("missing_segments", 1, report->missing);
-    json_error(&recovery->error);
+    json_error(&recovery->error, &report->where);
 }
 
 void cli_report_json(const struct cli_report *report, const char *action)
@@ -284,9 +306,12 @@ static const char *advice(const struct cli_report *report, enum cli_remedy tried
 
 void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
 {
+    char place[CLI_WHERE_BYTES + 64];
+
     if (report->recovery.error.status != FLS_OK)
         cli_fail(report->name, &report->recovery.error,
-                 report->place[0] ? report->place : advice(report, tried));
+                 report->where.is_known ? cli_where_text(&report->where, place, sizeof place)
+                                        : advice(report, tried));
     if (report->fit == CLI_FIT_SEVERAL)
         cli_error(report->name, "ambiguous: %s fit; read as %s: say --checksum to be sure",
                   cli_candidate_names(report->candidates), fls_checksum_name(report->kind));

@@ -42,6 +42,7 @@ void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
     "behind the last intact frame), sizes, missing_segments (how many a series lacks between\n"    \
     "those it has), and error: null, or an object with kind (io, unexpected_end,\n"                \
     "checksum_mismatch, invalid_frame, validation_failed), frame, offset, expected, found,\n"      \
-    "message. Numbers have up to 64 bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
+    "of a series segment (file, frame, offset: the place in it), message. Numbers have up to 64 "  \
+    "bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
 
 #endif

@@ -238,9 +238,7 @@ void cli_scan_behind(struct cli_input *input, const struct cli_read_options *opt
     else
         report->readable = scan(input, options, flags, watch, intact, report) == FLS_OK;
     check_length(input, report);
-    const char *place = cli_input_place(input, &report->recovery.error);
-    if (place)
-        snprintf(report->place, sizeof report->place, "%s", place);
+    cli_input_where(input, &report->recovery.error, &report->where);
     count_bytes(input, flags, report);
     report->missing = input->missing; /* some may have gone while it was read */
     cli_progress_end();

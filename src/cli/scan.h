@@ -36,7 +36,7 @@ struct cli_report {
     uint64_t declared;
     struct cli_sizes *sizes;
     uint64_t missing;
-    char place[256];
+    struct cli_where where; /* the error is, of a series */
 };
 
 /* Besides the FLS_RECOVER_ flags: read a damaged pipe to its end, to know its length. */

@@ -86,6 +86,15 @@ uint64_t cli_sender_refused(const struct cli_sender *sender, struct fls_error *w
     return fls_async_statistics(sender->async).refused;
 }
 
+uint64_t cli_sender_bytes(const struct cli_sender *sender)
+{
+    if (sender->journal)
+        return fls_journal_statistics(sender->journal).bytes;
+    if (sender->async)
+        return fls_async_statistics(sender->async).bytes;
+    return fls_writer_statistics(sender->writer).bytes;
+}
+
 enum fls_status cli_sender_close(struct cli_sender *sender, struct fls_error *error)
 {
     enum fls_status status;

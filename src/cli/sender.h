@@ -34,6 +34,9 @@ uint64_t cli_sender_messages(const struct cli_sender *sender);
  * them was. Known once a flush has returned. */
 uint64_t cli_sender_refused(const struct cli_sender *sender, struct fls_error *why);
 
+/* Bytes of frames that the system has taken. */
+uint64_t cli_sender_bytes(const struct cli_sender *sender);
+
 /* Closes, with what is left sent; or, after a failure, without. */
 enum fls_status cli_sender_close(struct cli_sender *sender, struct fls_error *error);
 void cli_sender_abandon(struct cli_sender *sender);

@@ -113,7 +113,7 @@ int cli_stream_in_end(const struct cli_stream_in *in, enum fls_status status)
         advice = "what is before it was taken";
     else if (result == CLI_DAMAGED)
         advice = "what is before it was taken; `flatstream salvage` gets more";
-    cli_fail(in->input.name, fls_reader_error(in->reader), advice);
+    cli_input_fail(&in->input, fls_reader_error(in->reader), advice);
     return result;
 }
 

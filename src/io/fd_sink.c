@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -25,7 +26,10 @@
 #define RESERVE_USED (RESERVE_BYTES / 4 * 3)
 
 /*
- *   written     bytes, of a file that it began
+ *   path        of a regular file that it opened, from the root; else NULL
+ *   has_name    it had one then
+ *   began_at    bytes that were in it then
+ *   written     bytes, since then
  *   reserve_at  when so many are written, the next are reserved; UINT64_MAX: none are
  *   reserved    bytes were
  *   created     the file, by opening it
@@ -35,6 +39,9 @@ struct fd_sink {
     int fd;
     enum fls_ownership ownership;
     enum fls_os_route route;
+    char *path;
+    int has_name;
+    uint64_t began_at;
     uint64_t written;
     uint64_t reserve_at;
     int reserved;
@@ -94,6 +101,16 @@ FLS_HOT static enum fls_status fd_writev(struct fls_sink *base, const struct iov
     return fls_error_system(error, "writev", errno);
 }
 
+/* Is what was written still where the path leads to? */
+static enum fls_status check_written(struct fd_sink *sink, struct fls_error *error)
+{
+    if (!sink->path)
+        return FLS_OK;
+    sink->base.system_calls += 2;
+    return fls_os_check_written(sink->fd, AT_FDCWD, sink->path, sink->has_name,
+                                sink->began_at + sink->written, error);
+}
+
 static enum fls_status fd_flush(struct fls_sink *base, enum fls_level level,
                                 struct fls_error *error)
 {
@@ -102,20 +119,22 @@ static enum fls_status fd_flush(struct fls_sink *base, enum fls_level level,
     if (level != FLS_LEVEL_MACHINE)
         return FLS_OK;
     base->system_calls++;
-    return fls_os_sync(sink->fd, error);
+    enum fls_status status = fls_os_sync(sink->fd, error);
+    return status == FLS_OK ? check_written(sink, error) : status;
 }
 
 static enum fls_status fd_close(struct fls_sink *base, struct fls_error *error)
 {
     struct fd_sink *sink = (struct fd_sink *)base;
-    enum fls_status status = FLS_OK;
+    enum fls_status status = check_written(sink, error), closed = FLS_OK;
 
     if (sink->reserved)
         fls_os_give_back(sink->fd, sink->written);
     if (sink->ownership == FLS_OWNED)
-        status = fls_os_close(sink->fd, error);
+        closed = fls_os_close(sink->fd, status == FLS_OK ? error : NULL);
+    free(sink->path);
     free(sink);
-    return status;
+    return status == FLS_OK ? closed : status;
 }
 
 static const struct fls_sink_ops fd_sink_ops = {fd_writev, fd_flush, fd_close};
@@ -175,14 +194,24 @@ enum fls_status fls_file_sink_open(const char *path, enum fls_file_mode mode,
     struct fd_sink *opened = calloc(1, sizeof *opened);
     if (!opened)
         return fls_error_no_memory(error, sizeof *opened);
-    enum fls_status status = open_named(path, mode, opened, &fd, error);
+    opened->path = fls_os_absolute(path);
+    enum fls_status status = opened->path ? open_named(path, mode, opened, &fd, error)
+                                          : fls_error_no_memory(error, strlen(path));
     if (status != FLS_OK) {
+        free(opened->path);
         free(opened);
         return status;
     }
     *sink = begin(opened, fd, FLS_OWNED);
-    if (mode != FLS_FILE_APPEND) /* others may append as well, and lose what is cut */
-        opened->reserve_at = RESERVE_FROM;
+    opened->has_name = fls_os_has_name(fd);
+    if (fls_os_file_bytes(fd, &opened->began_at, NULL) != FLS_OK) { /* a device, a pipe */
+        free(opened->path);
+        opened->path = NULL;
+    }
+    if (mode != FLS_FILE_APPEND) {
+        opened->began_at = 0;
+        opened->reserve_at = RESERVE_FROM; /* others may append as well, and lose what is cut */
+    }
     return FLS_OK;
 }
 

@@ -53,6 +53,10 @@ struct uring_sink {
     int fd;
     int plain_fd; /* without O_DIRECT; the same as fd when not direct */
     int direct;
+    char *path;            /* from the root */
+    int has_name;          /* when it was opened */
+    uint64_t no_hole_from; /* to what it writes there is none */
+    uint64_t cut_at;       /* another has cut the file there; UINT64_MAX: none has */
     uint8_t *memory;
     size_t block_bytes;
     unsigned count;
@@ -295,11 +299,27 @@ static void make_longer(struct uring_sink *sink, uint64_t end)
     sink->longer_to = to; /* also when it failed, which it may half way */
 }
 
+/* Has another cut the file? Once more is written, only a hole shows it, or zeros. */
+static void look_for_cut(struct uring_sink *sink)
+{
+    uint64_t least = sink->offset, bytes;
+
+    if (sink->os_errno)
+        return;
+    for (unsigned i = 0; i < sink->count; i++)
+        if (sink->blocks[i].busy)
+            least = fls_min_u64(least, sink->blocks[i].offset);
+    sink->plain_calls++;
+    if (fls_os_file_bytes(sink->plain_fd, &bytes, NULL) == FLS_OK && bytes < least)
+        sink->cut_at = fls_min_u64(sink->cut_at, bytes);
+}
+
 /* The block being filled is full: sends it on its way and finds a free one. */
 static void next_block(struct uring_sink *sink)
 {
     struct block *full = &sink->blocks[sink->current];
 
+    look_for_cut(sink);
     full->offset = sink->offset;
     full->done = 0;
     make_longer(sink, sink->offset + full->filled);
@@ -345,6 +365,7 @@ static enum fls_status stand_at_end(struct uring_sink *sink, struct fls_error *e
     if (tail > 0 &&
         pread(sink->plain_fd, sink->blocks[0].bytes, tail, (off_t)offset) != (ssize_t)tail)
         return fls_error_system(error, "pread", errno ? errno : EIO);
+    sink->no_hole_from = fls_os_hole_from(sink->plain_fd, 0) >= bytes ? 0 : bytes;
     sink->whole_bytes = bytes;
     sink->offset = offset;
     sink->blocks[0].filled = tail;
@@ -497,6 +518,18 @@ static void write_tail(struct uring_sink *sink, enum fls_level level)
     }
 }
 
+/* Is what was written still where the path leads to? */
+static enum fls_status check_written(struct uring_sink *sink, struct fls_error *error)
+{
+    sink->plain_calls += 4;
+    enum fls_status status = fls_os_check_written(sink->plain_fd, AT_FDCWD, sink->path,
+                                                  sink->has_name, sink->whole_bytes, error);
+    if (status != FLS_OK)
+        return status;
+    uint64_t cut = fls_min_u64(sink->cut_at, fls_os_hole_from(sink->plain_fd, sink->no_hole_from));
+    return cut < sink->whole_bytes ? fls_os_cut_short(sink->path, cut, error) : FLS_OK;
+}
+
 static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
                                    struct fls_error *error)
 {
@@ -506,6 +539,7 @@ static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
     if (status != FLS_OK)
         return status;
     wait_all(sink);
+    look_for_cut(sink);
     if (sink->os_errno == 0)
         write_aligned_part(sink);
     if (sink->os_errno == 0)
@@ -514,7 +548,8 @@ static enum fls_status uring_flush(struct fls_sink *base, enum fls_level level,
         write_tail(sink, level);
     if (sink->os_errno == 0)
         forget_marks(sink);
-    return report_failure(sink, error);
+    status = report_failure(sink, error);
+    return status == FLS_OK && level == FLS_LEVEL_MACHINE ? check_written(sink, error) : status;
 }
 
 static enum fls_status close_descriptors(struct uring_sink *sink, struct fls_error *error)
@@ -533,6 +568,7 @@ static enum fls_status free_sink(struct uring_sink *sink, struct fls_error *erro
     fls_ring_close(sink->ring);
     enum fls_status status = close_descriptors(sink, error);
     free(sink->memory);
+    free(sink->path);
     free(sink);
     return status;
 }
@@ -555,6 +591,8 @@ static enum fls_status uring_close(struct fls_sink *base, struct fls_error *erro
             wait_a_little();
     if (status != FLS_OK && sink->stands)
         cut_to_whole(sink);
+    if (status == FLS_OK)
+        status = check_written(sink, error);
     enum fls_status closed = free_sink(sink, status == FLS_OK ? error : NULL);
     return status == FLS_OK ? closed : status;
 }
@@ -597,6 +635,7 @@ static enum fls_status allocate(const struct fls_uring_options *options,
     sink->count = count;
     sink->block_bytes = block_bytes;
     sink->failed_offset = UINT64_MAX;
+    sink->cut_at = UINT64_MAX;
     sink->memory = fls_ring_memory(count * block_bytes);
     if (!sink->memory) {
         free(sink);
@@ -661,6 +700,7 @@ static enum fls_status open_descriptors(struct uring_sink *sink, const char *pat
     enum fls_status status = open_plain(sink, path, mode, &created, error);
     if (status != FLS_OK)
         return status;
+    sink->has_name = fls_os_has_name(sink->plain_fd);
     status = require_regular(sink->plain_fd, error);
     sink->fd = sink->plain_fd;
     if (status == FLS_OK && sink->direct) {
@@ -686,6 +726,8 @@ enum fls_status fls_sink_open_uring_file(const char *path, enum fls_file_mode mo
         return status;
     status = fls_ring_open(opened->count + 2, opened->memory, opened->block_bytes, opened->count,
                            &opened->ring, error);
+    if (status == FLS_OK && (opened->path = fls_os_absolute(path)) == NULL)
+        status = fls_error_no_memory(error, strlen(path));
     if (status == FLS_OK)
         status = open_descriptors(opened, path, mode, error);
     if (status != FLS_OK) {

@@ -29,10 +29,19 @@ struct turn {
     size_t count;
     size_t retired; /* so many of them */
     int folder;
-    uint64_t reaches; /* the last message among them */
+    uint64_t reaches;        /* the last message among them */
+    uint64_t current_frames; /* of the current segment, which is the last of them */
+    uint64_t current_bytes;
 };
 
 /* ---- one turn ------------------------------------------------------------------------------- */
+
+static enum fls_status sync_segment(const struct journal_segment *segment, struct fls_error *error)
+{
+    enum fls_status status = fls_disk_sync(segment->fd, error);
+
+    return status == FLS_IO ? fls_journal_fail_in(segment, error) : status;
+}
 
 static enum fls_status sync_all(const struct fls_journal *journal, const struct turn *turn,
                                 struct fls_error *error)
@@ -40,9 +49,12 @@ static enum fls_status sync_all(const struct fls_journal *journal, const struct 
     enum fls_status status = FLS_OK;
 
     for (size_t i = 0; i < turn->count && status == FLS_OK; i++)
-        status = fls_disk_sync(turn->segments[i]->fd, error);
+        status = sync_segment(turn->segments[i], error);
     if (status == FLS_OK && turn->folder)
         status = fls_disk_sync_folder(journal->folder, error);
+    if (status == FLS_OK && turn->count > turn->retired)
+        status = fls_journal_check_written(journal, turn->segments[turn->retired],
+                                           turn->current_bytes, error);
     return status;
 }
 
@@ -59,6 +71,10 @@ static void publish(struct fls_journal *journal, const struct turn *turn)
     tell_indexes(turn, fls_index_writer_synced);
     for (size_t i = 0; i < turn->retired; i++)
         turn->segments[i]->synced = 1;
+    if (turn->count > turn->retired) {
+        turn->segments[turn->retired]->synced_frames = turn->current_frames;
+        turn->segments[turn->retired]->synced_bytes = turn->current_bytes;
+    }
     if (turn->reaches > journal->at_machine)
         journal->at_machine = turn->reaches;
     if (journal->at_machine == journal->taken)
@@ -158,6 +174,8 @@ static enum fls_status lead(struct fls_journal *journal, uint64_t number)
     turn.retired = turn.count;
     turn.segments[turn.count++] = journal->current;
     turn.reaches = journal->at_process;
+    turn.current_frames = journal->current->frames;
+    turn.current_bytes = journal->current->bytes;
     journal->sync_goal = journal->at_process;
     journal->sync_goal_bytes = journal->taken_bytes - journal->staged;
     if (journal->staged == 0)

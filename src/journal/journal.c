@@ -260,6 +260,7 @@ static enum fls_status note_refusal(struct fls_journal *journal, enum fls_status
         journal->error = *fls_writer_error(journal->writer);
     fls_error_locate(&journal->error, segment->frames + journal->staged_frames,
                      segment->bytes + journal->staged);
+    fls_error_in_file(&journal->error, segment->path);
     journal->door.failed = FLS_OK;
     return status;
 }
@@ -497,6 +498,13 @@ static enum fls_status tell_of_index(const struct fls_journal *journal, struct f
     return why->status;
 }
 
+/* What is where nobody will find it was not kept. */
+static enum fls_status check_current(struct fls_journal *journal)
+{
+    return fls_journal_check_written(journal, journal->current, journal->current->bytes,
+                                     &journal->error);
+}
+
 /* Where a sync has failed, finished segments too may be lost with the power: that the journal did
  * not end well is left for the next opening to see. */
 enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error *error)
@@ -508,7 +516,9 @@ enum fls_status fls_journal_close(struct fls_journal *journal, struct fls_error 
     pthread_mutex_unlock(&journal->lock);
     fls_journal_keeper_stop(journal);
     if (status == FLS_OK)
-        status = journal->poisoned ? journal->error.status : delete_old(journal);
+        status = journal->poisoned ? journal->error.status : check_current(journal);
+    if (status == FLS_OK)
+        status = delete_old(journal);
     if (status != FLS_OK)
         fls_error_copy(error, &journal->error);
     enum fls_status closed =

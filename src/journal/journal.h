@@ -27,10 +27,12 @@ struct journal_segment {
     struct fls_index_writer *index; /* NULL: none */
     uint64_t frames;                /* whole, in the file */
     uint64_t bytes;                 /* of those frames */
-    uint64_t last_message;          /* once retired */
-    int torn;                       /* a failed write has left bytes behind them, still to be cut */
-    int synced;                     /* once retired */
-    struct fls_error index_error;   /* why its index was given up, once closed */
+    uint64_t synced_frames;         /* of them, known to be on the device */
+    uint64_t synced_bytes;
+    uint64_t last_message;        /* once retired */
+    int torn;                     /* a failed write has left bytes behind them, still to be cut */
+    int synced;                   /* once retired */
+    struct fls_error index_error; /* why its index was given up, once closed */
 };
 
 /* The sink of the journal's writer. */
@@ -149,6 +151,15 @@ void fls_journal_segment_free(struct journal_segment *segment);
  * or the first failure. Without the lock. */
 FLS_MUST_USE enum fls_status fls_journal_delete_old(struct fls_journal *journal, uint64_t newest,
                                                     uint64_t *deleted, struct fls_error *error);
+
+/* `error` is about the segment: names it, and how far it was known to be safe. Its status. */
+enum fls_status fls_journal_fail_in(const struct journal_segment *segment, struct fls_error *error);
+
+/* Is the segment's file still at its name, with the `bytes` bytes that were written? FLS_OK;
+ * FLS_IO, as fls_os_check_written. */
+FLS_MUST_USE enum fls_status fls_journal_check_written(const struct fls_journal *journal,
+                                                       const struct journal_segment *segment,
+                                                       uint64_t bytes, struct fls_error *error);
 
 /* Under the lock: hands over, begins the next segment and retires the present one. FLS_OK; or a
  * failure, left in journal->error, with the present one as it was. */

@@ -345,7 +345,11 @@ static enum fls_status repair(struct fls_journal *journal, const struct look *lo
         status = find_why(journal, look, &tail, error);
     if (status == FLS_OK)
         status = keep(look, &tail, opening, error);
-    return status == FLS_OK ? cut(look, &tail, fd, opening, error) : status;
+    if (status == FLS_OK)
+        status = cut(look, &tail, fd, opening, error);
+    if (status != FLS_OK)
+        fls_error_in_file(error, look->path);
+    return status;
 }
 
 static enum fls_status repair_by_name(struct fls_journal *journal, const struct look *look,
@@ -383,12 +387,14 @@ static enum fls_status sync_those_before(const struct fls_series *series, struct
     for (size_t i = first_unsure(series); i < series->count && status == FLS_OK; i++) {
         int fd;
         status = fls_os_open(series->segments[i].path, O_WRONLY | O_NONBLOCK, &fd, error);
-        if (status != FLS_OK)
-            return status;
-        status = fls_disk_sync(fd, error);
-        (void)fls_os_close(fd, NULL);
+        if (status == FLS_OK) {
+            status = fls_disk_sync(fd, error);
+            (void)fls_os_close(fd, NULL);
+        }
         if (status == FLS_UNSUPPORTED)
             status = FLS_OK;
+        if (status != FLS_OK)
+            fls_error_in_file(error, series->segments[i].path);
     }
     return status;
 }
@@ -407,7 +413,11 @@ static enum fls_status inspect(struct fls_journal *journal, struct look *look,
 
     if (status == FLS_OK)
         status = check_kind(journal, look, error);
-    return status == FLS_OK ? check_allowed(journal, look, error) : status;
+    if (status == FLS_OK)
+        status = check_allowed(journal, look, error);
+    if (status != FLS_OK)
+        fls_error_in_file(error, look->path);
+    return status;
 }
 
 static enum fls_status inspect_all(struct fls_journal *journal, const struct fls_series *series,

@@ -151,10 +151,12 @@ static enum fls_status open_segment(const struct fls_journal *journal, char *pat
         if (status != FLS_OK)
             (void)fls_os_close(opened->fd, NULL);
     }
-    if (status != FLS_OK)
-        fls_journal_segment_free(opened);
-    else
+    if (status == FLS_OK) {
         *segment = opened;
+        return FLS_OK;
+    }
+    fls_error_in_file(error, path);
+    fls_journal_segment_free(opened);
     return status;
 }
 
@@ -208,8 +210,8 @@ void fls_journal_segment_continue(struct fls_journal *journal, uint64_t frames, 
 {
     struct journal_segment *segment = journal->current;
 
-    segment->frames = frames;
-    segment->bytes = bytes;
+    segment->frames = segment->synced_frames = frames;
+    segment->bytes = segment->synced_bytes = bytes;
     if (journal->options.rotation.preallocate_bytes > bytes)
         fls_disk_reserve(segment->fd, journal->options.rotation.preallocate_bytes);
     keep_index(journal, segment, trust_index);
@@ -235,15 +237,50 @@ static void note_pause(struct fls_journal *journal, uint64_t since_ns)
         journal->counts.longest_rotation_ns = pause_ns;
 }
 
+/* The numbers end somewhere; the one after that would be the plain file's. */
+static enum fls_status next_number(struct fls_journal *journal, uint64_t *number)
+{
+    *number = journal->current->number + 1;
+    if (*number != 0)
+        return FLS_OK;
+    return fls_error_set(&journal->error, FLS_LIMIT,
+                         "no segment can follow number %" PRIu64
+                         ": rename the series, or begin another",
+                         journal->current->number);
+}
+
+/* What is not known to be on the device begins behind what the last sync found. */
+enum fls_status fls_journal_fail_in(const struct journal_segment *segment, struct fls_error *error)
+{
+    fls_error_locate(error, segment->synced_frames, segment->synced_bytes);
+    fls_error_in_file(error, segment->path);
+    return error->status;
+}
+
+enum fls_status fls_journal_check_written(const struct fls_journal *journal,
+                                          const struct journal_segment *segment, uint64_t bytes,
+                                          struct fls_error *error)
+{
+    const char *slash = strrchr(segment->path, '/');
+
+    enum fls_status status = fls_os_check_written(
+        segment->fd, journal->folder, slash ? slash + 1 : segment->path, 1, bytes, error);
+    return status == FLS_OK ? FLS_OK : fls_journal_fail_in(segment, error);
+}
+
 enum fls_status fls_journal_begin_segment(struct fls_journal *journal)
 {
-    uint64_t since_ns = fls_clock_now_ns(NULL);
+    uint64_t since_ns = fls_clock_now_ns(NULL), number = 0;
     struct journal_segment *next;
     enum fls_status status = fls_journal_hand_over(journal);
 
     if (status == FLS_OK)
-        status = fls_journal_segment_create(journal, journal->current->number + 1, &next,
-                                            &journal->error);
+        status = fls_journal_check_written(journal, journal->current, journal->current->bytes,
+                                           &journal->error);
+    if (status == FLS_OK)
+        status = next_number(journal, &number);
+    if (status == FLS_OK)
+        status = fls_journal_segment_create(journal, number, &next, &journal->error);
     if (status != FLS_OK)
         return status;
     retire(journal, journal->current);
@@ -284,7 +321,9 @@ static enum fls_status delete_file(const char *path, struct fls_error *error)
 {
     if (unlink(path) == 0 || errno == ENOENT)
         return FLS_OK;
-    return fls_error_system(error, "unlink", errno);
+    enum fls_status status = fls_error_system(error, "unlink", errno);
+    fls_error_in_file(error, path);
+    return status;
 }
 
 static int is_too_much(const struct fls_journal_rotation *rotation, size_t count, uint64_t bytes)

@@ -123,6 +123,7 @@ static void cut_after_failure(struct fls_journal *journal, int torn)
     (void)cut_torn(journal);
     journal->error = failure;
     fls_error_locate(&journal->error, journal->current->frames, journal->current->bytes);
+    fls_error_in_file(&journal->error, journal->current->path);
 }
 
 enum fls_status fls_journal_hand_over(struct fls_journal *journal)

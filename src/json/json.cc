@@ -9,10 +9,12 @@
  *
  * Every function that the header declares catches what is thrown (only memory can run out).
  */
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <set>
 #include <string>
@@ -275,23 +277,12 @@ bool is_loadable(const Bytes &bfbs)
            is_sound(*reflection::GetSchema(bfbs.data()));
 }
 
-// Deserialize prints numbers by streams, which swallow std::bad_alloc: what is left is a default
-// that is empty.
-void check_defaults(const flatbuffers::Parser &parser)
-{
-    for (const flatbuffers::StructDef *object : parser.structs_.vec)
-        for (const flatbuffers::FieldDef *field : object->fields.vec)
-            if (flatbuffers::IsScalar(field->value.type.base_type) && field->value.constant.empty())
-                throw std::bad_alloc();
-}
-
 std::unique_ptr<flatbuffers::Parser> load(const Bytes &bfbs, const fls_schema *schema)
 {
     auto parser = std::make_unique<flatbuffers::Parser>(parser_options());
 
     if (!parser->Deserialize(bfbs.data(), bfbs.size()))
         return nullptr;
-    check_defaults(*parser);
     for (size_t i = 0; i < fls_schema_object_count(schema); i++)
         restore_nested(*parser, *fls_schema_object(schema, i));
     // As bytes, in both directions: a FlexBuffer in a message has not been verified.
@@ -526,20 +517,88 @@ fls_status set_root(fls_json &json, const char *name, fls_error *error)
     return FLS_OK;
 }
 
+// libflatbuffers prints numbers by streams, which swallow std::bad_alloc: a default is then cut,
+// and nobody is told. So a handler notes, for each thread, that operator new had no memory; it does
+// what would have been done without it.
+class Shortage
+{
+  public:
+    Shortage()
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (watched++ == 0)
+            before = std::set_new_handler(note);
+        met = false;
+    }
+
+    ~Shortage()
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (--watched == 0 && std::get_new_handler() == note)
+            std::set_new_handler(before.load());
+    }
+
+    Shortage(const Shortage &) = delete;
+    Shortage &operator=(const Shortage &) = delete;
+
+    bool is_met() const
+    {
+        return met;
+    }
+
+  private:
+    static void note()
+    {
+        met = true;
+        std::new_handler other = before.load();
+        if (!other)
+            throw std::bad_alloc();
+        other();
+        met = false; // it has found some, and there is another try
+    }
+
+    static std::mutex mutex;
+    static unsigned watched;
+    static std::atomic<std::new_handler> before;
+    static thread_local bool met;
+};
+
+std::mutex Shortage::mutex;
+unsigned Shortage::watched;
+std::atomic<std::new_handler> Shortage::before;
+thread_local bool Shortage::met;
+
 template <typename Call> fls_status guarded(fls_error *error, Call call) noexcept
 {
     try {
-        return call();
+        Shortage shortage;
+        fls_status status = call();
+        return shortage.is_met() ? out_of_memory(error) : status;
     } catch (...) {
         return out_of_memory(error);
     }
+}
+
+// Sets *json, if all went well.
+template <typename Open>
+fls_status open_guarded(fls_json **json, fls_error *error, Open open) noexcept
+{
+    fls_json *made = nullptr;
+    fls_status status = guarded(error, [&] { return open(&made); });
+
+    if (status == FLS_OK)
+        *json = made;
+    else
+        fls_json_close(made);
+    return status;
 }
 
 } // namespace
 
 fls_status fls_json_open_bfbs(const void *bfbs, size_t bytes, fls_json **json, fls_error *error)
 {
-    return guarded(error, [&] { return open_bfbs(bfbs, bytes, json, error); });
+    return open_guarded(json, error,
+                        [&](fls_json **made) { return open_bfbs(bfbs, bytes, made, error); });
 }
 
 fls_status fls_json_open_fbs(const char *text, size_t length, const char *path, fls_json **json,
@@ -547,12 +606,14 @@ fls_status fls_json_open_fbs(const char *text, size_t length, const char *path, 
 {
     if (!text && length > 0)
         return refuse_null(error);
-    return guarded(error, [&] { return open_fbs(std::string(text, length), path, json, error); });
+    return open_guarded(json, error, [&](fls_json **made) {
+        return open_fbs(std::string(text, length), path, made, error);
+    });
 }
 
 fls_status fls_json_open_file(const char *path, fls_json **json, fls_error *error)
 {
-    return guarded(error, [&] { return open_file(path, json, error); });
+    return open_guarded(json, error, [&](fls_json **made) { return open_file(path, made, error); });
 }
 
 void fls_json_close(fls_json *json)

@@ -95,7 +95,8 @@ const char *cli_nearest(const char *word, const char *const *words, size_t count
 
 /* The line of help about exit statuses that most verbs share. */
 #define CLI_EXIT_HELP                                                                              \
-    "Exit status: 0 all well, 1 the stream is damaged, 2 wrong usage, 3 the system failed.\n"
+    "Exit status: 0 all well, 1 the stream is damaged, 2 wrong usage, 3 the system\n"              \
+    "failed.\n"
 
 /* Ends the process as one ends whose reader went away: by SIGPIPE, in silence. */
 _Noreturn void cli_end_by_pipe(void);

@@ -22,31 +22,33 @@ static const char help[] =
     "Usage: flatstream info [OPTION]... FILE...\n"
     "Reads a stream to its end and tells what is in it. `-` is standard input.\n"
     "\n" CLI_READ_HELP CLI_SCHEMA_HELP
-    "  --plot OUT.svg     draw the messages' sizes over the stream, and fields; of one FILE.\n"
-    "                     `-` is standard output, instead of the report\n" CLI_REPLACE_HELP
-    "  --plot-field PATH  draw this field too; may be repeated. items[].price: of all elements\n"
-    "  --key PATH         draw over the time that this number is; else over the key of the index,\n"
+    "  --plot OUT.svg     draw the messages' sizes over the stream, and fields; of\n"
+    "                     one FILE. `-` is standard output, instead of the "
+    "report\n" CLI_REPLACE_HELP
+    "  --plot-field PATH  draw this field too; may be repeated. items[].price: of all\n"
+    "                     elements\n"
+    "  --key PATH         draw over the time that this number is; else over the key\n"
+    "                     of the index,\n"
     "                     and without one over the messages' numbers; needs "
     "--schema\n" CLI_TIME_UNIT_HELP
     "  --json             one JSON object for each file, one a line\n"
     "\n" CLI_REPORT_HELP "Then the messages by size, as bars.\n"
     "\n" CLI_STATISTICS_HELP "\n"
-    "Without --plot and --json a small chart follows, on a terminal or with --plot-field. A\n"
-    "chart has at most 1000 columns, each of equally many messages; with a key each stands at "
-    "their\n"
-    "mean time.\n"
+    "Without --plot and --json a small chart follows, on a terminal or with\n"
+    "--plot-field. A chart has at most 1000 columns, each of equally many messages;\n"
+    "with a key each stands at their mean time.\n"
     "\n" CLI_JSON_HELP "info adds index: null, or what a sound index says (entries,\n"
-    "frames, bytes, synced_bytes, key, time_first, time_last, time_in_order). With --schema it\n"
-    "adds invalid (messages that do not verify),\n"
-    "first_invalid (null, or what is wrong with the first), and fields: for each path least,\n"
-    "greatest, mean, present, values (the messages in which it has a value) and, of real\n"
-    "numbers, nan.\n"
+    "frames, bytes, synced_bytes, key, time_first, time_last, time_in_order). With\n"
+    "--schema it adds invalid (messages that do not verify), first_invalid (null, or\n"
+    "what is wrong with the first), and fields: for each path least, greatest, mean,\n"
+    "present, values (the messages in which it has a value) and, of real numbers,\n"
+    "nan.\n"
     "\n" CLI_EXIT_HELP "\n"
     "Examples:\n"
     "  flatstream info telemetry.fls\n"
     "  flatstream info --json telemetry.fls | jq .frames\n"
-    "  flatstream info --schema telemetry.fbs --plot load.svg --plot-field cpu.user telemetry.fls\n"
-    "  flatstream info --offset 1128 roads.fgb     # size-prefixed FlatBuffers behind a header\n";
+    "  flatstream info --schema t.fbs --plot load.svg --plot-field cpu.user t.fls\n"
+    "  flatstream info --offset 1128 roads.fgb  # size-prefixed, behind a header\n";
 
 struct options {
     struct cli_read_options read;

@@ -21,25 +21,25 @@
 
 static const char help[] =
     "Usage: flatstream merge FILE... --key FIELD --schema S -o OUT [OPTION]...\n"
-    "Writes the messages of all FILEs to the new stream OUT in the order of FIELD, a number (the\n"
-    "time, most often). Equal ones keep the order of the FILEs, then that of their messages.\n"
+    "Writes the messages of all FILEs to the new stream OUT in the order of FIELD, a\n"
+    "number (the time, most often). Equal ones keep the order of the FILEs, then that\n"
+    "of their messages.\n"
     "\n"
     "  -o, --output OUT   it appears when it is whole; `-` is standard output\n" CLI_REPLACE_HELP
     "  --key FIELD        a path to a number\n"
     "  --checksum-out KIND  of OUT; else as the first FILE\n" CLI_SCHEMA_HELP CLI_READ_HELP "\n"
-    "Each FILE should be in order by itself. Where it is not, its messages keep their own order: "
-    "a\n"
-    "message earlier than one before it, or without the field, counts with the latest time before\n"
-    "it. How many there were is said for each FILE.\n"
+    "Each FILE should be in order by itself. Where it is not, its messages keep their\n"
+    "own order: a message earlier than one before it, or without the field, counts\n"
+    "with the latest time before it. How many there were is said for each FILE.\n"
     "\n"
     "Of a damaged FILE the messages up to the damage are merged.\n"
     "\n"
-    "Exit status: 0 all well; 1 a FILE or a message is damaged; 2 wrong usage; 3 the system\n"
-    "failed.\n"
+    "Exit status: 0 all well; 1 a FILE or a message is damaged; 2 wrong usage; 3 the\n"
+    "system failed.\n"
     "\n"
     "Examples:\n"
     "  flatstream merge a.fls b.fls --key time_ns --schema telemetry.bfbs -o all.fls\n"
-    "  flatstream merge day-*.fls --key time_ns --schema t.fbs -o - | flatstream info -\n";
+    "  flatstream merge d-*.fls --key time_ns --schema t.fbs -o - | flatstream info -\n";
 
 /* Read-ahead of all inputs together, and the least for each. */
 #define READ_AHEAD_ALL ((size_t)32 * 1024 * 1024)

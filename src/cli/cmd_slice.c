@@ -21,27 +21,30 @@
 #include "cli/time_key.h"
 
 static const char help[] =
-    "Usage: flatstream slice FILE [--from A] [--to B] [--by number|time] -o OUT [OPTION]...\n"
-    "Writes the messages from A on, before B, to the new file OUT. `-` is standard input.\n"
+    "Usage: flatstream slice FILE [--from A] [--to B] [--by number|time] -o OUT\n"
+    "           [OPTION]...\n"
+    "Writes the messages from A on, before B, to the new file OUT. `-` is standard\n"
+    "input.\n"
     "\n"
     "  --from A, --to B   the range, without B; left out: from the first, to the last\n"
     "  --by WHAT          number  messages are counted from 0 (the default)\n"
     "                     time    by the field that --key names\n" CLI_KEY_HELP CLI_TIME_UNIT_HELP
-    "  -o, --output OUT   the new stream, which appears when it is whole; `-` is standard\n"
-    "                     output\n" CLI_REPLACE_HELP
+    "  -o, --output OUT   the new stream, which appears when it is whole; `-` is\n"
+    "                     standard output\n" CLI_REPLACE_HELP
     "  --checksum-out KIND  of the new stream; else as the input\n" CLI_SCHEMA_HELP CLI_READ_HELP
     "\n"
-    "With an index (`flatstream index`, with the same --key for times) only the range is read.\n"
-    "An index that is not sound is not used, with a warning. Messages keep their order. By time\n"
-    "each message is taken for its own time, in order or not; one without a time counts with the\n"
-    "time before it.\n"
+    "With an index (`flatstream index`, with the same --key for times) only the range\n"
+    "is read. An index that is not sound is not used, with a warning. Messages keep\n"
+    "their order. By time each message is taken for its own time, in order or not;\n"
+    "one without a time counts with the time before it.\n"
     "\n"
-    "Where the stream is damaged in or before the range, as far as it is read, OUT ends there and\n"
-    "the exit status is 1. Else: 0 all well, 2 wrong usage, 3 the system failed.\n"
+    "Where the stream is damaged in or before the range, as far as it is read, OUT\n"
+    "ends there and the exit status is 1. Else: 0 all well, 2 wrong usage, 3 the\n"
+    "system failed.\n"
     "\n"
     "Examples:\n"
     "  flatstream slice t.fls --from 1000000 --to 1001000 -o part.fls\n"
-    "  flatstream slice t.fls --by time --key timestamp --schema t.fbs --time-unit ns \\\n"
+    "  flatstream slice t.fls --by time --key time --schema t.fbs --time-unit ns \\\n"
     "      --from 2024-05-01T12:00Z --to 2024-05-01T12:05Z -o five-minutes.fls\n"
     "  flatstream slice t.fls --from 5000 -o - | flatstream cat --schema t.fbs -\n";
 

@@ -18,29 +18,31 @@
 
 static const char help[] =
     "Usage: flatstream verify [OPTION]... FILE...\n"
-    "Reads each stream to its end, checks every frame, and reports. `-` is standard input.\n"
+    "Reads each stream to its end, checks every frame, and reports. `-` is standard\n"
+    "input.\n"
     "\n" CLI_READ_HELP CLI_SCHEMA_HELP
-    "  --strict           with --schema: refuse also what Google's verifiers take: unions with a\n"
-    "                     type or a value alone, null offsets in vectors, broken deprecated "
-    "fields\n"
-    "  --jobs N           check with N threads; else one for each processor, for files from\n"
-    "                     64 MiB on, and one for what is smaller or no file. The report is the\n"
-    "                     same\n"
+    "  --strict           with --schema: refuse also what Google's verifiers take:\n"
+    "                     unions with a type or a value alone, null offsets in\n"
+    "                     vectors, broken deprecated fields\n"
+    "  -j, --jobs N       check with N threads; else one for each processor, for\n"
+    "                     files from 64 MiB on, and one for what is smaller or no\n"
+    "                     file. The report is the same\n"
     "  --json             one JSON object for each file, one a line\n"
-    "  --quiet            no report, only errors and the exit status\n"
+    "  -q, --quiet        no report, only errors and the exit status\n"
     "\n" CLI_REPORT_HELP
-    "With --schema each message is verified too: every offset, string, vector and union in it.\n"
-    "The first that the schema does not allow ends the reading, as validation_failed.\n"
+    "With --schema each message is verified too: every offset, string, vector and\n"
+    "union in it. The first that the schema does not allow ends the reading, as\n"
+    "validation_failed.\n"
     "\n" CLI_JSON_HELP "\n" CLI_EXIT_HELP
-    "A series that lacks segments between those it has (not before them: old ones are deleted)\n"
-    "is damaged. With several files it is the gravest of theirs.\n"
+    "A series that lacks segments between those it has (not before them: old ones are\n"
+    "deleted) is damaged. With several files it is the gravest of theirs.\n"
     "\n"
     "Examples:\n"
     "  flatstream verify telemetry.fls\n"
     "  ssh host cat big.fls | flatstream verify -\n"
     "  flatstream verify --schema telemetry.fbs telemetry.fls\n"
     "  flatstream verify --json *.fls | jq 'select(.end != \"clean\")'\n"
-    "  flatstream verify --checksum none --offset 1128 roads.fgb   # a FlatGeobuf's features\n";
+    "  flatstream verify --checksum none --offset 1128 roads.fgb  # a FlatGeobuf\n";
 
 struct options {
     struct cli_read_options read;

@@ -38,10 +38,11 @@ void cli_statistics_text(const struct cli_statistics *statistics);
 void cli_statistics_json(const struct cli_statistics *statistics);
 
 #define CLI_STATISTICS_HELP                                                                        \
-    "With --schema each message is verified, and of each number and bool that is reached\n"        \
-    "without a vector or a union are told: the least and greatest value, the mean, and in how\n"   \
-    "many messages the field is present. One that is not has its default, which counts as its\n"   \
-    "value; an optional one, or one in a table that is absent, has none. NaN is counted apart.\n"  \
-    "Messages that do not verify are counted, left out, and make the exit status 1.\n"
+    "With --schema each message is verified, and of each number and bool that is\n"                \
+    "reached without a vector or a union are told: the least and greatest value, the\n"            \
+    "mean, and in how many messages the field is present. One that is not has its\n"               \
+    "default, which counts as its value; an optional one, or one in a table that is\n"             \
+    "absent, has none. NaN is counted apart. Messages that do not verify are counted,\n"           \
+    "left out, and make the exit status 1.\n"
 
 #endif

@@ -34,17 +34,20 @@ struct cli_journal_options {
         {"index", 0, CLI_FLAG, &(o)->index, NULL, 0}, CLI_KEY_OPTION(&(o)->key)
 
 #define CLI_JOURNAL_HELP                                                                           \
-    "  --rotate-bytes N, --rotate-messages N, --rotate-seconds N   begin another segment\n"        \
-    "                     (OUT-000001, OUT-000002, ...; the ending stays last) before one is\n"    \
-    "                     larger, has more messages, or is older; also on SIGHUP.\n"               \
-    "                     A terminal is told at the end how often, and the longest pause\n"        \
-    "  --keep N, --keep-bytes N   of the finished segments delete the oldest, until there are\n"   \
+    "  --rotate-bytes N, --rotate-messages N, --rotate-seconds N  begin a segment\n"               \
+    "                     (OUT-000001, OUT-000002, ...; the ending stays last) before\n"           \
+    "                     one is larger, has more messages, or is older; also on\n"                \
+    "                     SIGHUP. A terminal is told at the end how often, and the\n"              \
+    "                     longest pause\n"                                                         \
+    "  --keep N, --keep-bytes N\n"                                                                 \
+    "                     of the finished segments delete the oldest, until there are\n"           \
     "                     no more (and up to 8 while the device is behind)\n"                      \
-    "  --preallocate N    reserve so many bytes for each segment, without making it longer\n"      \
-    "  --sync WHEN        carry messages to the device: none (the default), each, or after so\n"   \
-    "                     many messages:N, bytes:N or milliseconds ms:N\n"                         \
-    "  --index            keep OUT's index while it is written; with --key and --schema by time\n" \
-    "                     too\n"
+    "  --preallocate N    reserve so many bytes for each segment, without making it\n"             \
+    "                     longer\n"                                                                \
+    "  --sync WHEN        carry messages to the device: none (the default), each, or\n"            \
+    "                     after so many messages:N, bytes:N or milliseconds ms:N\n"                \
+    "  --index            keep OUT's index while it is written; with --key and\n"                  \
+    "                     --schema by time too\n"
 
 /* Whether any of them was given. */
 int cli_journal_wanted(const struct cli_journal_options *options);

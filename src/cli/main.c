@@ -30,8 +30,8 @@ static int print_help(void)
         cli_out_text("  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
     cli_out_text(
         "\n"
-        "`flatstream VERB --help` explains a verb, with examples. `-` is standard input or\n"
-        "output, everywhere. `flatstream --version` prints the version.\n"
+        "`flatstream VERB --help` explains a verb, with examples. `-` is standard input\n"
+        "or output, everywhere. `flatstream --version` prints the version.\n"
         "\n"
         "Examples:\n"
         "  dmesg | flatstream write -o log.fls      # each line becomes a message\n"
@@ -42,8 +42,8 @@ static int print_help(void)
         "  flatstream recover --truncate log.fls    # after a crash\n"
         "\n"
         "Exit status: 0 all well; 1 the stream is damaged, or something was lost; 2 wrong\n"
-        "usage; 3 the system failed (input, output, memory). A signal ends with 128 and its\n"
-        "number.\n");
+        "usage; 3 the system failed (input, output, memory). A signal ends with 128 and\n"
+        "its number.\n");
     return CLI_WELL;
 }
 

@@ -77,9 +77,12 @@ extern const char *const cli_checksum_choices[];
 
 /* Their paragraph, for a help text. */
 #define CLI_READ_HELP                                                                              \
-    "  --checksum KIND    auto (the default: the kind is found out), none, crc16, crc32, xxh3\n"   \
-    "  --max-frame BYTES  the largest payload accepted (2G); K, M and G are understood\n"          \
-    "  --offset BYTES     the stream begins so far into the input, behind a foreign header\n"
+    "  --checksum KIND    auto (the default: the kind is found out), none, crc16,\n"               \
+    "                     crc32, xxh3\n"                                                           \
+    "  --max-frame BYTES  the largest payload accepted (2G); K, M and G are\n"                     \
+    "                     understood\n"                                                            \
+    "  --offset BYTES     the stream begins so far into the input, behind a foreign\n"             \
+    "                     header\n"
 
 /* FLS limit from --max-frame: what the wire cannot say is refused as wrong usage. */
 int cli_check_max_frame(const struct cli_verb *verb, uint64_t *max_frame);

@@ -15,9 +15,11 @@ enum { CLI_FORM_JSON = 5 };
 /* Their paragraph, for a help text. */
 #define CLI_FORM_HELP                                                                              \
     "  --as FORM          lines   each payload and a newline (the default)\n"                      \
-    "                     sized   each payload behind its length, 4 bytes, little-endian\n"        \
+    "                     sized   each payload behind its length, 4 bytes,\n"                      \
+    "                             little-endian\n"                                                 \
     "                     raw     the payloads, with nothing between them\n"                       \
-    "                     hex     `frame N at byte B: S bytes`, then a dump of the payload\n"      \
+    "                     hex     `frame N at byte B: S bytes`, then a dump of the\n"              \
+    "                             payload\n"                                                       \
     "                     base64  one line a message\n"                                            \
     "                     json    one object a line, by --schema\n"
 

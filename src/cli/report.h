@@ -28,21 +28,23 @@ void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
 
 /* Paragraphs for the help texts of the verbs that report. */
 #define CLI_REPORT_HELP                                                                            \
-    "The report: frames that are intact, the stream's bytes, the kind of checksum, the\n"          \
-    "messages' sizes (a median or 99 % is the smallest size that so many messages do not\n"        \
-    "exceed), how the stream ends, and the first error. The end is\n"                              \
+    "The report: frames that are intact, the stream's bytes, the kind of checksum,\n"              \
+    "the messages' sizes (a median or 99 % is the smallest size that so many messages\n"           \
+    "do not exceed), how the stream ends, and the first error. The end is\n"                       \
     "  clean    on a frame boundary\n"                                                             \
-    "  torn     inside a frame: a crash, or a copy cut short; `flatstream recover` repairs it\n"   \
+    "  torn     inside a frame: a crash, or a copy cut short; `flatstream recover`\n"              \
+    "           repairs it\n"                                                                      \
     "  corrupt  a checksum that does not match, or an impossible length\n"
 
 #define CLI_JSON_HELP                                                                              \
     "--json prints one object for each file, one a line: file, frames, bytes,\n"                   \
-    "payload_bytes, checksum (none, crc16, crc32, xxh3, ambiguous, unknown), end (clean,\n"        \
-    "torn, corrupt; null when the file could not be read), good_offset (the file offset\n"         \
-    "behind the last intact frame), sizes, missing_segments (how many a series lacks between\n"    \
-    "those it has), and error: null, or an object with kind (io, unexpected_end,\n"                \
-    "checksum_mismatch, invalid_frame, validation_failed), frame, offset, expected, found,\n"      \
-    "of a series segment (file, frame, offset: the place in it), message. Numbers have up to 64 "  \
-    "bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
+    "payload_bytes, checksum (none, crc16, crc32, xxh3, ambiguous, unknown), end\n"                \
+    "(clean, torn, corrupt; null when the file could not be read), good_offset (the\n"             \
+    "file offset behind the last intact frame), sizes, missing_segments (how many a\n"             \
+    "series lacks between those it has), and error: null, or an object with kind (io,\n"           \
+    "no_memory, unexpected_end, checksum_mismatch, invalid_frame, validation_failed),\n"           \
+    "frame, offset, expected, found, of a series segment (file, frame, offset: the\n"              \
+    "place in it), message. Numbers have up to 64 bits. In names, bytes that are no\n"             \
+    "UTF-8 become U+FFFD.\n"
 
 #endif

@@ -32,7 +32,8 @@ struct cli_schema_options {
 
 /* Their paragraphs, for a help text. */
 #define CLI_SCHEMA_FILE_HELP                                                                       \
-    "  --schema FILE      what the messages are: a .fbs, or a .bfbs of `flatc --schema -b`\n"      \
+    "  --schema FILE      what the messages are: a .fbs, or a .bfbs of `flatc\n"                   \
+    "                     --schema -b`\n"                                                          \
     "  --root TABLE       their root table, where it is not the schema's root_type\n"
 #define CLI_SCHEMA_HELP                                                                            \
     CLI_SCHEMA_FILE_HELP                                                                           \

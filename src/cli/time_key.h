@@ -29,12 +29,13 @@ struct cli_key_options {
     }
 
 #define CLI_KEY_HELP                                                                               \
-    "  --key PATH         the field that is the messages' time: a number, of any unit; needs\n"    \
-    "                     --schema\n"
+    "  --key PATH         the field that is the messages' time: a number, of any\n"                \
+    "                     unit; needs --schema\n"
 #define CLI_TIME_UNIT_HELP                                                                         \
-    "  --time-unit UNIT   s, ms, us or ns: the key counts these since 1970 in UTC, and times\n"    \
-    "                     can be written as 2024-05-01T12:00:00.5Z; plain: numbers; auto (the\n"   \
-    "                     default): what the key's name ends in (time_ns, at_ms), else plain\n"
+    "  --time-unit UNIT   s, ms, us or ns: the key counts these since 1970 in UTC,\n"              \
+    "                     and times can be written as 2024-05-01T12:00:00.5Z; plain:\n"            \
+    "                     numbers; auto (the default): what the key's name ends in\n"              \
+    "                     (time_ns, at_ms), else plain\n"
 
 /* A key ready for use; zeroed: none. `unit` is never CLI_TIME_AUTO once it is open. */
 struct cli_key {

@@ -140,4 +140,24 @@ until_true lines 10
 kill -TERM $tail
 wait $tail
 same tailed <(echo x && seq 9)
+
+# A segment that goes while it is read, before the frames in it are counted: the byte is said still,
+# and why the frame is not.
+for verb in cat "tail -n +0"; do
+    rm -rf ./*.fls fifo
+    mkfifo fifo
+    seq 200000 | "$flatstream" write -o g.fls --rotate-messages 100000
+    printf '\377' | dd of=g-000002.fls bs=1 seek=$((99999 * (12 + 6) + 12)) conv=notrunc status=none
+    # shellcheck disable=SC2086 # its words
+    "$flatstream" $verb g.fls >fifo 2>err &
+    reader=$!
+    exec 6<fifo
+    sed -n '/^100001$/q' <&6
+    rm g-000002.fls
+    cat <&6 >/dev/null
+    exec 6<&-
+    wait $reader
+    [ $? = 1 ] || fail "$verb: exit $?"
+    says err 'byte 1799982.*which frame cannot be told: open: No such file'
+done
 finish

@@ -448,8 +448,28 @@ static enum fls_status open_series(struct cli_input *input, const struct cli_rea
     return status;
 }
 
-int cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
-                      uint64_t *frames)
+static enum fls_status count_frames(struct fls_reader *reader, uint64_t offset, uint64_t *frames,
+                                    struct fls_error *error)
+{
+    struct fls_message message;
+    enum fls_status status = FLS_OK;
+    uint64_t at = 0;
+
+    *frames = 0;
+    while (at < offset && (status == FLS_OK || status == FLS_CHECKSUM_MISMATCH)) {
+        status = fls_reader_next(reader, &message);
+        fls_reader_position(reader, &at, frames);
+    }
+    if (at == offset)
+        return FLS_OK;
+    if (status == FLS_OK || status == FLS_CHECKSUM_MISMATCH || status == FLS_END)
+        return cli_set_error(error, FLS_INVALID_FRAME, "no frame begins there any more");
+    *error = *fls_reader_error(reader);
+    return status;
+}
+
+enum fls_status cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
+                                  uint64_t *frames, struct fls_error *error)
 {
     struct fls_reader_options options = {.checksum = kind,
                                          .payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX,
@@ -457,24 +477,18 @@ int cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t of
                                          .owns_source = 1};
     struct fls_source *source;
     struct fls_reader *reader;
-    struct fls_message message;
-    enum fls_status status = fls_source_open_file(path, 0, &source, NULL);
-    uint64_t at = 0;
+    enum fls_status status = fls_source_open_file(path, 0, &source, error);
 
     if (status != FLS_OK)
-        return 0;
-    status = fls_reader_open(source, &options, &reader, NULL);
+        return status;
+    status = fls_reader_open(source, &options, &reader, error);
     if (status != FLS_OK) {
         fls_source_close(source);
-        return 0;
+        return status;
     }
-    *frames = 0;
-    while (at < offset && (status == FLS_OK || status == FLS_CHECKSUM_MISMATCH)) {
-        status = fls_reader_next(reader, &message);
-        fls_reader_position(reader, &at, frames);
-    }
+    status = count_frames(reader, offset, frames, error);
     fls_reader_close(reader);
-    return at == offset;
+    return status;
 }
 
 int cli_input_where(const struct cli_input *input, const struct fls_error *error,
@@ -482,32 +496,37 @@ int cli_input_where(const struct cli_input *input, const struct fls_error *error
 {
     const struct fls_segment *segment;
 
-    *where = (struct cli_where){0, 0, 0, 0, ""};
+    memset(where, 0, sizeof *where);
     if (!input->series || !error->has_frame || error->offset < input->offset ||
         !fls_series_locate(input->series, error->offset - input->offset, &segment, &where->offset))
         return 0;
     snprintf(where->segment, sizeof where->segment, "%s", segment->path);
-    where->has_frame = cli_frames_before(segment->path, input->kind, where->offset, &where->frame);
+    where->has_frame = cli_frames_before(segment->path, input->kind, where->offset, &where->frame,
+                                         &where->why_not) == FLS_OK;
     where->is_known = 1;
     return 1;
 }
 
 const char *cli_where_text(const struct cli_where *where, char *text, size_t size)
 {
+    char why[FLS_ERROR_TEXT_MAX];
+
     if (!where->is_known)
         return NULL;
+    cli_error_text(&where->why_not, why, sizeof why);
     if (where->has_frame)
         snprintf(text, size, "frame %" PRIu64 " at byte %" PRIu64 " of %s", where->frame,
                  where->offset, where->segment);
     else
-        snprintf(text, size, "byte %" PRIu64 " of %s", where->offset, where->segment);
+        snprintf(text, size, "byte %" PRIu64 " of %s (which frame cannot be told: %s)",
+                 where->offset, where->segment, why);
     return text;
 }
 
 void cli_input_fail(const struct cli_input *input, const struct fls_error *error,
                     const char *advice)
 {
-    char place[CLI_WHERE_BYTES + 64], words[sizeof place + 256];
+    char place[CLI_WHERE_TEXT_BYTES], words[sizeof place + 256];
     struct cli_where where;
 
     if (!cli_input_where(input, error, &where)) {

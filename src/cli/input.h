@@ -81,11 +81,12 @@ int cli_settle_live(const void *bytes, size_t count, uint64_t max_frame, unsigne
 void cli_input_close(struct cli_input *input);
 
 /* How many frames, good or damaged, lie before `offset` of the file `path`? It is read up to there.
- * 1; 0 where that cannot be told; why is not said: it is asked for words of another error. */
-int cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
-                      uint64_t *frames);
+ * FLS_OK; or why that cannot be told. */
+enum fls_status cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
+                                  uint64_t *frames, struct fls_error *error);
 
 #define CLI_WHERE_BYTES 4096
+#define CLI_WHERE_TEXT_BYTES (CLI_WHERE_BYTES + FLS_ERROR_TEXT_MAX + 96)
 
 /* The place in a segment; unless is_known, the input is no series, or the error names no place. */
 struct cli_where {
@@ -93,6 +94,7 @@ struct cli_where {
     int has_frame;
     uint64_t frame;
     uint64_t offset;
+    struct fls_error why_not; /* without a frame */
     char segment[CLI_WHERE_BYTES];
 };
 

@@ -79,7 +79,7 @@ static int has_numbers(const struct fls_error *error)
 
 static void put_where(const struct cli_where *where)
 {
-    char text[CLI_WHERE_BYTES + 64], shown[CLI_SHOWN_BYTES];
+    char text[CLI_WHERE_TEXT_BYTES], shown[CLI_SHOWN_BYTES];
 
     if (cli_where_text(where, text, sizeof text))
         cli_out_text("  in        %s\n", cli_shown_name(text, shown, sizeof shown));
@@ -306,7 +306,7 @@ static const char *advice(const struct cli_report *report, enum cli_remedy tried
 
 void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
 {
-    char place[CLI_WHERE_BYTES + 64];
+    char place[CLI_WHERE_TEXT_BYTES];
 
     if (report->recovery.error.status != FLS_OK)
         cli_fail(report->name, &report->recovery.error,

@@ -98,6 +98,13 @@ for verb in $verbs; do
     [ ! -s secret ] || fail "$verb: not in --help: $(tr '\n' ' ' <secret)"
 done
 
+# The kinds of error in JSON: those that report.c can print, and those of the page's table.
+sed -n '/^static const char \*error_kind/,/^}/p' "$SOURCE_DIR/src/cli/report.c" |
+    grep -oE '"[a-z_]+"' | tr -d '"' | sort -u >printed
+sed -n '/^The kinds of error/,/^\.TE/p' "$page" | sed -nE 's/^([a-z_]+)\|.*/\1/p' | sort >listed
+checks=$((checks + 1))
+[ -s printed ] && cmp -s printed listed || fail "the page's kinds of error and report.c's differ: $(diff listed printed)"
+
 if command -v groff >/dev/null && command -v tbl >/dev/null; then
     for manual in "$SOURCE_DIR"/man/flatstream.[0-9]; do
         tbl "$manual" | LC_ALL=C.UTF-8 groff -man -Tascii -rLL=80n -P-c -P-b -P-u 2>rendered.err | sed 's,.\x08,,g' |

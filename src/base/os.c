@@ -39,7 +39,7 @@ enum fls_status fls_os_open(const char *path, int flags, int *fd, struct fls_err
 int fls_os_try_create(const char *path, int flags, int *created)
 {
     struct stat named;
-    int fd = open(path, flags | O_CLOEXEC);
+    int fd = open(path, flags | O_CLOEXEC, 0); /* with a mode FORTIFY leaves it an open */
 
     *created = 0;
     if (fd >= 0 || errno != ENOENT)

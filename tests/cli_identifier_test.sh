@@ -48,7 +48,7 @@ for file in evil.fls plain.fls; do
     expect 1 "$flatstream" select --schema good.fbs --where 'n > 100' $file
     says err '3 messages were passed over'
     expect 1 "$flatstream" info --json --schema good.fbs $file
-    says out '"invalid":3,"first_invalid":"frame 0 .*identifier'
+    says out '"invalid":3,"first_invalid":{"kind":"validation_failed","frame":0,.*identifier'
 done
 # What has no room for one.
 printf 'tiny\n' >tiny.txt

@@ -215,7 +215,7 @@ offset=$("$flatstream" cat --as hex mixed.fls | sed -n 's/^frame 3 at byte \([0-
 expect 1 "$flatstream" cat --as json --schema t.fbs mixed.fls
 says err '2 messages could not be printed'
 python "len(lines) == 6 and lines[3]['frame'] == 3 and lines[3]['offset'] == $offset"
-python '__import__("base64").b64decode(lines[3]["base64"]) == b"rubbish!" and lines[3]["error"]'
+python '__import__("base64").b64decode(lines[3]["base64"]) == b"rubbish!" and lines[3]["error"] and lines[3]["kind"] == "validation_failed"'
 python 'lines[4]["wide"] == "High" and lines[5]["base64"] == "" and lines[5]["frame"] == 5'
 expect 1 "$flatstream" verify --schema t.fbs mixed.fls
 says out 'refused by schema'
@@ -226,7 +226,7 @@ expect 0 "$flatstream" verify mixed.fls
 expect 1 "$flatstream" verify --quiet --schema t.fbs t.fls mixed.fls
 expect 1 "$flatstream" info --json --schema t.fbs mixed.fls
 python 'o["frames"] == 6 and o["end"] == "clean" and o["error"] is None and o["invalid"] == 2'
-python '"frame 3 at byte" in o["first_invalid"] and o["fields"]["sequence"]["values"] == 4'
+python 'o["first_invalid"]["kind"] == "validation_failed" and o["first_invalid"]["frame"] == 3 and "frame 3 at byte" in o["first_invalid"]["message"] and o["fields"]["sequence"]["values"] == 4'
 expect 1 "$flatstream" info --schema t.fbs mixed.fls
 says err '2 messages do not verify; the first: frame 3'
 for how in "" --strict --trusted; do
@@ -245,7 +245,7 @@ sys.stdout.buffer.write(sys.stdin.buffer.read().replace(b"\xc3\xbc", b"\xff\xfe"
 expect 0 "$flatstream" write -o latin.fls --from sized latin.sized
 expect 0 "$flatstream" verify --schema t.fbs latin.fls
 expect 1 "$flatstream" cat --as json --schema t.fbs latin.fls
-python 'len(lines) == 5 and lines[2]["frame"] == 2 and "UTF-8" in lines[2]["error"]'
+python 'len(lines) == 5 and lines[2]["frame"] == 2 and lines[2]["kind"] == "unsupported" and "UTF-8" in lines[2]["error"]'
 cp out latin.jsonl
 expect 1 "$flatstream" select latin.fls --schema t.fbs
 same out latin.jsonl

@@ -99,7 +99,7 @@ for verb in $verbs; do
 done
 
 # The kinds of error in JSON: those that report.c can print, and those of the page's table.
-sed -n '/^static const char \*error_kind/,/^}/p' "$SOURCE_DIR/src/cli/report.c" |
+sed -n '/^const char \*cli_error_kind/,/^}/p' "$SOURCE_DIR/src/cli/report.c" |
     grep -oE '"[a-z_]+"' | tr -d '"' | sort -u >printed
 sed -n '/^The kinds of error/,/^\.TE/p' "$page" | sed -nE 's/^([a-z_]+)\|.*/\1/p' | sort >listed
 checks=$((checks + 1))

@@ -186,10 +186,10 @@ struct fls_journal;
  * end is found by reading the segment through, or from the last entry of its index on that can be
  * trusted (index.h: an index keeps the boot of the system that it was written in). When the last
  * writer did not close the journal, and the system may have lost its power since (the lock's file,
- * which a close without a failed sync removes, keeps the boot in which it was taken), the segments
- * before the last that may not have been on the device are looked at and repaired too; an opening
- * that fails, or is killed, leaves that to the next. What is to be cut is cut last of all, when
- * nothing else can be refused any more.
+ * which a close without a failed sync removes, keeps the boot in which it was taken: section 11 of
+ * docs/format.md), the segments before the last that may not have been on the device are looked at
+ * and repaired too; an opening that fails, or is killed, leaves that to the next. What is to be cut
+ * is cut last of all, when nothing else can be refused any more.
  *   FLS_OK                 *journal is set; *opening (may be NULL) says what was found
  *   FLS_BUSY               another has it open: error->reason says who
  *   FLS_UNEXPECTED_END     torn, and repair does not allow cutting it

@@ -40,7 +40,7 @@ static const char help[] =
     "\n" CLI_JSON_HELP "info adds index: null, or what a sound index says (entries,\n"
     "frames, bytes, synced_bytes, key, time_first, time_last, time_in_order). With\n"
     "--schema it adds invalid (messages that do not verify), first_invalid (null, or\n"
-    "what is wrong with the first), and fields: for each path least, greatest, mean,\n"
+    "an object like error), and fields: for each path least, greatest, mean,\n"
     "present, values (the messages in which it has a value) and, of real numbers,\n"
     "nan.\n"
     "\n" CLI_EXIT_HELP "\n"
@@ -175,19 +175,12 @@ static void put_text(const struct look *look, const struct cli_report *report)
 
 static void put_json(const struct look *look, const struct cli_report *report)
 {
-    char text[512];
-
     cli_report_json_begin(report);
     cli_out_text(",\"index\":");
     cli_index_json(look->index);
     if (look->statistics) {
         cli_out_text(",\"invalid\":%" PRIu64 ",\"first_invalid\":", look->invalid);
-        if (look->invalid > 0) {
-            cli_error_text(&look->first_invalid, text, sizeof text);
-            cli_json_string(text);
-        } else {
-            cli_out_text("null");
-        }
+        cli_error_json(&look->first_invalid, NULL);
         cli_statistics_json(look->statistics);
     }
     cli_out_text("}\n");

@@ -15,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/reader_gone.h"
+#include "cli/report.h"
 #include "cli/schema_file.h"
 #include "cli/signals.h"
 #include "cli/stream_out.h"
@@ -219,7 +220,7 @@ static void list_as_json(struct rescue *rescue, const struct fls_salvage_region 
     cli_out_text("%s{\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"mended\":%s,\"frame\":%" PRIu64
                  ",\"kind\":\"%s\",\"message\":",
                  rescue->listed > 0 ? "," : "", error->offset, region->bytes,
-                 region->mended ? "true" : "false", region->frame, fls_status_word(error->status));
+                 region->mended ? "true" : "false", region->frame, cli_error_kind(error));
     cli_json_string(text);
     cli_out_text("}");
 }

@@ -45,7 +45,8 @@ static void put_in_quotes(const char *argument)
     putc('\'', stderr);
 }
 
-/* bash's and POSIX.1-2024's $'...'. */
+/* bash's and POSIX.1-2024's $'...', with octal escapes: the most shells read those, and three
+ * digits end by themselves whatever follows. */
 static void put_escaped(const char *argument)
 {
     fputs("$'", stderr);
@@ -53,7 +54,7 @@ static void put_escaped(const char *argument)
         if (*argument == '\'' || *argument == '\\')
             fprintf(stderr, "\\%c", *argument);
         else if (*argument < ' ' || *argument > '~')
-            fprintf(stderr, "\\x%02x", (unsigned char)*argument);
+            fprintf(stderr, "\\%03o", (unsigned char)*argument);
         else
             putc(*argument, stderr);
     putc('\'', stderr);

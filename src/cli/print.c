@@ -8,6 +8,7 @@
 #include "cli/json_out.h"
 #include "cli/output.h"
 #include "cli/print.h"
+#include "cli/report.h"
 
 typedef void put_function(struct cli_printing *printing, const struct fls_message *message);
 
@@ -82,8 +83,8 @@ static void put_base64(struct cli_printing *printing, const struct fls_message *
 
 void cli_print_refused(const struct fls_message *message, const struct fls_error *error)
 {
-    cli_out_text("{\"frame\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"error\":", message->frame,
-                 message->offset);
+    cli_out_text("{\"frame\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"kind\":\"%s\",\"error\":",
+                 message->frame, message->offset, cli_error_kind(error));
     cli_json_string(error->reason);
     cli_out_text(",\"base64\":\"");
     cli_base64(message->payload, message->bytes);

@@ -166,7 +166,7 @@ void cli_report_text(const struct cli_report *report, int histogram)
 /* --- for programs ------------------------------------------------------------------------------
  */
 
-static const char *error_kind(const struct fls_error *error)
+const char *cli_error_kind(const struct fls_error *error)
 {
     if (error->status == FLS_IO && error->os_errno == ENOMEM)
         return "no_memory";
@@ -180,6 +180,8 @@ static const char *error_kind(const struct fls_error *error)
     case FLS_VALIDATION_FAILED:
     case FLS_INVALID_FLATBUFFER:
         return "validation_failed";
+    case FLS_UNSUPPORTED:
+        return "unsupported";
     case FLS_NO_MEMORY:
         return "no_memory";
     default:
@@ -207,21 +209,22 @@ static void json_where(const struct cli_where *where)
     cli_out_text("}");
 }
 
-static void json_error(const struct fls_error *error, const struct cli_where *where)
+void cli_error_json(const struct fls_error *error, const struct cli_where *where)
 {
     char text[512];
 
     if (error->status == FLS_OK) {
-        cli_out_text(",\"error\":null");
+        cli_out_text("null");
         return;
     }
     cli_error_text(error, text, sizeof text);
-    cli_out_text(",\"error\":{\"kind\":\"%s\"", error_kind(error));
+    cli_out_text("{\"kind\":\"%s\"", cli_error_kind(error));
     json_number("frame", error->has_frame, error->frame);
     json_number("offset", error->has_frame, error->offset);
     json_number("expected", has_numbers(error), error->expected);
     json_number("found", has_numbers(error), error->found);
-    json_where(where);
+    if (where)
+        json_where(where);
     cli_out_text(",\"message\":");
     cli_json_string(text);
     cli_out_text("}");
@@ -258,7 +261,8 @@ void cli_report_json_begin(const struct cli_report *report)
     json_number("good_offset", 1, recovery->good_offset);
     json_sizes(report);
     json_number("missing_segments", 1, report->missing);
-    json_error(&recovery->error, &report->where);
+    cli_out_text(",\"error\":");
+    cli_error_json(&recovery->error, &report->where);
 }
 
 void cli_report_json(const struct cli_report *report, const char *action)

@@ -16,6 +16,12 @@ void cli_report_json(const struct cli_report *report, const char *action);
 /* The same without its end, `}` and a newline, so that more can follow. */
 void cli_report_json_begin(const struct cli_report *report);
 
+/* The word for an error in JSON, the same wherever one is printed; the manual lists all of them. */
+const char *cli_error_kind(const struct fls_error *error);
+
+/* An error as a JSON object, or null for FLS_OK; `where` is the place in a series, or NULL. */
+void cli_error_json(const struct fls_error *error, const struct cli_where *where);
+
 /* What the user did about it already, and need not be told to do. */
 enum cli_remedy { CLI_REMEDY_NONE, CLI_REMEDY_CUT, CLI_REMEDY_SAVE };
 

@@ -27,7 +27,7 @@ static const char help[] =
     "reader that goes away (`| head`) ends it by SIGPIPE, without a word. As json\n"
     "each message is verified first. One that the schema does not allow, or that\n"
     "cannot be said in JSON (text that is no UTF-8), becomes an object of frame,\n"
-    "offset, error and base64, and the exit status is 1 at the end. Only fields that\n"
+    "offset, kind, error and base64; exit status 1 at the end. Only fields that\n"
     "are in the message are printed; the numbers that JSON lacks as nan, inf and\n"
     "-inf. `write --from jsonl` makes messages of the objects again.\n"
     "\n" CLI_EXIT_HELP "\n"

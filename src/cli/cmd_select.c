@@ -73,7 +73,7 @@ static const char help[] =
     "several bit flags with spaces between.\n"
     "Messages that are damaged inside are passed over, counted, and make the exit\n"
     "status 1. So does text that is no UTF-8: in JSON an object of frame, offset,\n"
-    "error and base64 stands for the message, as with `cat`; in CSV it is passed\n"
+    "kind, error and base64 stands for it, as with `cat`; in CSV it is passed\n"
     "over. Without --strict one that does not meet the condition is only checked as\n"
     "far as that reads it; `flatstream verify --schema` checks all.\n"
     "\n"

@@ -11,7 +11,7 @@ char **cli_command_copy(int argc, char *const *argv);
 /*
  * Prints a line on standard error: `flatstream: PREFIX: flatstream VERB OPTION ARGUMENT...`, with
  * the arguments (those behind the verb's name, argv[0]) quoted so that a shell reads them back as
- * they are; bytes that are not printable ASCII as $'\xHH'. All of them, however long.
+ * they are; bytes that are not printable ASCII as $'\NNN'. All of them, however long.
  */
 void cli_say_command(const char *prefix, const char *verb, const char *option, int argc,
                      char *const *argv);

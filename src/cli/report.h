@@ -48,9 +48,9 @@ void cli_report_complain(const struct cli_report *report, enum cli_remedy tried)
     "(clean, torn, corrupt; null when the file could not be read), good_offset (the\n"             \
     "file offset behind the last intact frame), sizes, missing_segments (how many a\n"             \
     "series lacks between those it has), and error: null, or an object with kind (io,\n"           \
-    "no_memory, unexpected_end, checksum_mismatch, invalid_frame, validation_failed),\n"           \
-    "frame, offset, expected, found, of a series segment (file, frame, offset: the\n"              \
-    "place in it), message. Numbers have up to 64 bits. In names, bytes that are no\n"             \
-    "UTF-8 become U+FFFD.\n"
+    "no_memory, unexpected_end, checksum_mismatch, invalid_frame,\n"                               \
+    "validation_failed, unsupported), frame, offset, expected, found, of a series\n"               \
+    "segment (file, frame, offset: the place in it), message. Numbers have up to 64\n"             \
+    "bits. In names, bytes that are no UTF-8 become U+FFFD.\n"
 
 #endif

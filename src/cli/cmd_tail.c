@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -318,21 +317,20 @@ static void complain(const char *name, const struct fls_source *source, enum fls
 {
     const struct fls_segment *segment;
     uint64_t offset = error->offset - start->place.offset;
-    struct fls_error own = *error, why;
-    char words[FLS_ERROR_TEXT_MAX], place[FLS_ERROR_TEXT_MAX + 64];
+    struct fls_error own = *error;
+    char place[CLI_WHERE_TEXT_BYTES];
+    struct cli_where where;
 
     if (error->os_errno == EPIPE)
         cli_end_by_pipe();
     if (error->has_frame && fls_series_locate(source, offset, &segment, &offset) &&
         segment->number > 0) {
+        cli_where_in(segment, kind, offset, &where);
         own.offset = offset;
-        own.has_frame = cli_frames_before(segment->path, kind, offset, &own.frame, &why) == FLS_OK;
-        if (!own.has_frame) {
-            cli_error_text(&why, words, sizeof words);
-            snprintf(place, sizeof place, "at byte %" PRIu64 " (which frame cannot be told: %s)",
-                     offset, words);
-        }
-        cli_fail(segment->path, &own, own.has_frame ? NULL : place);
+        own.frame = where.frame;
+        own.has_frame = where.has_frame;
+        cli_fail(segment->path, &own,
+                 where.has_frame ? NULL : cli_where_text(&where, place, sizeof place));
     } else {
         cli_fail(name, error, NULL);
     }

@@ -468,8 +468,9 @@ static enum fls_status count_frames(struct fls_reader *reader, uint64_t offset, 
     return status;
 }
 
-enum fls_status cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
-                                  uint64_t *frames, struct fls_error *error)
+/* How many frames, good or damaged, lie before `offset` of the file. */
+static enum fls_status frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
+                                     uint64_t *frames, struct fls_error *error)
 {
     struct fls_reader_options options = {.checksum = kind,
                                          .payload_bytes_max = FLS_PAYLOAD_BYTES_WIRE_MAX,
@@ -491,19 +492,28 @@ enum fls_status cli_frames_before(const char *path, enum fls_checksum_kind kind,
     return status;
 }
 
+void cli_where_in(const struct fls_segment *segment, enum fls_checksum_kind kind, uint64_t offset,
+                  struct cli_where *where)
+{
+    memset(where, 0, sizeof *where);
+    where->is_known = 1;
+    where->offset = offset;
+    snprintf(where->segment, sizeof where->segment, "%s", segment->path);
+    where->has_frame =
+        frames_before(segment->path, kind, offset, &where->frame, &where->why_not) == FLS_OK;
+}
+
 int cli_input_where(const struct cli_input *input, const struct fls_error *error,
                     struct cli_where *where)
 {
     const struct fls_segment *segment;
+    uint64_t offset;
 
-    memset(where, 0, sizeof *where);
+    where->is_known = 0;
     if (!input->series || !error->has_frame || error->offset < input->offset ||
-        !fls_series_locate(input->series, error->offset - input->offset, &segment, &where->offset))
+        !fls_series_locate(input->series, error->offset - input->offset, &segment, &offset))
         return 0;
-    snprintf(where->segment, sizeof where->segment, "%s", segment->path);
-    where->has_frame = cli_frames_before(segment->path, input->kind, where->offset, &where->frame,
-                                         &where->why_not) == FLS_OK;
-    where->is_known = 1;
+    cli_where_in(segment, input->kind, offset, where);
     return 1;
 }
 

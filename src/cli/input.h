@@ -80,11 +80,6 @@ int cli_settle_live(const void *bytes, size_t count, uint64_t max_frame, unsigne
 /* Closes what is open; may be called again, and after a failed open. */
 void cli_input_close(struct cli_input *input);
 
-/* How many frames, good or damaged, lie before `offset` of the file `path`? It is read up to there.
- * FLS_OK; or why that cannot be told. */
-enum fls_status cli_frames_before(const char *path, enum fls_checksum_kind kind, uint64_t offset,
-                                  uint64_t *frames, struct fls_error *error);
-
 #define CLI_WHERE_BYTES 4096
 #define CLI_WHERE_TEXT_BYTES (CLI_WHERE_BYTES + FLS_ERROR_TEXT_MAX + 96)
 
@@ -97,6 +92,10 @@ struct cli_where {
     struct fls_error why_not; /* without a frame */
     char segment[CLI_WHERE_BYTES];
 };
+
+/* The place `offset` in a segment, which is read up to there for the frame's number. */
+void cli_where_in(const struct fls_segment *segment, enum fls_checksum_kind kind, uint64_t offset,
+                  struct cli_where *where);
 
 /* The place that an error of a series speaks of. Returns where->is_known. */
 int cli_input_where(const struct cli_input *input, const struct fls_error *error,

@@ -59,9 +59,6 @@ void cli_error(const char *name, const char *format, ...) CLI_PRINTF(2, 3);
 /* The same for an error of the library, with what to do about it; `advice` may be NULL. */
 void cli_fail(const char *name, const struct fls_error *error, const char *advice);
 
-/* The same text by itself, cut to `size` bytes. */
-void cli_error_text(const struct fls_error *error, char *text, size_t size);
-
 /* Lines for people on standard error, by themselves, shown as others' text must be. */
 void cli_say(const char *text);
 

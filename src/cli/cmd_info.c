@@ -193,7 +193,7 @@ static void complain(const struct look *look, const struct cli_report *report)
     cli_report_complain(report, CLI_REMEDY_NONE);
     if (look->invalid == 0)
         return;
-    cli_error_text(&look->first_invalid, text, sizeof text);
+    fls_error_format(&look->first_invalid, text, sizeof text);
     cli_error(report->name, "%" PRIu64 " message%s not verify; the first: %s", look->invalid,
               look->invalid == 1 ? " does" : "s do", text);
 }

@@ -203,7 +203,7 @@ static void list_as_text(struct rescue *rescue, const struct fls_salvage_region 
 
     if (rescue->listed >= LISTED_MAX)
         return;
-    cli_error_text(error, text, sizeof text);
+    fls_error_format(error, text, sizeof text);
     int length = snprintf(line, sizeof line, "%s at byte %" PRIu64 ", %" PRIu64 " bytes: %s\n",
                           region->mended ? "mended" : "lost  ", error->offset, region->bytes, text);
     cli_progress_clear();
@@ -216,7 +216,7 @@ static void list_as_json(struct rescue *rescue, const struct fls_salvage_region 
 {
     char text[512];
 
-    cli_error_text(error, text, sizeof text);
+    fls_error_format(error, text, sizeof text);
     cli_out_text("%s{\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"mended\":%s,\"frame\":%" PRIu64
                  ",\"kind\":\"%s\",\"message\":",
                  rescue->listed > 0 ? "," : "", error->offset, region->bytes,

@@ -291,7 +291,7 @@ static int report_bad(const struct cli_input *input, const struct selection *s)
     cli_print_tell_refused(input->name, s->unsayable);
     if (s->bad == 0)
         return s->unsayable > 0 ? CLI_DAMAGED : CLI_WELL;
-    cli_error_text(&s->first_bad, text, sizeof text);
+    fls_error_format(&s->first_bad, text, sizeof text);
     cli_error(input->name, "%" PRIu64 " message%s passed over; the first: %s", s->bad,
               s->bad == 1 ? " was" : "s were", text);
     return CLI_DAMAGED;

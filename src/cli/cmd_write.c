@@ -351,7 +351,7 @@ static enum fls_status open_uring(const struct options *options, struct target *
     target->by_uring = status == FLS_OK;
     if (status != FLS_UNSUPPORTED || options->direct)
         return status;
-    cli_error_text(error, reason, sizeof reason);
+    fls_error_format(error, reason, sizeof reason);
     cli_error(target->name, "%s; it is written without", reason);
     return FLS_OK;
 }

@@ -523,7 +523,7 @@ const char *cli_where_text(const struct cli_where *where, char *text, size_t siz
 
     if (!where->is_known)
         return NULL;
-    cli_error_text(&where->why_not, why, sizeof why);
+    fls_error_format(&where->why_not, why, sizeof why);
     if (where->has_frame)
         snprintf(text, size, "frame %" PRIu64 " at byte %" PRIu64 " of %s", where->frame,
                  where->offset, where->segment);

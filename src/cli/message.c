@@ -2,7 +2,6 @@
  * message.c: what the command says on standard error, and how it calls things.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -64,17 +63,11 @@ void cli_error(const char *name, const char *format, ...)
     put_line(name, text);
 }
 
-/* A mismatch that the command itself explains has its reason in words. */
-void cli_error_text(const struct fls_error *error, char *text, size_t size)
-{
-    fls_error_format(error, text, size);
-}
-
 void cli_fail(const char *name, const struct fls_error *error, const char *advice)
 {
     char text[512];
 
-    cli_error_text(error, text, sizeof text);
+    fls_error_format(error, text, sizeof text);
     if (advice)
         cli_error(name, "%s; %s", text, advice);
     else

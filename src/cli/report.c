@@ -91,7 +91,7 @@ static void put_error(const struct fls_error *error, const struct cli_where *whe
 
     if (error->status == FLS_OK)
         return;
-    cli_error_text(error, text, sizeof text);
+    fls_error_format(error, text, sizeof text);
     cli_out_text("  error     %s\n", text);
     put_where(where);
     if (!has_numbers(error))
@@ -217,7 +217,7 @@ void cli_error_json(const struct fls_error *error, const struct cli_where *where
         cli_out_text("null");
         return;
     }
-    cli_error_text(error, text, sizeof text);
+    fls_error_format(error, text, sizeof text);
     cli_out_text("{\"kind\":\"%s\"", cli_error_kind(error));
     json_number("frame", error->has_frame, error->frame);
     json_number("offset", error->has_frame, error->offset);

@@ -101,7 +101,7 @@ python 'lines[3]["sequence"] == 2**64 - 1 and lines[3]["wide"] == "High" and lin
 python 'lines[0]["time_ns"] == -5 and lines[1]["items"][1] == {"name": "ink, red", "price": 3.5}'
 # A schema of more fields than are told of.
 { echo 'table Wide {'; seq -f 'f%.0f: int;' 1 1003; echo '} root_type Wide;'; } >wide.fbs
-echo '{"f7":1}' | expect 0 "$flatstream" write -o wide.fls --from jsonl --schema wide.fbs
+expect 0 "$flatstream" write -o wide.fls --from jsonl --schema wide.fbs < <(echo '{"f7":1}')
 expect 0 "$flatstream" info --schema wide.fbs wide.fls
 says err '3 fields of the schema are left out'
 # The same messages come of what was printed, byte for byte.
@@ -127,7 +127,7 @@ if command -v flatc >/dev/null; then
     same out printed.jsonl
 fi
 for root in Cpu t.Cpu; do
-    echo '{"user":0.5}' | expect 0 "$flatstream" write -o cpu.fls --replace --from jsonl --schema t.fbs --root $root
+    expect 0 "$flatstream" write -o cpu.fls --replace --from jsonl --schema t.fbs --root $root < <(echo '{"user":0.5}')
     expect 0 "$flatstream" cat --as json --schema t.fbs --root $root cpu.fls
     python 'o == {"user": 0.5}'
 done

@@ -45,6 +45,13 @@ expect 1 "$flatstream" verify --json unknown.fls
 is invalid_frame 1
 says out '"checksum":"unknown","end":"corrupt".*"frame":0,"offset":0'
 
+# Evidence of kinds of a lower rank does not count: 7.4 of docs/format.md.
+for zeros in 1 2 3 4 5 8; do
+    { printf '\0\0\0\0\0\0\0\003' && head -c "$zeros" /dev/zero; } >few
+    expect 1 "$flatstream" info --json few
+    says out '"checksum":"ambiguous"'
+done
+
 # At the end of the input, and beyond it: a file and a pipe.
 for input in s.fls -; do
     expect 0 "$flatstream" verify --json --offset 26 $input <s.fls

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # README's line for a recorder that is started again: run as it stands there, after a clean end, after
-# a torn tail, and where there is nothing yet. And the sample of format.md 7.4 is ambiguous.
+# a torn tail, and where there is nothing yet.
 # shellcheck source=tests/cli_support.sh
 . "$SOURCE_DIR/tests/cli_support.sh"
 recipe=$(sed -n 's/^\$ sensor | flatstream \(write .*--repair\)$/\1/p' "$SOURCE_DIR/README.md")
@@ -9,8 +9,9 @@ checks=$((checks + 1))
 
 # record TEXT: what the recipe says, with these lines
 record() {
+    printf '%b' "$1" >lines
     # shellcheck disable=SC2086 # words of the recipe
-    printf "$1" | expect 0 "$flatstream" $recipe
+    expect 0 "$flatstream" $recipe <lines
 }
 
 record 'one\ntwo\n'
@@ -26,9 +27,4 @@ expect 0 "$flatstream" cat run.fls
 printf 'one\ntwo\nfour\n' >want
 same out want
 
-for zeros in 1 2 3 4 5 8; do
-    { printf '\0\0\0\0\0\0\0\003' && head -c "$zeros" /dev/zero; } >few
-    expect 1 "$flatstream" info --json few
-    says out '"checksum":"ambiguous"'
-done
 finish

@@ -4,9 +4,9 @@
     bench/ranges.py RESULTS.md...
 
 RESULTS.md is what a run leaves in its folder (--out), or any document with such tables in it: from
-other days, from other machines. Where the runs agree to the two digits shown there is one number, else
-the least and the greatest; in brackets the range of the ratios to the first row, each ratio taken
-within its own run. Only tables, rows and sizes that all files have are printed, and how many do.
+other days, from other machines. Where the runs agree as far as shown there is one number, else the
+least and the greatest; in brackets the range of the ratios to the first row, each ratio taken within
+its own run. Only tables and rows that all files have are printed.
 """
 import re
 import sys

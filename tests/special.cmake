@@ -122,7 +122,7 @@ if(FLATBUFFERS_FOUND AND FLATC)
             target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
             target_link_libraries(${name} PRIVATE flatstream_strict flatstream_static
                                   PkgConfig::FLATBUFFERS)
-            # To optimise them takes as long again, and shows nothing; FORTIFY wants it. (Without
+            # To optimise them takes time, and shows nothing; without it there is no FORTIFY. (Without
             # SHELL: and the space, CMake takes the option for one that is there already.)
             target_compile_options(${name} PRIVATE "SHELL:-U _FORTIFY_SOURCE" -O0)
             add_test(NAME ${name} COMMAND ${name})

@@ -62,11 +62,11 @@ FLS_API FLS_MUST_USE enum fls_status fls_uring_probe(struct fls_error *error);
  * a hole (the ordinary file sink leaves none). A flush to the machine's level and closing look
  * whether the file is still at `path`, as with an ordinary file sink, and was not cut short
  * meanwhile: FLS_IO with ENOENT or ESTALE. Its size is looked at before each block is written, and
- * at the end whether a hole stands in what was written (on ext4, XFS, btrfs, tmpfs). The kernel
- * needs no access to the caller's memory after the call that took it, so a payload's release may
- * follow at once.
- * FLS_OK; FLS_UNSUPPORTED (an ordinary sink can be opened instead), FLS_IO, FLS_NO_MEMORY,
- * FLS_INVALID_ARGUMENT (not a regular file): then the file is as it was, or is not there.
+ * at the end whether a hole stands in what was written (on ext4, XFS, btrfs, tmpfs, overlayfs). The
+ * kernel needs no access to the caller's memory after the call that took it, so a payload's release
+ * may follow at once. FLS_OK; FLS_UNSUPPORTED (an ordinary sink can be opened instead), FLS_IO,
+ * FLS_NO_MEMORY, FLS_INVALID_ARGUMENT (not a regular file): then the file is as it was, or is not
+ * there.
  */
 FLS_API FLS_MUST_USE enum fls_status
 fls_sink_open_uring_file(const char *path, enum fls_file_mode mode,

@@ -197,8 +197,8 @@ static int is_evidence(enum fls_checksum_kind kind, const struct tally *tally,
     return tally->messages > 1 || status == FLS_END || kind != FLS_CHECKSUM_CRC16;
 }
 
-/* How many frames (of a kind with a checksum at most 2) make it a stream of this kind; 0: none do.
- */
+/* *fitting: how many frames (of a kind with a checksum at most 2) make it a stream of this kind; 0:
+ * none do. FLS_OK; FLS_IO, FLS_NO_MEMORY: it could not be read. */
 static enum fls_status count_fitting(const char *path, enum fls_checksum_kind kind,
                                      uint64_t *fitting, struct fls_error *error)
 {
